@@ -1,0 +1,56 @@
+# Two commands do everything, set-up included: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NODE_READY := sample_data/project/node_modules/.package-lock.json
+
+.PHONY: help demo test lint format lock sample-data wheel clean
+
+help:
+	@echo "make demo         environment, then the whole job on sample_data/, ending with an HTML report"
+	@echo "make test         environment, then the test suite"
+	@echo "make lint         ruff, mypy --strict, import-linter"
+	@echo "make sample-data  record sample_data/runs anew: really runs the sample project, needs Node and Wine"
+	@echo "make lock         resolve requirements.lock anew"
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# The sample project's vitest: only where there is an npm to install it with.
+$(NODE_READY): sample_data/project/package.json sample_data/project/package-lock.json
+	@if command -v npm >/dev/null; then cd sample_data/project && npm ci --no-audit --no-fund --loglevel=error; \
+	else echo "npm not found: the tests that need Node will be left out"; fi
+
+demo: $(READY)
+	@PATH="$(abspath $(BIN)):$$PATH" bash sample_data/demo.sh
+
+test: $(READY) $(NODE_READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+sample-data: $(READY) $(NODE_READY)
+	$(BIN)/python sample_data/record.py
+
+wheel: $(READY)
+	$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
+
+# uv resolves for every platform and Python at once; it is not needed for anything else.
+lock:
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet \
+	    --python-version 3.11 --extra postgres --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache

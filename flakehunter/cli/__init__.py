@@ -1,0 +1,1 @@
+"""Commands of the `flakehunter` command line, one module each: parse, one call into the core, print."""

@@ -1,0 +1,6 @@
+"""`flakehunter detect`."""
+
+
+def detect() -> None:
+    """To be written."""
+    raise NotImplementedError

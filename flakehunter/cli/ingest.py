@@ -1,0 +1,6 @@
+"""`flakehunter ingest`."""
+
+
+def ingest() -> None:
+    """To be written."""
+    raise NotImplementedError

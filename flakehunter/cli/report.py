@@ -1,0 +1,6 @@
+"""`flakehunter report`."""
+
+
+def report() -> None:
+    """To be written."""
+    raise NotImplementedError

@@ -1,0 +1,6 @@
+"""`flakehunter repro`."""
+
+
+def repro() -> None:
+    """To be written."""
+    raise NotImplementedError

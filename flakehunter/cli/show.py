@@ -1,0 +1,6 @@
+"""`flakehunter show`."""
+
+
+def show() -> None:
+    """To be written."""
+    raise NotImplementedError

@@ -1,0 +1,157 @@
+"""Open a database: make it on first use, check its revision, set SQLite up for several writers."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from flakehunter.db.schema import Base
+from flakehunter.errors import DatabaseError, NothingToDoError
+
+HEAD_REVISION = "0001"
+"""The newest migration in alembic/versions; a test holds them together, so that no command imports alembic."""
+
+REVISIONS = ("0001",)
+"""Every revision this version knows, oldest first."""
+
+LOCK_TIMEOUT_S = 60.0
+"""How long a writer of SQLite waits for another; an ingest holds the lock for one artifact at a time."""
+
+
+def shown_url(url: str) -> str:
+    """Return `url` without its password, for messages."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
+
+
+def open_database(url: str, *, create: bool = False, check: bool = True) -> Engine:
+    """Return an engine for `url`, whose revision is the one this version works with.
+
+    With `create`, a database that does not exist yet is made. With `check=False` the revision is not looked at.
+
+    Raises:
+        NothingToDoError: there is no database yet, and `create` is not given.
+        DatabaseError: it cannot be reached or written, or it is of another revision.
+    """
+    shown = shown_url(url)
+    try:
+        parsed = make_url(url)
+        engine = create_engine(parsed)
+    except (ArgumentError, SQLAlchemyError, ImportError, ValueError) as error:
+        hint = "write a path, sqlite:///PATH or postgresql://USER@HOST/NAME"
+        if isinstance(error, ImportError):
+            hint = "install the driver: pip install 'flakehunter-ci[postgres]'"
+        raise DatabaseError(f"cannot use database {shown}: {error}", url=shown, hint=hint) from error
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            _prepare_sqlite(engine, parsed, shown, create=create)
+        if check:
+            _check_revision(engine, shown, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def current_revision(connection: Connection) -> str | None:
+    """Return the revision written in the database; None where there is none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _prepare_sqlite(engine: Engine, url: URL, shown: str, *, create: bool) -> None:
+    path = Path(url.database or "")
+    if url.database and url.database != ":memory:":
+        if not path.exists() and not create:
+            raise NothingToDoError(
+                f"there is no database at {path}", hint="run flakehunter ingest PATH first, or give --db"
+            )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(
+                f"cannot make the folder of database {path}: {error.strerror}",
+                url=shown,
+                hint="give a path that can be written with --db or FLAKEHUNTER_DB",
+            ) from error
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+        # Python's sqlite3 would begin transactions late and by itself; ours begin as writers (below).
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(LOCK_TIMEOUT_S * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails with "database is locked" at once when another
+        # writer came between, however long the time-out: so whoever may write takes the lock at the start.
+        reads = connection.get_execution_options().get("flakehunter_readonly", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def readonly(engine: Engine) -> Engine:
+    """Return a view of `engine` whose transactions do not take SQLite's write lock."""
+    return engine.execution_options(flakehunter_readonly=True)
+
+
+def _check_revision(engine: Engine, shown: str, *, create: bool) -> None:
+    try:
+        with engine.begin() if create else readonly(engine).connect() as connection:
+            if create and engine.dialect.name == "postgresql":
+                # Two jobs may find an empty database at the same moment; the lock ends with the transaction.
+                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('flakehunter.create'))"))
+            revision = current_revision(connection)
+            tables = set(inspect(connection).get_table_names())
+            if revision is None and create and not tables & set(Base.metadata.tables):
+                create_tables(connection)
+                revision = HEAD_REVISION
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        cause = getattr(error, "orig", None) or error
+        reason = " ".join(str(cause).split())
+        raise DatabaseError(
+            f"cannot open database {shown}: {reason}",
+            url=shown,
+            hint="give one that can be reached and written with --db or FLAKEHUNTER_DB",
+        ) from error
+    if revision == HEAD_REVISION:
+        return
+    if revision is None and not tables:
+        raise NothingToDoError(f"database {shown} is empty", hint="run flakehunter ingest PATH first")
+    if revision is None:
+        raise DatabaseError(
+            f"database {shown} is not one of flakehunter's", url=shown, hint="give another with --db or FLAKEHUNTER_DB"
+        )
+    if revision in REVISIONS:
+        raise DatabaseError(
+            f"database {shown} is of revision {revision}, this version works with {HEAD_REVISION}",
+            url=shown,
+            hint="run flakehunter db upgrade",
+        )
+    raise unknown_revision(str(revision), shown)
+
+
+def unknown_revision(revision: str, shown: str) -> DatabaseError:
+    """Return the error for a database that a newer version of flakehunter has migrated."""
+    return DatabaseError(
+        f"database {shown} is of revision {revision}, which this version of flakehunter does not know",
+        url=shown,
+        hint="it was made by a newer version: upgrade flakehunter",
+    )
+
+
+def create_tables(connection: Connection) -> None:
+    """Create all tables and write the newest revision, as a run of all migrations would."""
+    Base.metadata.create_all(connection)
+    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": HEAD_REVISION})

@@ -1,0 +1,1 @@
+"""End a whole group of processes, wait until it is really gone, and report every member."""

@@ -1,0 +1,1 @@
+"""From artifacts on disk to rows in the database."""

@@ -1,0 +1,1 @@
+"""Readers of console logs, one module a format."""

@@ -1,0 +1,1 @@
+"""Reports for teams: view models, charts, and the formats they are written in."""

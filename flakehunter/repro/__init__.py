@@ -1,0 +1,1 @@
+"""Rerun a test under stress until its verdict is certain."""

@@ -1,0 +1,1 @@
+"""Stressors, one module each."""

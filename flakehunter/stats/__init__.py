@@ -1,0 +1,1 @@
+"""Statistics as pure functions: numbers and arrays in, numbers and frozen dataclasses out."""
