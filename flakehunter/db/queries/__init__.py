@@ -1,0 +1,1 @@
+"""Reading questions asked of the database, one module a topic; each returns plain dataclasses or aggregates."""
