@@ -5,12 +5,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from flakehunter import __version__, console
 from flakehunter.cli import db, detect, ingest, report, repro, show
+from flakehunter.cli.defaults import option_defaults
 from flakehunter.config import load_config
 from flakehunter.errors import FlakehunterError
 from flakehunter.exitcodes import ExitCode
@@ -54,17 +56,18 @@ def options(
             "--color/--no-color", help="Colour or not; else NO_COLOR, FORCE_COLOR, terminal.", show_default=False
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="Configuration; default: the nearest one upwards.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Find flaky tests in a CI history, say why they flake, reproduce them, and prove that a fix holds."""
     console.configure(quiet=quiet, verbose=verbose, color=color)
-    config = load_config()
-    context.obj = config
-    # [tool.flakehunter] gives the defaults of options: for one command in its own table, for all of them outside.
-    shared = {key.replace("-", "_"): value for key, value in config.options.items() if not isinstance(value, dict)}
-    context.default_map = {
-        name: shared | {key.replace("-", "_"): value for key, value in config.options.get(name, {}).items()}
-        for name in ("ingest", "detect", "show", "repro", "report", "db")
-    }
+    loaded = load_config(config)
+    context.obj = loaded
+    context.default_map = option_defaults(context.command, loaded)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,10 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("flakehunter: terminated", file=sys.stderr)
         return ExitCode.TERMINATED
     except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python would complain once more while it flushes at exit.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
+        return _reader_has_gone()
+    except SystemExit as error:
+        # Typer turns a broken pipe into exit 1, which would read as "findings".
+        if isinstance(error.__context__, BrokenPipeError):
+            return _reader_has_gone()
+        raise
     except Exception as error:
         if os.environ.get("FLAKEHUNTER_DEBUG"):
             raise
@@ -97,6 +102,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             "this is a bug of flakehunter: run again with FLAKEHUNTER_DEBUG=1 and report the traceback",
             ExitCode.BUG,
         )
+
+
+def _reader_has_gone() -> int:
+    """The reader (head, less) has seen enough: a quiet end, also of what Python would still flush at exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return ExitCode.OK
 
 
 class _Terminated(BaseException):
