@@ -47,9 +47,9 @@ sample-data: $(READY) $(NODE_READY)
 wheel: $(READY)
 	$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
 
-# uv resolves for every platform and Python at once; it is not needed for anything else.
+# uv resolves for every platform and Python at once.
 lock:
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet \
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet \
 	    --python-version 3.11 --extra postgres --group dev pyproject.toml -o requirements.lock
 
 clean:
