@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NODE_READY := sample_data/project/node_modules/.package-lock.json
 
-.PHONY: help demo test lint format lock sample-data wheel clean
+.PHONY: help demo test lint format docs lock sample-data wheel clean
 
 help:
 	@echo "make demo         environment, then the whole job on sample_data/, ending with an HTML report"
@@ -43,6 +43,10 @@ format: $(READY)
 
 sample-data: $(READY) $(NODE_READY)
 	$(BIN)/python sample_data/record.py
+
+# docs/cli.md from the commands themselves.
+docs: $(READY)
+	$(BIN)/python docs/generate.py
 
 wheel: $(READY)
 	$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
