@@ -1,0 +1,175 @@
+"""Process identity, state and family from Linux's /proc; standard library only, quick to import.
+
+The records are NamedTuples and not dataclasses because a supervisor is started for every group and every trial, and
+importing dataclasses costs it more than everything else here together.
+"""
+
+import os
+from typing import NamedTuple
+
+__all__ = [
+    "ProcessId",
+    "ProcessStat",
+    "children",
+    "descendants",
+    "is_gone",
+    "parse_stat",
+    "read_argv",
+    "read_environ",
+    "read_stat",
+    "snapshot",
+]
+
+DEAD_STATES = frozenset("ZXx")
+
+
+class ProcessId(NamedTuple):
+    """What tells a process from a later one with the same number: pid and start time in clock ticks since boot."""
+
+    pid: int
+    start_ticks: int
+
+
+class ProcessStat(NamedTuple):
+    """The fields of /proc/PID/stat that ending a group needs; see proc_pid_stat(5)."""
+
+    pid: int
+    state: str
+    """R, S, D, T (stopped), t (traced), Z, X or I."""
+    ppid: int
+    pgid: int
+    sid: int
+    threads: int
+    start_ticks: int
+    """Start time in clock ticks since boot (field 22)."""
+    comm: str
+
+    @property
+    def identity(self) -> ProcessId:
+        """Return pid and start time."""
+        return ProcessId(self.pid, self.start_ticks)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it has ended: a zombie without other threads.
+
+        A main thread that called pthread_exit also shows Z, while the rest of the process runs on.
+        """
+        return self.state in DEAD_STATES and self.threads <= 1
+
+
+def parse_stat(text: str) -> ProcessStat:
+    """Parse one line of /proc/PID/stat.
+
+    The command name may hold blanks and parentheses, so fields are counted from the last `)`.
+
+    Raises:
+        ValueError: it is not such a line.
+    """
+    opening, closing = text.index("("), text.rindex(")")
+    fields = text[closing + 1 :].split()
+    if len(fields) < 20:
+        raise ValueError(f"only {len(fields)} fields after the command name: {text!r}")
+    return ProcessStat(
+        pid=int(text[:opening]),
+        state=fields[0],
+        ppid=int(fields[1]),
+        pgid=int(fields[2]),
+        sid=int(fields[3]),
+        threads=int(fields[17]),
+        start_ticks=int(fields[19]),
+        comm=text[opening + 1 : closing],
+    )
+
+
+def _read(path: str) -> bytes | None:
+    # os.open and not open(): a walk over 1,000 members reads thousands of these files.
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        parts = []
+        while part := os.read(descriptor, 65536):
+            parts.append(part)
+        return b"".join(parts)
+    except OSError:  # ESRCH: it ended between open and read
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def read_stat(pid: int) -> ProcessStat | None:
+    """Return the state of process `pid`, a zombie included, or None when no such process exists."""
+    text = _read(f"/proc/{pid}/stat")
+    return parse_stat(text.decode("utf-8", "replace")) if text else None
+
+
+def read_argv(pid: int) -> tuple[str, ...]:
+    """Return the command line of `pid`; empty for a zombie, a kernel thread or a process that is gone."""
+    text = _read(f"/proc/{pid}/cmdline")
+    if not text:
+        return ()
+    return tuple(text.rstrip(b"\0").decode("utf-8", "replace").split("\0"))
+
+
+def read_environ(pid: int) -> bytes | None:
+    """Return the environment `pid` was started with, NUL between entries; None where it may not be read."""
+    return _read(f"/proc/{pid}/environ")
+
+
+def is_gone(identity: ProcessId, *, zombies_ok: bool = True) -> bool:
+    """Whether that very process has ended; without `zombies_ok` it must also have been reaped."""
+    stat = read_stat(identity.pid)
+    if stat is None or stat.start_ticks != identity.start_ticks:
+        return True
+    return zombies_ok and stat.is_dead
+
+
+def snapshot() -> dict[int, ProcessStat]:
+    """Return every process that can be seen, by pid; not atomic: what forks meanwhile may be missing."""
+    found = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib builds an object for each entry
+        if name.isdecimal():
+            stat = read_stat(int(name))
+            if stat is not None:
+                found[stat.pid] = stat
+    return found
+
+
+def children(pid: int) -> list[int]:
+    """Return the pids of the children of all threads of `pid`, zombies included.
+
+    Reads /proc/PID/task/*/children (CONFIG_PROC_CHILDREN), which may miss one when a sibling ends during the read:
+    callers that need all of them ask again. Falls back to a scan of all processes on kernels without it.
+    """
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
+    except OSError:
+        return []
+    found: list[int] = []
+    for thread in threads:
+        text = _read(f"/proc/{pid}/task/{thread}/children")
+        if text is None:
+            if os.path.exists(f"/proc/{pid}/task/{thread}/stat"):  # noqa: PTH110
+                return [stat.pid for stat in snapshot().values() if stat.ppid == pid]
+            continue  # the thread has ended
+        found.extend(int(child) for child in text.split())
+    return found
+
+
+def descendants(pid: int) -> list[ProcessStat]:
+    """Return all descendants of `pid`, parents before their children, zombies included, `pid` itself not."""
+    found: list[ProcessStat] = []
+    seen = {pid}
+    waiting = [pid]
+    while waiting:
+        parent = waiting.pop(0)
+        for child in children(parent):
+            stat = read_stat(child) if child not in seen else None
+            # A pid that was freed and given out again since the read has a parent outside the tree.
+            if stat is not None and stat.ppid in seen:
+                seen.add(child)
+                found.append(stat)
+                waiting.append(child)
+    return found
