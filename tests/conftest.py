@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """Start a PostgreSQL server of our own and give its URL without a database name."""
     given = os.environ.get("FLAKEHUNTER_TEST_POSTGRES")
     if given:
@@ -73,14 +74,11 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     programs = _postgres_bin()
     assert programs is not None
-    # The server refuses to run as root, and its user must be able to enter the folder.
-    folder = Path(tmp_path_factory.mktemp("postgres"))
+    # Not below pytest's own folder, which is closed to other users: the server refuses to run as root.
+    folder = Path(tempfile.mkdtemp(prefix="flakehunter-postgres-"))
     as_user: list[str] = []
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
-        for parent in folder.parents:
-            if parent.owner() == "root" and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
         as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     data = folder / "data"
     run = [*as_user, "env", "-C", str(folder), "LC_ALL=C"]
@@ -96,6 +94,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"postgresql+psycopg://flakehunter@/{{name}}?host={folder}"
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], check=True)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))])
