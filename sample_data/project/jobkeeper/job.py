@@ -1,0 +1,88 @@
+"""A job: a command in a process group of its own, and two ways to abort it."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class Job:
+    """A running command; its pid is also the id of its process group."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, process_group=0)
+        self.pid = self.process.pid
+
+    def first_line(self) -> str:
+        """Return the first line that the command prints, waiting for it."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for the command and return its exit code, negative for a signal."""
+        return self.process.wait(timeout_s)
+
+    def abort(self) -> int:
+        """Send SIGTERM to the process group, wait for the command, and return its exit code."""
+        os.killpg(self.pid, signal.SIGTERM)
+        return self._finish()
+
+    def abort_tree(self) -> int:
+        """Abort as `abort` does, and send SIGTERM to descendants that have left the group as well."""
+        outside = [pid for pid in descendants(self.pid) if _group(pid) != self.pid]
+        for pid in outside:
+            _signal(pid)
+        return self.abort()
+
+    def _finish(self) -> int:
+        code = self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the pids below `pid`, nearest first, from /proc/PID/task/TID/children (proc_pid_task(5))."""
+    try:
+        children = [
+            int(word)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for word in (task / "children").read_text().split()
+        ]
+    except OSError:
+        return []
+    return children + [below for child in children for below in descendants(child)]
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a signal could be sent to `pid`: kill(2) with signal 0."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def describe(pid: int) -> str:
+    """Return `pid STATE command, process group N`, or `pid gone`."""
+    try:
+        head, _, tail = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    except OSError:
+        return f"{pid} gone"
+    state, _, group = tail.split()[:3]
+    return f"{pid} {state} {head.partition('(')[2]}, process group {group}"
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return -1
+
+
+def _signal(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
