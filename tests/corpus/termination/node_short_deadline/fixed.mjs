@@ -1,0 +1,21 @@
+// Node: SIGTERM to a child whose clean-up takes 30 ms; its 'exit' races a timer of 5000 ms.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+// A trap runs in the middle of `read`, so the signal cannot be lost.
+const SERVICE = "trap 'sleep 0.03; exit 0' TERM; echo ready; read -r _";
+
+const service = spawn('bash', ['-c', SERVICE], { stdio: ['pipe', 'pipe', 'inherit'] });
+const exited = once(service, 'exit').then(() => true);
+await once(service.stdout, 'data');
+let timer;
+const late = new Promise((resolve) => {
+  timer = setTimeout(() => resolve(false), 5000);
+});
+service.kill('SIGTERM');
+if (!(await Promise.race([exited, late]))) {
+  console.error(`process ${service.pid} has not ended after 5000 ms`);
+  process.exitCode = 1;
+}
+clearTimeout(timer);
+await exited;

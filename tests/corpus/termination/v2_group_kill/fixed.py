@@ -1,0 +1,31 @@
+"""SIGKILL to the group, wait for the leader, look at the grandchild until it is gone, for at most 5 s."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+# The shell names the grandchild only once it is `sleep`, so that the signal never meets a half-made process.
+GROUP = 'sleep 30 & n=; until [ "$n" = sleep ]; do read -r n </proc/$!/comm; done; echo $!; wait'
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended; a zombie has."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] in "ZX"
+
+
+leader = subprocess.Popen(["bash", "-c", GROUP], stdout=subprocess.PIPE, text=True, start_new_session=True)
+grandchild = int(leader.stdout.readline())
+os.killpg(leader.pid, signal.SIGKILL)
+leader.wait()
+deadline = time.monotonic() + 5
+while not gone(grandchild):
+    if time.monotonic() > deadline:
+        sys.exit(f"process {grandchild} (sleep 30) is still alive after 5 s")
+    time.sleep(0.01)
