@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 # The shell reaps the job as soon as it ends, and then its pid is nobody's.
-PARENT = "exec 3<&0; (read -r _ <&3; exec sleep 0.08) & echo $!; wait"
+PARENT = "exec 3<&0; (read -r _ <&3; exec sleep 0.15) & echo $!; wait"
 
 parent = subprocess.Popen(["bash", "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 job = parent.stdout.readline().strip()

@@ -1,11 +1,11 @@
-"""A job of 80 ms runs while its container starts: it may have ended before the container takes it in."""
+"""A job of 150 ms runs while its container starts: it may have ended before the container takes it in."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 # The shell reaps the job as soon as it ends, and then its pid is nobody's.
-PARENT = "sleep 0.08 & echo $!; wait"
+PARENT = "sleep 0.15 & echo $!; wait"
 
 parent = subprocess.Popen(["bash", "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 job = parent.stdout.readline().strip()
