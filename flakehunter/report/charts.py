@@ -1,0 +1,173 @@
+"""The charts of the pages; the numbers of each also stand in its description, and in text or a table beside it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from markupsafe import Markup
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from flakehunter.report.svg import ACCENT, BROKEN, FAIL, INK, PAPER, PASS, QUIET, SOFT, drawing, inline_svg
+from flakehunter.report.text import seconds
+from flakehunter.report.views import Arm, Durations, MechanismCount, Trend
+
+
+def ascii_label(text: str, limit: int = 40) -> str:
+    """Return `text` for an axis: the font has no other letters, and long names would leave no room for bars."""
+    plain = "".join(letter if " " <= letter <= "~" else "?" for letter in text)
+    return plain if len(plain) <= limit else plain[: limit - 3] + "..."
+
+
+def trend(data: Trend, *, key: str = "trend") -> Markup:
+    """Return stacked bars of all jobs over time: green, lost to flakes alone, red for another reason."""
+    with drawing(2.3) as (figure, axes):
+        places = range(len(data.periods))
+        lost = [period.lost for period in data.periods]
+        broken = [period.broken for period in data.periods]
+        green = [period.jobs - period.lost - period.broken for period in data.periods]
+        axes.bar(places, lost, color=FAIL, width=0.8, label="lost to flakes alone")
+        axes.bar(places, broken, bottom=lost, color=BROKEN, width=0.8, label="red for another reason")
+        both = [a + b for a, b in zip(lost, broken, strict=True)]
+        axes.bar(places, green, bottom=both, color=QUIET, width=0.8, label="green")
+        step = max(1, -(-len(data.periods) // 12))
+        axes.set_xticks(list(places)[::step], [ascii_label(period.label, 12) for period in data.periods][::step])
+        if len(data.periods) > 5:
+            axes.tick_params("x", rotation=45, labelsize=8)
+        axes.tick_params("both", length=0)
+        axes.set_ylabel("jobs")
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.grid(visible=True, axis="y")
+        axes.spines["left"].set_visible(False)
+        figure.legend(loc="outside upper left", ncols=3, fontsize=9, handlelength=0.9, handleheight=0.9)
+        total = sum(period.jobs for period in data.periods)
+        text = (
+            f"{total} jobs in {len(data.periods)} bars, one per {data.unit}: {sum(lost)} lost to flakes alone, "
+            f"{sum(broken)} red for another reason, {sum(green)} green."
+        )
+        return inline_svg(figure, key=key, title=f"How the jobs of each {data.unit} ended", text=text)
+
+
+def mechanisms(counts: Sequence[MechanismCount], *, key: str = "mechanisms") -> Markup:
+    """Return horizontal bars: flaky tests by mechanism, most first."""
+    with drawing(0.4 + 0.32 * len(counts), width=5.2) as (figure, axes):
+        names = [row.mechanism.value if row.mechanism else "not known yet" for row in counts]
+        places = range(len(counts))
+        colors = [ACCENT if row.mechanism else QUIET for row in counts]
+        axes.barh(places, [row.tests for row in counts], color=colors, height=0.62)
+        axes.set_yticks(places, names)
+        axes.tick_params("y", length=0, labelcolor=INK)
+        axes.tick_params("x", length=0)
+        axes.invert_yaxis()
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.set_xlim(0, max(row.tests for row in counts) * 1.12)
+        axes.spines["bottom"].set_visible(False)
+        axes.set_xticks([])
+        for place, row in zip(places, counts, strict=True):
+            axes.text(row.tests, place, f" {row.tests}", va="center", color=SOFT)
+        text = "; ".join(f"{name}: {row.tests}" for name, row in zip(names, counts, strict=True))
+        return inline_svg(figure, key=key, title="Flaky tests by mechanism", text=text)
+
+
+def durations(data: Durations, *, key: str = "durations") -> Markup | None:
+    """Return passes above the line and failures below it, by duration; None where fewer than two are known."""
+    known = [*data.passed, *data.failed]
+    if len(known) < 2 or max(known) <= 0:
+        return None
+    with drawing(1.9, width=8.6) as (figure, axes):
+        floor = max(min((value for value in known if value > 0), default=0.001), 0.001)
+        wide = max(known) / floor > 20
+        edges = _edges(floor, max(known), logarithmic=wide)
+        for values, color, sign in ((data.passed, PASS, 1), (data.failed, FAIL, -1)):
+            counts = _histogram(values, edges)
+            axes.bar(
+                edges[:-1],
+                [sign * count for count in counts],
+                width=[right - left for left, right in pairwise(edges)],
+                align="edge",
+                color=color,
+                edgecolor=PAPER,
+                linewidth=0.8,
+            )
+        if wide:
+            axes.set_xscale("log")
+            axes.minorticks_off()
+        axes.set_xlim(edges[0], edges[-1])
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: seconds(value)))
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{abs(value):.0f}"))
+        axes.axhline(0, color=SOFT, linewidth=0.8)
+        axes.set_ylabel("failures | passes")
+        axes.tick_params("both", length=0)
+        axes.grid(visible=True, axis="y")
+        axes.spines[["left", "bottom"]].set_visible(False)
+        text = f"Passes: {describe(data.passed)}. Failures: {describe(data.failed)}."
+        return inline_svg(figure, key=key, title="Durations of passes (up) and failures (down)", text=text)
+
+
+def describe(values: Sequence[float]) -> str:
+    """Return number, median and range of sorted durations in words."""
+    if not values:
+        return "none with a duration"
+    middle = values[len(values) // 2]
+    if len(values) == 1:
+        return f"1, {seconds(middle)}"
+    return f"{len(values)}, median {seconds(middle)}, from {seconds(values[0])} to {seconds(values[-1])}"
+
+
+def _edges(low: float, high: float, *, logarithmic: bool, bins: int = 28) -> list[float]:
+    if logarithmic:
+        factor = (high * 1.001 / low) ** (1 / bins)
+        return [low * factor**place for place in range(bins + 1)]
+    width = high * 1.001 / bins
+    return [width * place for place in range(bins + 1)]
+
+
+def _histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
+    counts = [0] * (len(edges) - 1)
+    place = 0
+    for value in values:
+        while place < len(counts) - 1 and value >= edges[place + 1]:
+            place += 1
+        counts[place] += 1
+    return counts
+
+
+def arms(rows: Sequence[Arm], *, key: str) -> Markup:
+    """Return the failure rate of each arm of an experiment with its interval."""
+    with drawing(0.75 + 0.34 * len(rows), width=9.4) as (figure, axes):
+        places = list(range(len(rows)))
+        values = [row.rate.value for row in rows]
+        lower = [max(0.0, row.rate.value - row.rate.low) for row in rows]
+        upper = [max(0.0, row.rate.high - row.rate.value) for row in rows]
+        for place, row in zip(places, rows, strict=True):
+            color = FAIL if row.failures else PASS
+            axes.errorbar(
+                [values[place]],
+                [place],
+                xerr=[[lower[place]], [upper[place]]],
+                fmt="o",
+                color=color,
+                markersize=6,
+                elinewidth=2,
+                capsize=4,
+                capthick=1.5,
+                clip_on=False,
+            )
+        names = [
+            ascii_label(" / ".join(part for part in (row.name, row.stressor, row.group_kill) if part)) for row in rows
+        ]
+        axes.set_yticks(places, names)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(0, max(0.05, *(row.rate.high for row in rows)) * 1.03)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value * 100:.3g} %"))
+        axes.set_xlabel("trials that failed, with 95 % interval")
+        axes.tick_params("both", length=0)
+        axes.tick_params("y", labelcolor=INK)
+        axes.grid(visible=True, axis="x")
+        axes.spines["left"].set_visible(False)
+        text = "; ".join(
+            f"{name}: {row.failures} of {row.trials} failed, {row.rate.value:.1%} "
+            f"(95 % interval {row.rate.low:.1%} to {row.rate.high:.1%})"
+            for name, row in zip(names, rows, strict=True)
+        )
+        return inline_svg(figure, key=key, title="Failure rate of each arm", text=text)

@@ -1,0 +1,194 @@
+"""Render the views as HTML pages: one text per file name, nothing written, no clock, no network."""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from flakehunter.model import Outcome, Verdict
+from flakehunter.report import charts, text
+from flakehunter.report.guide import GUIDES, UNKNOWN_FIX
+from flakehunter.report.views import Cell, CommitCells, Overview, Site, TestPage, TestSummary
+
+HERE = Path(__file__).resolve().parent
+SCRIPTS = ("sortable.auto.min.js", "app.js")
+
+
+def render(site: Site, *, templates: Path | None = None) -> Iterator[tuple[str, str]]:
+    """Give (path below the output folder, HTML) of every page; files in the user's folder `templates` go first."""
+    environment = _environment(templates)
+    overview = environment.get_template("index.html")
+    yield "index.html", overview.render(site=site, root="", charts=_overview_charts(site.overview))
+    test = environment.get_template("test.html")
+    for page in site.pages:
+        yield f"tests/{page.summary.slug}.html", test.render(page=page, root="../", **_page_charts(page))
+    yield "mechanisms/index.html", environment.get_template("mechanisms.html").render(site=site, root="../")
+    mechanism_page = environment.get_template("mechanism.html")
+    for mechanism, guide in GUIDES.items():
+        tests = site.by_mechanism.get(mechanism, ())
+        yield (
+            f"mechanisms/{mechanism.value}.html",
+            mechanism_page.render(mechanism=mechanism, guide=guide, tests=tests, root="../"),
+        )
+
+
+def _overview_charts(overview: Overview) -> dict[str, Markup]:
+    drawn = {"trend": charts.trend(overview.trend)}
+    if overview.mechanisms:
+        drawn["mechanisms"] = charts.mechanisms(overview.mechanisms)
+    return drawn
+
+
+def _page_charts(page: TestPage) -> dict[str, Any]:
+    mechanism = page.summary.mechanism
+    return {
+        "guide": GUIDES[mechanism] if mechanism else None,
+        "chart_durations": charts.durations(page.durations),
+        "experiments": [
+            (view, charts.arms(view.arms, key=f"arms{place}") if view.arms else None)
+            for place, view in enumerate(page.experiments)
+        ],
+    }
+
+
+def _environment(templates: Path | None) -> Environment:
+    folders = [HERE / "templates", HERE / "static"]
+    environment = Environment(
+        loader=FileSystemLoader([templates, *folders] if templates else folders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        cut=text.cut,
+        cut_lines=text.cut_lines,
+        percent=text.percent,
+        interval=text.interval,
+        seconds=text.seconds,
+        span=text.span,
+        day=text.day,
+        minute=text.minute,
+        number=text.number,
+        plural=text.plural,
+        durations=charts.describe,
+        describe=describe_cell,
+        counts=describe_commit,
+        place=place,
+        sentence=sentence,
+        lede=lede,
+    )
+    environment.tests["bad"] = lambda outcome: outcome.is_bad
+    style = _static(environment, "style.css")
+    script = "\n".join(_static(environment, name) for name in SCRIPTS)
+    environment.globals.update(
+        style=Markup(style),
+        script=Markup(script),
+        policy=Markup(content_policy(style, script)),
+        guides=GUIDES,
+        unknown_fix=UNKNOWN_FIX,
+        version=version("flakehunter-ci"),
+    )
+    return environment
+
+
+def _static(environment: Environment, name: str) -> str:
+    """Return a file that goes into every page; a template folder of the user's may bring its own."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0].strip()
+
+
+def content_policy(style: str, script: str) -> str:
+    """Return the Content-Security-Policy: nothing is loaded, and only our own style and script run, by their hash.
+
+    They are inline because `'self'` means nothing certain for a page that is opened from a file.
+    """
+    style_hash, script_hash = (
+        base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in (style, script)
+    )
+    return (
+        f"default-src 'none'; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _finalize(value: object) -> object:
+    """Make controls and invisible letters visible in everything that is printed into a page."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return text.visible(value)
+    return "" if value is None else value
+
+
+def describe_cell(cell: Cell) -> str:
+    """Return what the square of an attempt says when pointed at."""
+    parts = [cell.job, f"run {cell.run}" if not cell.run.startswith("attempt") else cell.run]
+    if cell.attempt > 1:
+        parts.append(f"retry {cell.attempt - 1}")
+    parts += [cell.outcome.value, text.seconds(cell.duration_s)]
+    return ", ".join(text.cut(part, 60) for part in parts if part)
+
+
+def describe_commit(group: CommitCells) -> str:
+    """Return the counts of a commit in words, for those who cannot see the squares."""
+    words = []
+    for outcome in Outcome:
+        count = sum(cell.outcome is outcome for cell in group.cells)
+        if count:
+            words.append(f"{count} {outcome.value}")
+    return ", ".join(words)
+
+
+def place(summary: TestSummary) -> str:
+    """Return where the test is: suite and class name, without the name itself."""
+    parts = [summary.identity.suite, summary.identity.classname]
+    shown = [part for part in dict.fromkeys(parts) if part]
+    if len(shown) == 2 and shown[1].startswith(shown[0]):
+        shown = shown[1:]
+    return " › ".join(shown)
+
+
+def sentence(page: TestPage) -> str:
+    """Return the verdict on a test in one sentence."""
+    row = page.summary
+    counts = f"{row.failures} of {text.plural(row.attempts, 'attempt')} failed"
+    if row.verdict is Verdict.FLAKY:
+        why = f", probably because {GUIDES[row.mechanism].short}" if row.mechanism else ", for a reason not known yet"
+        mixed = sum(group.mixed for group in page.strip)
+        proof = f"; {text.plural(mixed, 'commit')} had both passes and failures" if mixed else ""
+        since = f", since {_commit_words(row)}" if row.since else ""
+        rate = f"{text.percent(row.rate.value)} of the time ({text.interval(row.rate)})"
+        return f"Fails {rate}{since}{why}: {counts}{proof}."
+    if row.verdict is Verdict.BROKEN:
+        since = f" since {_commit_words(row)}" if row.since else ""
+        return f"Broken{since} and not flaky: {counts}, in a row."
+    return f"It cannot be told yet whether this is a flake: {counts}."
+
+
+def _commit_words(row: TestSummary) -> str:
+    assert row.since is not None
+    return row.since.short + (f" ({text.day(row.since.when)})" if row.since.when else "")
+
+
+def lede(overview: Overview) -> str:
+    """Return the state of the whole project in a sentence or two."""
+    when = ""
+    if overview.first and overview.last:
+        first, last = text.day(overview.first), text.day(overview.last)
+        when = f" between {first} and {last}" if first != last else f" on {last}"
+    if not overview.flaky:
+        return f"No test is flaky in {text.plural(overview.cost.jobs, 'job')}{when}."
+    count = len(overview.flaky)
+    share = overview.cost.lost / overview.cost.jobs if overview.cost.jobs else 0.0
+    worst = overview.flaky[0]
+    return (
+        f"{text.plural(count, 'test is', 'tests are')} flaky. {'It' if count == 1 else 'They'} alone turned "
+        f"{overview.cost.lost} of {text.plural(overview.cost.jobs, 'job')} red{when} ({text.percent(share)}), "
+        f"{text.span(overview.cost.lost_s)} of test time for nothing. "
+        f"The worst, {text.cut(worst.identity.name, 80)}, fails {text.percent(worst.rate.value)} of the time."
+    )

@@ -1,0 +1,272 @@
+"""What the pages show, as plain frozen data: no database, no HTML, no clock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from flakehunter.model import Interval, Mechanism, Outcome, TestIdentity, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit of the history; `position` counts from 0, oldest first."""
+
+    sha: str
+    position: int
+    when: datetime | None
+    """When its first run started."""
+
+    @property
+    def short(self) -> str:
+        """Return the abbreviated hash as people write it."""
+        return self.sha[:8] or "(no commit)"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One attempt of a test in a run, for the history strip."""
+
+    outcome: Outcome
+    job: str
+    run: str
+    """Id and attempt of the CI run."""
+    attempt: int
+    duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitCells:
+    """All attempts of a test at one commit, in the order they ran."""
+
+    commit: Commit
+    cells: Sequence[Cell]
+
+    @property
+    def bad(self) -> int:
+        """Return how many attempts failed."""
+        return sum(cell.outcome.is_bad for cell in self.cells)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the commit has passes and failures: the proof of a flake."""
+        return self.bad > 0 and any(cell.outcome is Outcome.PASSED for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """Durations in seconds of passes and of failures, each sorted."""
+
+    passed: Sequence[float]
+    failed: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failures with the same fingerprint; the texts are those of the newest one."""
+
+    fingerprint: str
+    count: int
+    type: str
+    message: str
+    detail: str
+    first: Commit
+    last: Commit
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A log line about signals, processes, kills, time-outs or jobs, of a run in which the test failed."""
+
+    kind: str
+    text: str
+    ref: str
+    """Path and line of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceItem:
+    """One reason for the verdict."""
+
+    source: str
+    text: str
+    weight: float
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFinding:
+    """A line of source, or of a trace, that a finding points at."""
+
+    mechanism: Mechanism
+    source: str
+    place: str
+    text: str
+    quote: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One arm of an experiment: how often its command failed."""
+
+    name: str
+    stressor: str
+    group_kill: str
+    trials: int
+    failures: int
+    errors: int
+    hangs: int
+    rate: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentView:
+    """One experiment of `repro` with this test."""
+
+    verdict: str
+    sentence: str
+    command: str
+    replay: str
+    started_at: datetime
+    arms: Sequence[Arm]
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """Another test that failed in the same runs; `slug` is None where it has no page."""
+
+    label: str
+    slug: str | None
+    together: int
+    """Runs in which both failed."""
+    failures: int
+    """Runs in which the other failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestSummary:
+    """One row of the tables of tests."""
+
+    __test__ = False  # the name makes pytest think that this is a test class
+
+    identity: TestIdentity
+    slug: str
+    verdict: Verdict
+    p_flaky: float
+    rate: Interval
+    mechanism: Mechanism | None
+    p_mechanism: float | None
+    since: Commit | None
+    attempts: int
+    failures: int
+    lost_jobs: int
+    lost_s: float
+    last_bad: Commit | None
+    recent: Sequence[Outcome]
+    """The newest outcomes, oldest first."""
+    framework: str
+    file: str
+    line: int | None
+    owner: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return the id shown to users."""
+        return self.identity.label
+
+
+@dataclass(frozen=True, slots=True)
+class TestPage:
+    """Everything on the page of one test."""
+
+    __test__ = False  # the name makes pytest think that this is a test class
+
+    summary: TestSummary
+    strip: Sequence[CommitCells]
+    hidden_commits: int
+    """Commits left out at the old end of the strip."""
+    durations: Durations
+    failures: Sequence[FailureGroup]
+    log: Sequence[LogLine]
+    hidden_log: int
+    evidence: Sequence[EvidenceItem]
+    findings: Sequence[SourceFinding]
+    experiments: Sequence[ExperimentView]
+    companions: Sequence[Companion]
+    reproduce: str
+    """The command line that reproduces it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A week, a day or a commit on the time axis: how its jobs ended."""
+
+    label: str
+    jobs: int
+    lost: int
+    """Red because of flaky tests alone."""
+    broken: int
+    """Red because of at least one test that is not flaky."""
+    lost_s: float
+    flaky_failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The time axis of the overview; `unit` is `week`, `day` or `commit`."""
+
+    unit: str
+    periods: Sequence[Period]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What flakes cost; the definitions are on the page."""
+
+    jobs: int
+    red: int
+    lost: int
+    lost_s: float
+    total_s: float
+    flaky_failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class MechanismCount:
+    """How many flaky tests have a mechanism; None stands for those without one."""
+
+    mechanism: Mechanism | None
+    tests: int
+    lost_jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything on the first page."""
+
+    project: str
+    tests: int
+    results: int
+    runs: int
+    commits: int
+    first: datetime | None
+    last: datetime | None
+    counts: Mapping[Verdict, int]
+    cost: Cost
+    trend: Trend
+    mechanisms: Sequence[MechanismCount]
+    flaky: Sequence[TestSummary]
+    """Worst first: by lost jobs, then by rate."""
+    broken: Sequence[TestSummary]
+    unsure: Sequence[TestSummary]
+    warning: str = ""
+    """What is wrong with the verdicts, such as that they are older than the newest results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """All pages."""
+
+    overview: Overview
+    pages: Sequence[TestPage]
+    by_mechanism: Mapping[Mechanism, Sequence[TestSummary]] = field(default_factory=dict)
