@@ -1,6 +1,195 @@
-"""`flakehunter ingest`."""
+"""`flakehunter ingest`: JUnit XML and logs into the database."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flakehunter import console
+from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
+from flakehunter.config import database_url
+from flakehunter.errors import RejectedError, UsageError
+from flakehunter.model import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from flakehunter.ingest.pipeline import Observer, Summary
+    from flakehunter.ingest.runs import RunNaming
+
+SHOWN = 20
+"""Rejected files named on stderr; all of them are in the JSON document and in the database."""
 
 
-def ingest() -> None:
-    """To be written."""
-    raise NotImplementedError
+class OutputFormat(StrEnum):
+    """What goes to stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders that the CI wrote.")],
+    commit: Annotated[str | None, typer.Option(help="Commit that was tested.")] = None,
+    branch: Annotated[str | None, typer.Option(help="Branch that was tested.")] = None,
+    run_id: Annotated[str | None, typer.Option("--run-id", help="The CI's id of the run.")] = None,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Which attempt of the run, from 1.")] = None,
+    job: Annotated[str | None, typer.Option(help="Job of the run.")] = None,
+    workflow: Annotated[str | None, typer.Option(help="Workflow or pipeline of the run.")] = None,
+    started_at: Annotated[
+        str | None,
+        typer.Option("--started-at", metavar="TIME", help="When the run began, such as 2026-05-01T12:00:00Z."),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEMPLATE",
+            help="Take the run of each file from its path below PATH, such as '{commit}/{run_id}-{attempt}/{job}/**'.",
+        ),
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair/--no-repair", help="Keep the whole test cases before the damage of a file.")
+    ] = True,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 when a file is rejected; implies --no-repair.")
+    ] = False,
+    redact: Annotated[
+        list[str] | None, typer.Option(metavar="REGEX", help="Mask what this matches, beside the known secrets.")
+    ] = None,
+    project: ProjectOption = None,
+    output: Annotated[OutputFormat, typer.Option("--format", help="What to print on stdout.")] = OutputFormat.TEXT,
+    as_json: JsonOption = False,
+    db: DbOption = None,
+) -> None:
+    """Read JUnit XML files and logs into the database; what is there already is not added again.
+
+    Which run a file belongs to comes from these options, from --layout, from the CI's environment variables, or from
+    the git checkout around.
+    """
+    from flakehunter.ingest.pipeline import IngestOptions
+    from flakehunter.ingest.pipeline import ingest as run_ingest
+    from flakehunter.ingest.redact import add_patterns
+
+    naming = _naming(commit, branch, run_id, attempt, job, workflow, started_at, layout)
+    add_patterns(redact or [])
+    options = IngestOptions(project=project or "default", naming=naming, strict=strict, repair=repair)
+    with _progress() as observe:
+        summary = run_ingest(paths, database_url(db), options, observe)
+    _tell(summary, naming)
+    if as_json or output is OutputFormat.JSON:
+        console.write(json.dumps(_document(summary), indent=2))
+    if strict and summary.rejected:
+        raise RejectedError(
+            f"{len(summary.rejected)} of {summary.artifacts} artifacts rejected",
+            rejected=len(summary.rejected),
+            hint="without --strict the rest is ingested and the command succeeds",
+        )
+
+
+def _naming(
+    commit: str | None,
+    branch: str | None,
+    run_id: str | None,
+    attempt: int | None,
+    job: str | None,
+    workflow: str | None,
+    started_at: str | None,
+    layout: str | None,
+) -> "RunNaming":
+    from flakehunter.db.rows import RunRow
+    from flakehunter.ingest.layout import compile_layout
+    from flakehunter.ingest.runs import RunNaming, surroundings
+
+    given = RunRow(
+        external_id=run_id or "",
+        workflow=workflow or "",
+        job=job or "",
+        attempt=attempt or 1,
+        commit=commit or "",
+        branch=branch or "",
+        started_at=_moment(started_at) if started_at else None,
+    )
+    if layout:
+        return RunNaming(given, compile_layout(layout))
+    around, origin = surroundings(os.environ, Path.cwd())
+    if origin and not commit:
+        console.say(f"commit {around.commit[:12] or 'unknown'} and the run are taken from {origin}")
+    return RunNaming(given, None, around)
+
+
+def _moment(text: str) -> "datetime":
+    from datetime import datetime
+
+    from flakehunter.clock import as_utc
+
+    try:
+        return as_utc(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise UsageError(
+            f"--started-at {text!r} is not a moment",
+            hint="write it like 2026-05-01T12:00:00Z; without a zone it is UTC",
+        ) from error
+
+
+@contextmanager
+def _progress() -> "Iterator[Observer | None]":
+    """Draw a line that tells how far the ingest is, on a terminal only."""
+    if not console.shows_progress():
+        yield None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console.err(), transient=True) as bar:
+        task = bar.add_task("looking for artifacts")
+
+        def observe(_source: object, summary: "Summary") -> None:
+            bar.update(task, description=f"{summary.artifacts} artifacts, {summary.results} results")
+
+        yield observe
+
+
+def _tell(summary: "Summary", naming: "RunNaming") -> None:
+    for entry in summary.rejected[:SHOWN]:
+        where = f", {entry.position}" if entry.position else ""
+        console.warn(f"{entry.path}{where}: {entry.reason}")
+    if len(summary.rejected) > SHOWN:
+        console.warn(f"{len(summary.rejected) - SHOWN} more files have issues; --json lists all")
+    if summary.skipped:
+        console.detail(f"{summary.skipped} files are no artifacts of a test run and were passed over")
+    parts = [
+        f"{_count(summary.artifacts, 'artifact')}",
+        f"{_count(summary.results, 'result')}, {summary.new_results} of them new",
+    ]
+    if summary.known_artifacts:
+        parts.append(f"{_count(summary.known_artifacts, 'artifact')} known before")
+    if summary.rejected:
+        parts.append(f"{_count(len(summary.rejected), 'file')} with issues")
+    console.say("ingested " + "; ".join(parts))
+    if summary.unnamed:
+        console.say(
+            f"  hint: of {_count(summary.unnamed, 'artifact')} no commit is known;"
+            " give --commit, or --layout for a history"
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _document(summary: "Summary") -> dict[str, object]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "artifacts": summary.artifacts,
+        "results": summary.results,
+        "new_results": summary.new_results,
+        "known_artifacts": summary.known_artifacts,
+        "rejected": [
+            {"path": entry.path, "position": entry.position, "reason": entry.reason} for entry in summary.rejected
+        ],
+    }

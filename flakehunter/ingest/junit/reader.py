@@ -1,0 +1,386 @@
+"""Read a JUnit XML stream into batches of rows, whatever its dialect, in flat memory."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from flakehunter.db.rows import Batch, CaseRow, EventRow, FailureRow, ResultRow
+from flakehunter.ingest import identity
+from flakehunter.ingest.junit.cases import Attempt, read_case, seconds
+from flakehunter.ingest.junit.tree import Element, GrowingTree, XmlDamage
+from flakehunter.ingest.limits import Limits
+from flakehunter.ingest.logs.events import classify
+from flakehunter.ingest.text import stored, stored_name
+from flakehunter.model import Outcome
+from flakehunter.stats.fingerprints import detail_hash, fingerprint
+
+CHUNK = 256 * 1024
+"""Bytes given to the parser at once."""
+
+SUITE_ERROR = "(suite)"
+"""Name of the test case that stands for a suite which failed as a whole."""
+
+_PASSED = Outcome.PASSED.value
+
+
+class _Suite:
+    """What is known of a suite while its cases are read."""
+
+    __slots__ = ("attributes", "level", "name", "open_child", "seen")
+
+    def __init__(self, attributes: dict[str, str], name: str, seen: dict[tuple[str, str], int], level: int) -> None:
+        self.attributes, self.name, self.seen, self.level = attributes, name, seen, level
+        self.open_child: tuple[Element, _Suite] | None = None
+
+
+class JUnitReader:
+    """Reads one document; `batches()` once, then look at `framework`, `started_at` and `damage`."""
+
+    def __init__(
+        self, stream: BinaryIO, limits: Limits, *, elements_for_all: bool = False, encoding: str | None = None
+    ):
+        self._stream, self._limits, self._all = stream, limits, elements_for_all
+        self._tree = GrowingTree(limits, encoding)
+        self.framework = ""
+        self.started_at: datetime | None = None
+        self.damage: XmlDamage | None = None
+        """Why the reading stopped early; whole cases before it have been given."""
+        self.cases = 0
+        """`<testcase>` elements read."""
+        self._outer: dict[str, str] = {}
+        self.declared = 0
+        """Tests that the suites say they have."""
+        self._suites_seen = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._batch = Batch()
+        self._seen: dict[str, dict[tuple[str, str], int]] = {}
+        self._attempts: list[int] = []
+        self._last: list[int] = []
+        self._failures: dict[tuple[bytes, bytes], int] = {}
+        self._repeats = False
+        for suite in getattr(self, "_open", []):
+            suite.seen = self._seen.setdefault(suite.name, {})
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the rows of the document in parts of about `limits.batch_results`.
+
+        Raises:
+            XmlDamage: it is not JUnit XML, or it is refused; a document that breaks off sets `damage` instead.
+        """
+        self._open: list[_Suite] = []
+        since_progress = 0
+        try:
+            while data := self._stream.read(CHUNK):
+                before = self.cases
+                self._tree.feed(data)
+                self._harvest()
+                since_progress = 0 if self.cases > before else since_progress + len(data)
+                if since_progress > self._limits.xml_element or self._tree.depth() > self._limits.xml_depth:
+                    raise self._too_big(since_progress)
+                if len(self._batch.results) >= self._limits.batch_results:
+                    yield self._flush()
+            self._tree.close()
+        except XmlDamage as damage:
+            if damage.refused or self._tree.root is None:
+                raise
+            self.damage = damage
+            self._harvest(self._tree.open_elements())
+        else:
+            self._harvest([])
+        yield self._flush(last=True)
+
+    def _too_big(self, since_progress: int) -> XmlDamage:
+        if since_progress > self._limits.xml_element:
+            return XmlDamage("", f"one element is larger than {self._limits.xml_element} bytes", refused=True)
+        return XmlDamage("", f"elements are nested deeper than {self._limits.xml_depth}", refused=True)
+
+    def _harvest(self, open_elements: list[Element] | None = None) -> None:
+        """Take the finished elements out of the tree.
+
+        `open_elements` is None in the middle of the document: then the last child of each open element may be
+        unfinished and stays. After the end or the damage it holds exactly what is unfinished.
+        """
+        root = self._tree.root
+        if root is None:
+            return
+        if not self._open:
+            self._open = [self._root_suite(root)]
+        self._take(
+            root, self._open[0], {id(element) for element in open_elements} if open_elements is not None else None
+        )
+        self._open = self._open[:1]
+        while self._open[-1].open_child:
+            self._open.append(self._open[-1].open_child[1])
+
+    def _root_suite(self, root: Element) -> _Suite:
+        tag = root.tag.rpartition("}")[2]
+        if tag not in ("testsuites", "testsuite"):
+            raise XmlDamage(
+                "line 1, column 1", f"not JUnit: the root element is <{tag}>{_dialect_of(root)}", refused=True
+            )
+        if tag == "testsuites":
+            self._outer = dict(root.attrib)
+            self._take_time(root.attrib)
+            return _Suite(dict(root.attrib), "", self._seen.setdefault("", {}), 0)
+        return self._suite(root, None)
+
+    def _suite(self, element: Element, parent: _Suite | None) -> _Suite:
+        attributes = dict(element.attrib)
+        self._take_time(attributes)
+        self._suites_seen += 1
+        own = identity.stable_suite(attributes.get("name", "").strip())
+        above = parent.name if parent else ""
+        # A suite named after a folder or configuration file of one machine says nothing of the test.
+        keeps_above = above and not above.startswith(("/", "\\")) and above[1:3] not in (":\\", ":/")
+        if not own:
+            name = above
+        elif not keeps_above or own.startswith(above):
+            name = own
+        else:
+            name = f"{above} > {own}"
+        name = stored_name(name, self._limits.name_chars)
+        level = parent.level + 1 if parent else 1
+        if level == 1 or not self.declared:
+            self.declared += _integer(attributes.get("tests"))
+        return _Suite(attributes, name, self._seen.setdefault(name, {}), level)
+
+    def _take_time(self, attributes: dict[str, str]) -> None:
+        moment = parse_timestamp(attributes.get("timestamp", ""))
+        if moment is not None and (self.started_at is None or moment < self.started_at):
+            self.started_at = moment
+
+    def _take(self, element: Element, suite: _Suite, unfinished: set[int] | None) -> None:
+        count = len(element)
+        if not count:
+            return
+        last = element[count - 1]
+        keeps_last = unfinished is None or id(last) in unfinished
+        done = element[: count - 1] if keeps_last else element[:count]
+        if suite.open_child is not None and len(done):
+            first, child_suite = suite.open_child
+            if first is done[0]:
+                self._take(first, child_suite, set())
+                done = done[1:]
+                suite.open_child = None
+        self._take_children(done, suite)
+        if not keeps_last:
+            del element[:]
+            return
+        del element[: count - 1]
+        if _is_suite(last):
+            if suite.open_child is None:
+                suite.open_child = (last, self._suite(last, suite if suite.level else None))
+            self._take(last, suite.open_child[1], unfinished)
+
+    def _take_children(self, children: list[Element], suite: _Suite) -> None:
+        """Read finished elements; the first lines are all that 99 % of all test cases need."""
+        seen, attempts, places = suite.seen, self._attempts, self._last
+        results = self._batch.results
+        append = results.append
+        slow = self._all
+        for child in children:
+            if child.tag == "testcase" and not slow and not len(child):
+                get = child.get
+                if get("status") is None and get("result") is None:
+                    key = (get("classname") or "", get("name") or "")
+                    test = seen.get(key)
+                    if test is None:
+                        test = self._new_test(child, suite, key)
+                    else:
+                        self._repeats = True
+                    number = attempts[test] = attempts[test] + 1
+                    places[test] = len(results)
+                    try:
+                        duration: float | None = float(get("time"))  # type: ignore[arg-type]
+                        if not 0.0 <= duration < 1e10:  # type: ignore[operator]
+                            duration = None
+                    except (TypeError, ValueError):
+                        duration = seconds(get("time"))
+                    append(ResultRow(test, number, _PASSED, duration, None))
+                    self.cases += 1
+                    continue
+            self._take_child(child, suite)
+
+    def _take_child(self, child: Element, suite: _Suite) -> None:
+        tag = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
+        if tag == "testcase":
+            self._take_case(child, suite)
+        elif tag in ("testsuite", "testsuites"):
+            inner = self._suite(child, suite if suite.level else None) if tag == "testsuite" else suite
+            self._take(child, inner, set())
+        elif tag in ("failure", "error") and suite.level:
+            self._take_suite_error(child, suite)
+        elif tag == "properties" and not self.framework:
+            for entry in child:
+                self.framework = self.framework or identity.framework_of_property(entry.get("name", ""))
+        elif tag in ("system-out", "system-err") and child.text:
+            self._take_output(child.text, None)
+
+    def _new_test(self, case: Element, suite: _Suite, key: tuple[str, str]) -> int:
+        if not self.cases and not self.framework:
+            attributes = suite.attributes if suite.level else {}
+            self.framework = identity.framework_of(self._outer, attributes, dict(case.attrib))
+        classname, raw_name = key
+        limit = self._limits.name_chars
+        name = stored_name(identity.without_rerun_mark(raw_name), limit)
+        classname = stored_name(classname, limit)
+        if (classname, name) != key and (classname, name) in suite.seen:
+            index = suite.seen[key] = suite.seen[(classname, name)]
+            return index
+        file = identity.relative(case.get("file") or suite.attributes.get("file") or "")
+        if not file:
+            file = identity.file_of(self.framework, classname, name, suite.name)
+        # pytest counts lines from 0; it writes them in its old family only.
+        line = _integer(case.get("line")) + (1 if self.framework == "pytest" and case.get("line") else 0)
+        index = len(self._batch.tests)
+        self._batch.tests.append(
+            CaseRow(suite.name, classname, name, self.framework, stored_name(file, limit), line or None)
+        )
+        self._attempts.append(0)
+        self._last.append(-1)
+        suite.seen[key] = suite.seen[(classname, name)] = index
+        return index
+
+    def _take_case(self, element: Element, suite: _Suite) -> None:
+        key = (element.get("classname") or "", element.get("name") or "")
+        test = suite.seen.get(key)
+        if test is None:
+            test = self._new_test(element, suite, key)
+        else:
+            self._repeats = True
+        case = read_case(element, self.framework)
+        self.cases += 1
+        for text in case.output:
+            self._take_output(text, test)
+        if case.continues and self._last[test] >= 0 and self._continue(test, case.attempts[-1]):
+            return
+        for attempt in case.attempts:
+            self._add(test, attempt)
+
+    def _add(self, test: int, attempt: Attempt) -> None:
+        self._attempts[test] += 1
+        self._last[test] = len(self._batch.results)
+        failure = self._failure(attempt) if attempt.outcome.is_bad else None
+        self._batch.results.append(
+            ResultRow(test, self._attempts[test], attempt.outcome.value, attempt.duration_s, failure)
+        )
+
+    def _continue(self, test: int, more: Attempt) -> bool:
+        """Add a failed teardown to the failed attempt before it."""
+        place = self._last[test]
+        before = self._batch.results[place]
+        if before.failure is None:
+            return False
+        first = self._batch.failures[before.failure]
+        joined = Attempt(Outcome(before.outcome), None, first.type, first.message, f"{first.detail}\n\n{more.detail}")
+        self._batch.results[place] = before._replace(failure=self._failure(joined))
+        return True
+
+    def _failure(self, attempt: Attempt) -> int:
+        message = stored(attempt.message, self._limits.message_chars)
+        detail = stored(attempt.detail, self._limits.detail_chars)
+        kind = stored(attempt.type, self._limits.message_chars)
+        if not kind and self.framework == "pytest":
+            kind = exception_type(message)
+        print_ = fingerprint(kind, message)
+        pair = (print_, detail_hash(kind, message, detail))
+        if pair not in self._failures:
+            self._failures[pair] = len(self._batch.failures)
+            self._batch.failures.append(FailureRow(*pair, kind, message, detail))
+        return self._failures[pair]
+
+    def _take_suite_error(self, child: Element, suite: _Suite) -> None:
+        key = (suite.name, SUITE_ERROR)
+        test = suite.seen.get(key)
+        if test is None:
+            test = self._new_test(Element("testcase"), suite, key)
+        text = "".join(child.itertext()).strip("\n")
+        outcome = Outcome.ERRORED if child.tag.endswith("error") else Outcome.FAILED
+        self._add(test, Attempt(outcome, None, child.get("type") or "", child.get("message") or "", text))
+
+    def _take_output(self, text: str, test: int | None) -> None:
+        owner = None
+        if test is not None:
+            row = self._batch.tests[test]
+            owner = (row.classname, row.name)
+        for number, line in enumerate(text.splitlines(), start=1):
+            event = classify(line)
+            if event is not None and len(self._batch.events) < self._limits.events:
+                shown = stored(line.strip(), self._limits.line_chars)
+                self._batch.events.append(EventRow(number, None, event[0].value, event[1], shown, owner))
+
+    def _flush(self, *, last: bool = False) -> Batch:
+        if self._repeats and self.framework == "pytest" and (not last or self.cases > self.declared):
+            self._mark_reruns()
+        batch = self._batch
+        self._reset()
+        return batch
+
+    def _mark_reruns(self) -> None:
+        """Turn passes that were run again into failures: pytest-rerunfailures writes an empty case for each rerun.
+
+        pytest's `tests` does not count those, so a file that declares as many tests as it has cases holds none.
+        """
+        results = self._batch.results
+        for place, row in enumerate(results):
+            if row.outcome == _PASSED and self._last[row.test] != place:
+                results[place] = row._replace(outcome=Outcome.FAILED.value)
+
+
+def exception_type(message: str) -> str:
+    """Return the exception that a pytest message starts with, such as `subprocess.TimeoutExpired`; '' for none."""
+    found = re.match(r"([A-Za-z_][\w.]*)(?::|$)", message)
+    return found[1] if found and found[1].rpartition(".")[2][:1].isupper() else ""
+
+
+def parse_timestamp(text: str) -> datetime | None:
+    """Read a suite's timestamp: ISO 8601 with or without a zone (then UTC), or milliseconds since 1970."""
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        if text.isdigit() and len(text) in (10, 13):
+            return datetime.fromtimestamp(int(text) / (1000 if len(text) == 13 else 1), tz=UTC)
+        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+    except (ValueError, OverflowError, OSError):
+        return None
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _integer(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _is_suite(element: Element) -> bool:
+    return isinstance(element.tag, str) and element.tag.rpartition("}")[2] in ("testsuite", "testsuites")
+
+
+_OTHER_DIALECTS = {
+    "TestRun": "MSTest (TRX)",
+    "test-run": "NUnit 3",
+    "test-results": "NUnit 2",
+    "assemblies": "xUnit.net 2",
+    "assembly": "xUnit.net 1",
+    "Site": "CTest dashboard",
+    "testng-results": "TestNG",
+    "testExecutions": "SonarQube generic",
+    "coverage": "a coverage report",
+    "report": "a JaCoCo report",
+    "checkstyle": "Checkstyle",
+    "testResults": "JMeter",
+    "robot": "Robot Framework output; its --xunit option writes JUnit",
+    "test-suite": "Allure 1",
+    "project": "a build file",
+    "html": "a web page",
+}
+
+
+def _dialect_of(root: Element) -> str:
+    known = _OTHER_DIALECTS.get(root.tag.rpartition("}")[2], "")
+    return f" ({known})" if known else ""

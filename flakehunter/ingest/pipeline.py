@@ -1,0 +1,234 @@
+"""From paths to rows: find the artifacts, name their runs, read them, write each in a transaction of its own."""
+
+import hashlib
+import io
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from flakehunter.db.engine import open_database
+from flakehunter.db.rows import ArtifactRow, Batch, IssueRow, RunRow
+from flakehunter.db.write import Writer
+from flakehunter.errors import NothingToDoError
+from flakehunter.ingest.artifact import ArtifactReader, Refused
+from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
+from flakehunter.ingest.runs import RunNaming, named_after_content
+from flakehunter.ingest.sources import HEAD, Kind, Source, find_sources, kind_of
+
+WHOLE = 8 << 20
+"""Bytes up to which a file is read into memory and parsed before its transaction begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A file that was refused, or of which only a part could be kept."""
+
+    path: str
+    position: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an ingest did."""
+
+    artifacts: int = 0
+    """Artifacts read, with those that were known and those that were refused."""
+    results: int = 0
+    """Results in the database that these artifacts brought, now or before."""
+    new_results: int = 0
+    known_artifacts: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+    unnamed: int = 0
+    """Artifacts of which no commit is known."""
+    skipped: int = 0
+    """Files that are no artifact of a test run."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """How to ingest; see the options of `flakehunter ingest`."""
+
+    project: str = "default"
+    naming: RunNaming = field(default_factory=RunNaming)
+    strict: bool = False
+    repair: bool = True
+    limits: Limits = DEFAULT_LIMITS
+
+
+Observer = Callable[[Source, Summary], None]
+
+
+def ingest(paths: Sequence[Path], url: str, options: IngestOptions, observe: Observer | None = None) -> Summary:
+    """Ingest the artifacts of `paths` into the database at `url`; `observe` is called after each of them.
+
+    A broken file is recorded and does not stop the others.
+
+    Raises:
+        UsageError: a path does not exist.
+        NothingToDoError: there is no artifact below the paths, or none that the layout fits.
+        DatabaseError: the database cannot be written.
+    """
+    summary = Summary()
+    found = _artifacts(paths, options, summary)
+    first = next(found, None)
+    if first is None:
+        raise _nothing(paths, options, summary)
+    engine = open_database(url, create=True)
+    try:
+        with Writer(engine, options.project) as writer:
+            work = _Ingest(writer, options, summary)
+            for source, kind, run in itertools.chain([first], found):
+                work.take(source, kind, run)
+                if observe is not None:
+                    observe(source, summary)
+    finally:
+        engine.dispose()
+    return summary
+
+
+_Found = tuple[Source, Kind, RunRow]
+
+
+def _artifacts(paths: Sequence[Path], options: IngestOptions, summary: Summary) -> Iterator[_Found]:
+    for source in find_sources(paths):
+        try:
+            with source.path.open("rb") as stream:
+                kind = kind_of(stream.read(HEAD), source)
+        except OSError as error:
+            summary.artifacts += 1
+            summary.rejected.append(Rejected(source.shown, "", f"cannot be read: {error.strerror}"))
+            continue
+        if kind is Kind.OTHER:
+            summary.skipped += 1
+            continue
+        run = options.naming.run_of(source)
+        if run is None:
+            template = options.naming.layout.template if options.naming.layout else ""
+            summary.artifacts += 1
+            summary.rejected.append(Rejected(source.shown, "", f"its path does not fit --layout {template!r}"))
+            continue
+        yield source, kind, run
+
+
+def _nothing(paths: Sequence[Path], options: IngestOptions, summary: Summary) -> NothingToDoError:
+    where = ", ".join(str(path) for path in paths)
+    if summary.rejected and options.naming.layout is not None:
+        names = ", ".join(entry.path for entry in summary.rejected[:3])
+        more = f" and {len(summary.rejected) - 3} more" if len(summary.rejected) > 3 else ""
+        return NothingToDoError(
+            f"no file fits --layout {options.naming.layout.template!r}: {names}{more}",
+            hint=f"the template is matched with paths relative to {where}",
+        )
+    if summary.rejected:
+        return NothingToDoError(
+            f"{summary.rejected[0].path} {summary.rejected[0].reason}", hint="check the permissions of the files"
+        )
+    return NothingToDoError(
+        f"no test artifact in {where} ({summary.skipped} other files)",
+        hint="give the folder where the CI put its JUnit XML files and logs",
+    )
+
+
+class _Ingest:
+    """The state of one ingest: the writer, what is counted, and the runs of files that nobody named."""
+
+    def __init__(self, writer: Writer, options: IngestOptions, summary: Summary) -> None:
+        self._writer, self._options, self._summary = writer, options, summary
+        self._folder: Path | None = None
+        self._folder_runs: list[RunRow] = []
+        self._known = writer.known_hashes()
+
+    def take(self, source: Source, kind: Kind, run: RunRow) -> None:
+        """Read and write one artifact."""
+        self._summary.artifacts += 1
+        try:
+            stream, size = _open(source)
+        except OSError as error:
+            self._summary.rejected.append(Rejected(source.shown, "", f"cannot be read: {error.strerror}"))
+            return
+        with stream:
+            digest = _digest(stream)
+            run = self._named(source, kind, run, digest)
+            if not run.commit:
+                self._summary.unnamed += 1
+            row = ArtifactRow(digest, source.shown, "log" if kind is Kind.LOG else "junit", "", size)
+            try:
+                self._read_and_write(ArtifactReader(kind, stream, self._options.limits, repair=self._repair), run, row)
+            except Refused as refused:
+                self._refuse(run, row, refused)
+
+    @property
+    def _repair(self) -> bool:
+        return self._options.repair and not self._options.strict
+
+    def _named(self, source: Source, kind: Kind, run: RunRow, digest: bytes) -> RunRow:
+        """Name a run that nobody named after its JUnit file; the log beside a single JUnit file belongs to its run."""
+        if run.external_id:
+            return run
+        if source.path.parent != self._folder:
+            self._folder, self._folder_runs = source.path.parent, []
+        if kind is Kind.LOG and len(self._folder_runs) == 1:
+            return self._folder_runs[0]
+        named = named_after_content(run, digest)
+        if kind is Kind.JUNIT:
+            self._folder_runs.append(named)
+        return named
+
+    def _read_and_write(self, reader: ArtifactReader, run: RunRow, row: ArtifactRow) -> None:
+        batches: Iterator[Batch] = reader.batches()
+        if row.size_bytes <= WHOLE and row.sha256 not in self._known:
+            # Parsing needs no lock, so others can write meanwhile.
+            batches = iter(list(batches))
+        with self._writer.artifact(run, row) as out:
+            if out.known and not any(issue.rejected for issue in out.known_issues):
+                self._summary.known_artifacts += 1
+                self._summary.results += out.known_results()
+                self._report(row, out.known_issues)
+                return
+            if out.known:
+                out.forget_refused()
+            for batch in batches:
+                out.add(batch)
+            for issue in reader.issues:
+                out.add_issue(issue)
+            out.set_format(reader.format)
+            out.started_at(reader.started_at)
+            new = out.new_results
+        self._summary.results += new
+        self._summary.new_results += new
+        self._report(row, reader.issues)
+
+    def _refuse(self, run: RunRow, row: ArtifactRow, refused: Refused) -> None:
+        """Record a file of which nothing is kept."""
+        issue = IssueRow(refused.position, refused.reason, True)
+        with self._writer.artifact(run, row) as out:
+            if out.known:
+                self._summary.known_artifacts += 1
+            else:
+                out.add_issue(issue)
+        self._report(row, [issue])
+
+    def _report(self, row: ArtifactRow, issues: Sequence[IssueRow]) -> None:
+        for issue in issues:
+            self._summary.rejected.append(Rejected(row.path, issue.position, issue.reason))
+
+
+def _open(source: Source) -> tuple[BinaryIO, int]:
+    """Open a file; small ones are read into memory at once."""
+    stream = source.path.open("rb")
+    size = source.path.stat().st_size
+    if size > WHOLE:
+        return stream, size
+    with stream:
+        data = stream.read(WHOLE + 1)
+    return io.BytesIO(data), len(data)
+
+
+def _digest(stream: BinaryIO) -> bytes:
+    """Return the SHA-256 of a stream, and go back to its beginning."""
+    digest = hashlib.file_digest(stream, "sha256").digest()  # type: ignore[arg-type]
+    stream.seek(0)
+    return digest

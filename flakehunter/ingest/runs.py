@@ -1,0 +1,73 @@
+"""Which run a file belongs to: options, layout, the CI's environment, a git checkout, in this order of trust."""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from flakehunter.db.rows import RunRow
+from flakehunter.ingest.ci import from_environment
+from flakehunter.ingest.layout import Layout
+from flakehunter.ingest.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class RunNaming:
+    """Names the run of each file.
+
+    `given` holds what the user said in options and wins over everything; `layout` is consulted for each file; `around`
+    is what the CI service or the git checkout says, and is left out where a layout tells of other runs.
+    """
+
+    given: RunRow = field(default_factory=RunRow)
+    layout: Layout | None = None
+    around: RunRow = field(default_factory=RunRow)
+
+    def run_of(self, source: Source) -> RunRow | None:
+        """Return the run of a file; None when the layout does not fit its path."""
+        if self.layout is None:
+            return _over(self.given, self.around)
+        found = self.layout.match(source.relative)
+        return None if found is None else _over(self.given, found)
+
+
+def _over(first: RunRow, second: RunRow) -> RunRow:
+    """Return `first` with what it leaves open taken from `second`."""
+    default = RunRow()
+    missing = {
+        entry.name: getattr(second, entry.name)
+        for entry in fields(RunRow)
+        if getattr(first, entry.name) == getattr(default, entry.name)
+    }
+    return replace(first, **missing)
+
+
+def surroundings(environment: Mapping[str, str], folder: Path) -> tuple[RunRow, str]:
+    """Return what is known of the run from outside the files, and where from, in words; empty when nothing is."""
+    found = from_environment(environment)
+    if found is not None:
+        return found, f"the environment of {found.provider}"
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit:
+        branch = _git(folder, "branch", "--show-current")
+        return RunRow(commit=commit, branch=branch), f"the git checkout {_git(folder, 'rev-parse', '--show-toplevel')}"
+    return RunRow(), ""
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def named_after_content(run: RunRow, sha256: bytes) -> RunRow:
+    """Give a run that nobody named a name that follows from the file: the same file is the same run again."""
+    return run if run.external_id else replace(run, external_id=f"file-{sha256.hex()[:16]}")
