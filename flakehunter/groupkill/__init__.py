@@ -1,1 +1,67 @@
-"""End a whole group of processes, wait until it is really gone, and report every member."""
+"""End a whole group of processes, wait until it is really gone, and report every member.
+
+    from flakehunter.groupkill import spawn
+
+    with spawn(["npm", "test"]) as group:
+        ...
+        report = group.terminate(grace_s=2)
+        assert report.clean, report.survivors
+
+Names are imported on first use: the supervisor of each group imports from this package and has to start quickly.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flakehunter.groupkill.aio import AsyncProcessGroup, spawn_async
+    from flakehunter.groupkill.api import spawn
+    from flakehunter.groupkill.backend import BackendUnusableError, GroupKillBackend, ProcessGroup, StartError
+    from flakehunter.groupkill.choice import choose, probe_all
+    from flakehunter.groupkill.gone import NotGoneError, assert_gone, wait_gone
+    from flakehunter.groupkill.report import Capability, Escalation, KillReport, Member
+
+_HOMES = {
+    "AsyncProcessGroup": "aio",
+    "BackendUnusableError": "backend",
+    "Capability": "report",
+    "Escalation": "report",
+    "GroupKillBackend": "backend",
+    "KillReport": "report",
+    "Member": "report",
+    "NotGoneError": "gone",
+    "ProcessGroup": "backend",
+    "StartError": "backend",
+    "assert_gone": "gone",
+    "choose": "choice",
+    "probe_all": "choice",
+    "spawn": "api",
+    "spawn_async": "aio",
+    "wait_gone": "gone",
+}
+
+__all__ = [
+    "AsyncProcessGroup",
+    "BackendUnusableError",
+    "Capability",
+    "Escalation",
+    "GroupKillBackend",
+    "KillReport",
+    "Member",
+    "NotGoneError",
+    "ProcessGroup",
+    "StartError",
+    "assert_gone",
+    "choose",
+    "probe_all",
+    "spawn",
+    "spawn_async",
+    "wait_gone",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -16,6 +16,7 @@ __all__ = [
     "parse_stat",
     "read_argv",
     "read_environ",
+    "read_limit",
     "read_stat",
     "snapshot",
 ]
@@ -116,6 +117,16 @@ def read_argv(pid: int) -> tuple[str, ...]:
 def read_environ(pid: int) -> bytes | None:
     """Return the environment `pid` was started with, NUL between entries; None where it may not be read."""
     return _read(f"/proc/{pid}/environ")
+
+
+def read_limit(pid: int, name: str) -> int | None:
+    """Return the soft limit called `name` in /proc/PID/limits; None when it is unlimited or cannot be read."""
+    text = _read(f"/proc/{pid}/limits")
+    for line in (text or b"").decode("ascii", "replace").splitlines():
+        if line.startswith(name):
+            word = line[len(name) :].split(None, 1)[0]
+            return int(word) if word.isdecimal() else None
+    return None
 
 
 def is_gone(identity: ProcessId, *, zombies_ok: bool = True) -> bool:

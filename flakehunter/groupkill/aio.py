@@ -1,0 +1,130 @@
+"""Process groups for asyncio: the same group, with each call that waits moved to a thread."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine, Mapping, Sequence
+from os import PathLike
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from flakehunter.groupkill.backend import (
+    DEFAULT_DEADLINE_S,
+    DEFAULT_GRACE_S,
+    GroupKillBackend,
+    ProcessGroup,
+    Stream,
+)
+from flakehunter.groupkill.report import KillReport, Member
+
+__all__ = ["AsyncProcessGroup", "spawn_async"]
+
+Result = TypeVar("Result")
+
+
+class AsyncProcessGroup:
+    """A process group whose waiting calls are coroutines; `group` is the group itself.
+
+    A call that is cancelled goes on in its thread until it is done: a kill that was begun is finished. Leaving the
+    `async with` block kills what is left, also when the task was cancelled.
+    """
+
+    def __init__(self, group: ProcessGroup) -> None:
+        self.group = group
+        self._lock = asyncio.Lock()
+
+    @property
+    def pid(self) -> int:
+        """Return the pid of the leader."""
+        return self.group.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Return the exit code of the leader, or None while it runs."""
+        return self.group.returncode
+
+    async def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for the leader only.
+
+        Raises:
+            TimeoutError: it still runs after `timeout_s` seconds.
+        """
+        # In slices, so that a cancelled task does not leave a thread behind that waits for ever.
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout_s is None else loop.time() + timeout_s
+        while True:
+            left = 0.1 if deadline is None else min(0.1, max(0.0, deadline - loop.time()))
+            try:
+                async with self._lock:
+                    return await asyncio.to_thread(self.group.wait, left)
+            except TimeoutError:
+                if deadline is not None and loop.time() >= deadline:
+                    raise
+
+    async def members(self) -> tuple[Member, ...]:
+        """Return the members that run now."""
+        async with self._lock:
+            return await asyncio.to_thread(self.group.members)
+
+    async def send_signal(self, signal_number: int) -> None:
+        """Send a signal to all members."""
+        async with self._lock:
+            await asyncio.to_thread(self.group.send_signal, signal_number)
+
+    async def terminate(
+        self,
+        signal_number: int = signal.SIGTERM,
+        *,
+        grace_s: float = DEFAULT_GRACE_S,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+    ) -> KillReport:
+        """End the group; see ProcessGroup.terminate."""
+        async with self._lock:
+            ending = asyncio.to_thread(self.group.terminate, signal_number, grace_s=grace_s, deadline_s=deadline_s)
+            return await _finish(ending)
+
+    async def wait_gone(self, deadline_s: float) -> bool:
+        """Wait without signalling until no member runs."""
+        async with self._lock:
+            return await asyncio.to_thread(self.group.wait_gone, deadline_s)
+
+    async def close(self) -> KillReport | None:
+        """Kill what is left and give back all descriptors."""
+        async with self._lock:
+            return await _finish(asyncio.to_thread(self.group.close))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+async def _finish(work: Coroutine[Any, Any, Result]) -> Result:
+    """Wait for `work` to its end even when this task is cancelled meanwhile, and be cancelled only then."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+async def spawn_async(
+    backend: GroupKillBackend,
+    argv: Sequence[str],
+    *,
+    stdin: Stream = None,
+    stdout: Stream = None,
+    stderr: Stream = None,
+    cwd: str | PathLike[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    pty: bool = False,
+) -> AsyncProcessGroup:
+    """Start a command in a group; the arguments and errors are those of GroupKillBackend.spawn."""
+
+    def spawn() -> ProcessGroup:
+        return backend.spawn(argv, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=env, pty=pty)
+
+    return AsyncProcessGroup(await asyncio.to_thread(spawn))

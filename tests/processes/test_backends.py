@@ -1,0 +1,195 @@
+"""Every backend against every tree: afterwards no member runs, or the report names it; an outside observer judges."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from processes.trees import TREES, Observer, Tree
+
+if sys.platform != "linux":
+    pytest.skip("backends of Linux", allow_module_level=True)
+
+from flakehunter.groupkill import KillReport, probe_all
+from flakehunter.groupkill.choice import load_backend
+
+STRONG = ["cgroup", "subreaper", "cgroup-v1", "cookie", "pid-namespace"]
+PARTIAL = ["process-group", "session", "process-tree", "naive"]
+NEEDS_A_MACHINE = {"systemd-scope"}
+
+
+def usable(names: list[str]) -> list[str]:
+    """Return those of `names` that the probes find usable on this machine."""
+    return [name for name in names if probe_all()[name].usable]
+
+
+def end(backend: str, tree: Tree, observer: Observer, number: int, *, grace_s: float = 5.0) -> KillReport:
+    """Start `tree` under `backend`, wait until it stands, and end it."""
+    with load_backend(backend).spawn(
+        observer.argv(tree), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as group:
+        assert group.stdout is not None
+        assert group.stdout.readline() == b"up\n"
+        observer.wait_for(tree.members)
+        report = group.terminate(number, grace_s=grace_s, deadline_s=20)
+        left = observer.living()
+        # The judge is the observer. What it still sees must stand in the report, under its pid.
+        assert left == {member.pid for member in report.survivors}
+        assert report.clean == (not left)
+        if left:
+            assert all(member.why for member in report.survivors)
+            observer.end_all()
+    return report
+
+
+def check_members(report: KillReport) -> None:
+    """Check what a report must say of each member that was ended."""
+    for member in report.members:
+        assert member.start_ticks is not None
+        assert member.argv
+        if member not in report.survivors:
+            assert member.exit_ms is not None
+
+
+@pytest.mark.parametrize("backend", STRONG)
+@pytest.mark.parametrize("name", TREES)
+def test_strong_backends_end_every_tree(backend: str, name: str, observer: Observer) -> None:
+    if not usable([backend]):
+        pytest.skip(probe_all()[backend].reason)
+    tree = TREES[name]
+    report = end(backend, tree, observer, signal.SIGKILL)
+    assert report.clean, report
+    assert not report.escalations
+    assert len(report.members) >= tree.members
+    assert report.verified_by
+    check_members(report)
+
+
+@pytest.mark.parametrize("backend", PARTIAL)
+@pytest.mark.parametrize("name", ["shell-and-sleep", "setsid", "daemon", "leader-gone", "fork-storm", "stopped"])
+def test_partial_backends_name_whom_they_leave(backend: str, name: str, observer: Observer) -> None:
+    tree = TREES[name]
+    report = end(backend, tree, observer, signal.SIGKILL)
+    check_members(report)
+    if backend == "naive" and name != "exits-at-once":
+        assert not report.clean
+    if backend == "process-group":
+        assert report.clean == (not tree.leaves_group)
+        assert all("setsid" in member.escaped for member in report.survivors)
+
+
+@pytest.mark.parametrize("backend", ["cgroup", "subreaper", "process-group", "cookie"])
+def test_sigterm_wakes_stopped_members_and_needs_no_escalation(backend: str, observer: Observer) -> None:
+    report = end(backend, TREES["stopped"], observer, signal.SIGTERM, grace_s=30)
+    assert report.clean
+    assert report.escalations == ()
+    stopped = next(member for member in report.members if member.argv[0] == "sleep")
+    assert [name for name, _ in stopped.signals] == ["SIGTERM", "SIGCONT"]
+    assert stopped.exit_ms is not None
+
+
+@pytest.mark.parametrize("backend", ["cgroup", "subreaper", "process-group"])
+def test_a_handler_of_200_ms_is_waited_for(backend: str, observer: Observer) -> None:
+    report = end(backend, TREES["slow-handler"], observer, signal.SIGTERM, grace_s=30)
+    assert report.clean
+    assert report.escalations == ()
+    leader = report.members[0]
+    assert leader.status == 0
+    assert leader.exit_ms is not None
+    assert leader.exit_ms >= 200
+
+
+@pytest.mark.parametrize("backend", ["cgroup", "subreaper", "process-group"])
+def test_who_ignores_sigterm_is_killed_after_the_grace_period(backend: str, observer: Observer) -> None:
+    report = end(backend, TREES["ignores-term"], observer, signal.SIGTERM, grace_s=0.1)
+    assert report.clean
+    assert len(report.escalations) == 1
+    assert report.escalations[0].living >= 1
+    assert report.escalations[0].at_ms >= 100
+    assert [name for name, _ in report.members[0].signals] == ["SIGTERM", "SIGKILL"]
+    assert report.members[0].status == -9
+
+
+def test_a_grace_period_that_is_cut_short_by_the_leader_still_covers_the_members(observer: Observer) -> None:
+    # Waiting for the leader only is the reference flake: here the leader dies of SIGTERM and its child ignores it.
+    tree = Tree("bash -c 'trap \"\" TERM; echo up; while :; do sleep TAG; done' & wait", 2)
+    report = end("process-group", tree, observer, signal.SIGTERM, grace_s=0.2)
+    assert report.clean
+    assert len(report.escalations) == 1
+
+
+@pytest.mark.parametrize("backend", ["cgroup", "subreaper"])
+def test_a_thousand_members_end_and_are_reported(backend: str, observer: Observer) -> None:
+    tree = Tree("for i in {1..1000}; do sleep TAG & done; echo up; wait", 1001)
+    report = end(backend, tree, observer, signal.SIGKILL)
+    assert report.clean
+    assert len(report.members) >= 1001
+
+
+@pytest.mark.parametrize("backend", ["cgroup", "subreaper", "process-group"])
+@pytest.mark.parametrize("name", ["fifty", "fork-storm", "daemon"])
+@pytest.mark.usefixtures("hogs")
+def test_under_load_no_member_is_left_unnamed(backend: str, name: str, observer: Observer) -> None:
+    report = end(backend, TREES[name], observer, signal.SIGKILL)
+    assert report.clean == (not (backend == "process-group" and TREES[name].leaves_group))
+
+
+@pytest.mark.parametrize("backend", ["cgroup", "cgroup-v1"])
+def test_a_member_that_moves_to_another_cgroup_is_found_and_ended(backend: str, observer: Observer) -> None:
+    if not usable([backend]) or os.geteuid() != 0:
+        pytest.skip("needs a cgroup that can be written, and root to leave it")
+    from flakehunter.groupkill.cgroup_mounts import find_freezer, find_unified
+
+    parent = find_unified() if backend == "cgroup" else find_freezer()
+    tree = Tree(f"sleep TAG & echo $! > {parent}/cgroup.procs; echo up; wait", 2)
+    report = end(backend, tree, observer, signal.SIGKILL)
+    assert report.clean
+    assert len(report.members) >= 2
+
+
+@pytest.mark.parametrize("backend", ["cgroup", "cgroup-v1"])
+def test_no_cgroup_is_left_behind(backend: str, observer: Observer) -> None:
+    if not usable([backend]):
+        pytest.skip(probe_all()[backend].reason)
+    from flakehunter.groupkill.cgroup_mounts import find_freezer, find_unified
+
+    parent = find_unified() if backend == "cgroup" else find_freezer()
+    assert parent is not None
+    tree = Tree(f"mkdir $(echo {parent}/flakehunter-{os.getpid()}-*)/below; sleep TAG & echo up; wait", 2)
+    report = end(backend, tree, observer, signal.SIGKILL)
+    assert report.errors == ()
+    assert list(parent.glob(f"flakehunter-{os.getpid()}-*")) == []
+
+
+def test_leftovers_of_a_crashed_owner_are_ended_and_removed(observer: Observer) -> None:
+    if not usable(["cgroup"]):
+        pytest.skip(probe_all()["cgroup"].reason)
+    from flakehunter.groupkill.cgroup_mounts import find_unified
+
+    code = (
+        "import os, sys\nfrom flakehunter.groupkill.choice import load_backend\n"
+        "group = load_backend('cgroup').spawn(sys.argv[1:], stdout=-1)\n"
+        "group.stdout.readline()\nprint('up', flush=True)\nos.kill(os.getpid(), 9)\n"
+    )
+    argv = observer.argv(TREES["shell-and-sleep"])
+    crashed = subprocess.run([sys.executable, "-c", code, *argv], stdout=subprocess.PIPE, check=False)
+    assert crashed.returncode == -9
+    assert len(observer.living()) == 2
+    end("cgroup", TREES["exits-at-once"], Observer(observer.folder), signal.SIGKILL)
+    assert observer.living() == set()
+    parent = find_unified()
+    assert parent is not None
+    assert not any(not (folder / "cgroup.procs").read_text() for folder in parent.glob("flakehunter-*"))
+
+
+def test_a_crashed_owner_takes_a_supervised_group_with_it(observer: Observer) -> None:
+    code = (
+        "import os, sys\nfrom flakehunter.groupkill.choice import load_backend\n"
+        "group = load_backend('subreaper').spawn(sys.argv[1:], stdout=-1)\n"
+        "group.stdout.readline()\nos.kill(os.getpid(), 9)\n"
+    )
+    argv = observer.argv(TREES["daemon"])
+    assert subprocess.run([sys.executable, "-c", code, *argv], check=False).returncode == -9
+    while observer.living():  # the test's time limit is the deadline
+        pass
