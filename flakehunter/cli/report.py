@@ -21,6 +21,12 @@ def report(
     ] = DEFAULT_OUTPUT,
     project: ProjectOption = None,
     db: DbOption = None,
+    detect: Annotated[
+        bool,
+        typer.Option(
+            "--detect/--no-detect", help="Judge the tests first where something came after the last verdicts."
+        ),
+    ] = True,
     templates: Annotated[
         Path | None,
         typer.Option(
@@ -37,11 +43,14 @@ def report(
     `flakehunter detect`. Only files that an earlier report wrote are ever overwritten.
     """
     from flakehunter.db.engine import open_database
-    from flakehunter.report.site import write_report
+    from flakehunter.report.site import verdicts_are_current, write_report
 
     _check_templates(templates)
-    engine = open_database(database_url(db))
+    url = database_url(db)
+    engine = open_database(url)
     try:
+        if detect and not verdicts_are_current(engine, project):
+            _judge(url, project)
         done = write_report(engine, output, project=project, templates=templates)
     finally:
         engine.dispose()
@@ -49,6 +58,13 @@ def report(
         console.warn(done.overview.warning)
     console.say(summary(done))
     console.write(str(done.written.index))
+
+
+def _judge(url: str, project: str | None) -> None:
+    from flakehunter.detect.assess import detect
+
+    console.say("judging the tests first: there is evidence that the last verdicts do not know")
+    detect(url, project=project)
 
 
 def _check_templates(templates: Path | None) -> None:

@@ -24,7 +24,16 @@ from flakehunter.db.schema import (
     TestVerdict,
     Trial,
 )
-from flakehunter.model import Interval, LogEventKind, Mechanism, Outcome, ReproVerdict, TestIdentity, Verdict
+from flakehunter.model import (
+    EvidenceSource,
+    Interval,
+    LogEventKind,
+    Mechanism,
+    Outcome,
+    ReproVerdict,
+    TestIdentity,
+    Verdict,
+)
 
 BAD = (Outcome.FAILED, Outcome.ERRORED)
 CHUNK = 500
@@ -145,7 +154,8 @@ class Freshness:
 
     tests: int
     verdicts: int
-    newest_artifact: datetime | None
+    newest_evidence: datetime | None
+    """When the last artifact was ingested, the last experiment ended, or the last finding of another kind was made."""
     oldest_verdict: datetime | None
 
     @property
@@ -155,10 +165,10 @@ class Freshness:
 
     @property
     def stale(self) -> bool:
-        """Whether something was ingested after the verdicts were decided."""
-        if self.newest_artifact is None or self.oldest_verdict is None:
+        """Whether something was learnt after the verdicts were decided."""
+        if self.newest_evidence is None or self.oldest_verdict is None:
             return False
-        return self.newest_artifact > self.oldest_verdict
+        return self.newest_evidence > self.oldest_verdict
 
 
 def _of_project(query: Any, project: str | None) -> Any:
@@ -171,7 +181,7 @@ def projects(connection: Connection) -> list[str]:
 
 
 def freshness(connection: Connection, project: str | None) -> Freshness:
-    """Say how many tests and verdicts there are, and which is the older: the verdicts or the newest artifact."""
+    """Say how many tests and verdicts there are, and which is older: the verdicts or the newest evidence."""
     tests = select(func.count()).select_from(TestCase).join(Project, Project.id == TestCase.project_id)
     verdicts = (
         select(func.count(), func.min(TestVerdict.decided_at))
@@ -179,16 +189,24 @@ def freshness(connection: Connection, project: str | None) -> Freshness:
         .join(TestCase, TestCase.id == TestVerdict.test_case_id)
         .join(Project, Project.id == TestCase.project_id)
     )
-    newest = (
+    artifacts = (
         select(func.max(Artifact.ingested_at))
         .join(Run, Run.id == Artifact.run_id)
         .join(Project, Project.id == Run.project_id)
     )
+    ended = select(func.max(Experiment.finished_at)).join(Project, Project.id == Experiment.project_id)
+    found = (
+        select(func.max(Finding.created_at))
+        .join(TestCase, TestCase.id == Finding.test_case_id)
+        .join(Project, Project.id == TestCase.project_id)
+        .where(Finding.source != EvidenceSource.TEXT)  # `detect` makes those itself
+    )
+    moments = [connection.execute(_of_project(query, project)).scalar() for query in (artifacts, ended, found)]
     count, oldest = connection.execute(_of_project(verdicts, project)).one()
     return Freshness(
         tests=connection.execute(_of_project(tests, project)).scalar_one(),
         verdicts=count,
-        newest_artifact=connection.execute(_of_project(newest, project)).scalar(),
+        newest_evidence=max((moment for moment in moments if moment is not None), default=None),
         oldest_verdict=oldest,
     )
 
@@ -361,7 +379,7 @@ def log_events_of(connection: Connection, test_ids: Sequence[int]) -> list[LogEv
 
 
 def findings_of(connection: Connection, test_ids: Sequence[int]) -> list[FindingRow]:
-    """Return the findings that belong to the given tests, heaviest first."""
+    """Return the findings of other sources than text that belong to the given tests, heaviest first."""
     found: list[FindingRow] = []
     for chunk in _chunks(test_ids):
         query = select(
@@ -372,7 +390,7 @@ def findings_of(connection: Connection, test_ids: Sequence[int]) -> list[Finding
             Finding.line,
             Finding.score,
             Finding.evidence,
-        ).where(Finding.test_case_id.in_(chunk))
+        ).where(Finding.test_case_id.in_(chunk), Finding.source != EvidenceSource.TEXT)
         rows: Any = connection.execute(query)
         found += [FindingRow(*row) for row in rows]
     return sorted(found, key=lambda row: (-row.score, row.mechanism, row.source, row.file, row.line or 0))

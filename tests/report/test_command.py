@@ -1,0 +1,116 @@
+"""`flakehunter report` as a user runs it: what is data, what is told, and what becomes of wrong input."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from report_builder import START, Builder, team_history
+
+from flakehunter.cli.app import main
+from flakehunter.exitcodes import ExitCode
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run a command in an empty folder; return exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = main(list(arguments))
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_path_of_the_first_page_is_data_and_the_rest_is_told(run: Run, tmp_path: Path) -> None:
+    team_history(tmp_path / "team.db")
+    code, out, err = run("report", "--db", "team.db", "-o", "site")
+    assert code == ExitCode.OK
+    assert Path(out.strip()) == Path("site/index.html")
+    assert Path(out.strip()).is_file()
+    assert "2 flaky tests of 10, 8 of 42 jobs lost to flakes alone" in err
+    assert "wrote 14 pages" in err
+    assert "judging" not in err
+
+
+def test_tests_are_judged_first_where_nobody_has(run: Run, tmp_path: Path) -> None:
+    with Builder(tmp_path / "x.db") as build:
+        runs = [build.run(f"c{place // 2}", attempt=1 + place % 2) for place in range(24)]
+        build.results(build.test("flaky"), runs, ".F..F...F..FF....F.F.F..", failure=build.failure("process is alive"))
+        build.results(build.test("healthy"), runs, "." * 24)
+    code, _out, err = run("report", "--db", "x.db", "-o", "site")
+    assert code == ExitCode.OK
+    assert "judging the tests first" in err
+    assert "1 flaky test of 2" in err
+    _code, _out, err = run("report", "--db", "x.db", "-o", "site")
+    assert "judging" not in err, "the verdicts are new now"
+
+
+def test_old_verdicts_are_told_when_nobody_may_judge(run: Run, tmp_path: Path) -> None:
+    with Builder(tmp_path / "x.db") as build:
+        test = build.test("flaky")
+        build.results(test, [build.run("c1"), build.run("c2")], ".F")
+        build.verdict(test, decided_at=START.replace(year=2025))
+    code, _out, err = run("report", "--db", "x.db", "-o", "site", "--no-detect")
+    assert code == ExitCode.OK
+    assert "warning" in err
+    assert "not up to date" in (tmp_path / "site/index.html").read_text(encoding="utf-8")
+
+
+def test_no_database_is_nothing_to_do(run: Run) -> None:
+    code, out, err = run("report", "-o", "site")
+    assert (code, out) == (ExitCode.NOTHING, "")
+    assert "there is no database" in err
+    assert "hint: run flakehunter ingest PATH first" in err
+    assert not Path("site").exists()
+
+
+def test_an_empty_database_is_nothing_to_do(run: Run, tmp_path: Path) -> None:
+    with Builder(tmp_path / "x.db"):
+        pass
+    code, _out, err = run("report", "--db", "x.db", "-o", "site")
+    assert code == ExitCode.NOTHING
+    assert "hint: run flakehunter ingest PATH first" in err
+
+
+def test_a_file_that_is_no_database_is_a_database_error(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"not a database at all, but long enough to be read as one" * 40)
+    code, _out, err = run("report", "--db", "x.db", "-o", "site")
+    assert code == ExitCode.DATABASE
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["-o", "/proc/nowhere"], "cannot write the report"),
+        (["-o", "taken"], "is in the way and was not written by flakehunter report"),
+        (["-o", "team.db"], "is not a folder"),
+        (["-o", "site", "--templates", "missing"], "there is no template folder missing"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_input_is_one_line_and_a_hint(run: Run, tmp_path: Path, arguments: list[str], says: str) -> None:
+    team_history(tmp_path / "team.db")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/index.html").write_text("mine")
+    code, out, err = run("report", "--db", "team.db", *arguments)
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert says in err
+    assert "\n  hint: " in err
+    assert (tmp_path / "taken/index.html").read_text() == "mine"
+
+
+def test_a_report_reads_and_changes_nothing(run: Run, tmp_path: Path) -> None:
+    team_history(tmp_path / "team.db")
+    with sqlite3.connect(tmp_path / "team.db") as connection:
+        before = list(connection.iterdump())
+    connection.close()
+    run("report", "--db", "team.db", "-o", "site")
+    with sqlite3.connect(tmp_path / "team.db") as connection:
+        assert list(connection.iterdump()) == before
+    connection.close()
