@@ -1,6 +1,127 @@
-"""`flakehunter detect`."""
+"""`flakehunter detect`: judge every test, print the worst first."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flakehunter import console
+from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
+from flakehunter.config import database_url
+from flakehunter.exitcodes import ExitCode
+
+if TYPE_CHECKING:
+    from flakehunter.detect.assess import Detection
 
 
-def detect() -> None:
-    """To be written."""
-    raise NotImplementedError
+class Format(StrEnum):
+    """Forms of the output."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+class FailOn(StrEnum):
+    """Verdicts that make the command fail."""
+
+    FLAKY = "flaky"
+    BROKEN = "broken"
+    ANY = "any"
+
+
+def detect(
+    format_: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.TABLE,
+    json: JsonOption = False,
+    everything: Annotated[bool, typer.Option("--all", help="List healthy tests too.")] = False,
+    project: ProjectOption = None,
+    outage_share: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="A run in which more than this share of the results fail is an outage."),
+    ] = 0.8,
+    rules: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Text rules of your own, a TOML file with [[rule]] tables.", show_default=False
+        ),
+    ] = None,
+    fail_on: Annotated[
+        FailOn | None, typer.Option(help="Exit with 1 when there is a test of this verdict.", show_default=False)
+    ] = None,
+    db: DbOption = None,
+) -> int:
+    """Find out which tests are flaky, since when and why, from the history in the database."""
+    from flakehunter.detect.assess import detect as detect_tests
+    from flakehunter.detect.rulebook import read_rules
+
+    own = read_rules(rules or [])
+    detection = detect_tests(database_url(db), project=project, rules=own, outage_share=outage_share)
+    _print(detection, Format.JSON if json else format_, everything)
+    return _exit_code(detection, fail_on)
+
+
+def _print(detection: "Detection", format_: Format, everything: bool) -> None:
+    from flakehunter.detect import output
+
+    writers = {
+        Format.JSON: output.as_json,
+        Format.JSONL: output.as_jsonl,
+        Format.CSV: output.as_csv,
+        Format.MARKDOWN: output.as_markdown,
+    }
+    if format_ in writers:
+        text = writers[format_](detection, everything=everything)
+        if text:
+            console.write(text)
+        return
+    _table(detection, everything)
+
+
+_STYLES = {"flaky": "bold red", "broken": "bold magenta", "unknown": "yellow", "healthy": "green"}
+
+
+def _table(detection: "Detection", everything: bool) -> None:
+    from rich.text import Text
+
+    from flakehunter.detect import output
+
+    out = console.out()
+    lines = output.table_lines(detection, width=out.width, everything=everything)
+    for number, (verdict, line) in enumerate(lines):
+        text = Text(line, style="bold" if number == 0 else "")
+        if verdict is not None:
+            text.stylize(_STYLES[verdict], 0, len(verdict))
+        out.print(text, soft_wrap=True)
+    console.say(summary(detection, len(output.shown(detection, everything=everything))))
+
+
+def summary(detection: "Detection", rows: int) -> str:
+    """Return the closing line: how much was looked at, and what was left out."""
+    flaky = len(detection.flaky)
+    text = (
+        f"{flaky} flaky of {len(detection.assessments)} tests, "
+        f"from {detection.runs} runs at {detection.commits} commits"
+    )
+    if detection.outages:
+        share = f"{detection.outage_share:.0%}"
+        count = len(detection.outages)
+        text += f"; {count} {'run' if count == 1 else 'runs'} with more than {share} failures left out as outage"
+    if rows < len(detection.assessments):
+        text += f"; {len(detection.assessments) - rows} healthy tests not shown (--all)"
+    return text
+
+
+def _exit_code(detection: "Detection", fail_on: FailOn | None) -> int:
+    from flakehunter.model import Verdict
+
+    wanted = {
+        None: set(),
+        FailOn.FLAKY: {Verdict.FLAKY},
+        FailOn.BROKEN: {Verdict.BROKEN},
+        FailOn.ANY: {Verdict.FLAKY, Verdict.BROKEN},
+    }[fail_on]
+    found = any(one.weighed.verdict in wanted for one in detection.assessments)
+    return ExitCode.FINDINGS if found else ExitCode.OK

@@ -1,0 +1,161 @@
+"""The texts of failures and the log lines around them, a bounded number for each test."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from flakehunter.db.queries.history import BAD
+from flakehunter.db.schema import Artifact, Failure, LogEvent, Project, Result, Run, TestCase
+from flakehunter.model import LogEventKind
+
+TEXTS_PER_FINGERPRINT = 3
+"""Different texts of one fingerprint that are read for a test, newest first; they differ in pids and the like."""
+
+EVENT_RUNS = 60
+"""Newest runs of a test whose log lines are read."""
+
+IDS_AT_ONCE = 500
+"""Ids in one IN list; SQLite takes 32766 parameters, and plans do not improve with longer lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureText:
+    """How a test failed, and how often in this way."""
+
+    test_id: int
+    failure_id: int
+    fingerprint: bytes
+    count: int
+    """Failures of the test with this fingerprint and this text."""
+    last_run_id: int
+    type: str
+    message: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A stored log line that belongs to a test."""
+
+    id: int
+    test_id: int | None
+    run_id: int
+    path: str
+    line: int
+    time: datetime | None
+    kind: LogEventKind
+    pid: int | None
+    text: str
+
+
+def failure_counts(connection: Connection, project: str, leave_out: Collection[int]) -> dict[tuple[int, bytes], int]:
+    """Return how often each test failed with each fingerprint, runs of `leave_out` not counted."""
+    query = (
+        select(Result.test_case_id, Failure.fingerprint, func.count())
+        .join(Failure, Failure.id == Result.failure_id)
+        .join(TestCase, TestCase.id == Result.test_case_id)
+        .join(Project, Project.id == TestCase.project_id)
+        .where(Project.name == project, BAD, Result.run_id.not_in(list(leave_out)))
+        .group_by(Result.test_case_id, Failure.fingerprint)
+    )
+    return {(test, bytes(fingerprint)): count for test, fingerprint, count in connection.execute(query)}
+
+
+def failure_texts(
+    connection: Connection, project: str, leave_out: Collection[int], *, test_id: int | None = None
+) -> list[FailureText]:
+    """Return the newest texts of each fingerprint of each test, runs of `leave_out` not counted."""
+    grouped = (
+        select(
+            Result.test_case_id.label("test"),
+            Failure.id.label("failure"),
+            Failure.fingerprint,
+            func.count().label("count"),
+            func.max(Result.run_id).label("last_run"),
+            func.row_number()
+            .over(
+                partition_by=(Result.test_case_id, Failure.fingerprint),
+                order_by=func.max(Result.run_id).desc(),
+            )
+            .label("place"),
+        )
+        .join(Failure, Failure.id == Result.failure_id)
+        .join(TestCase, TestCase.id == Result.test_case_id)
+        .join(Project, Project.id == TestCase.project_id)
+        .where(Project.name == project, BAD, Result.run_id.not_in(list(leave_out)))
+        .group_by(Result.test_case_id, Failure.id, Failure.fingerprint)
+    )
+    if test_id is not None:
+        grouped = grouped.where(Result.test_case_id == test_id)
+    some = grouped.subquery()
+    query = (
+        select(some.c.test, some.c.failure, some.c.fingerprint, some.c.count, some.c.last_run)
+        .add_columns(Failure.type, Failure.message, Failure.detail)
+        .join(Failure, Failure.id == some.c.failure)
+        .where(some.c.place <= TEXTS_PER_FINGERPRINT)
+        .order_by(some.c.test, some.c.last_run.desc(), some.c.failure)
+    )
+    return [FailureText(*row) for row in connection.execute(query)]
+
+
+def log_events(connection: Connection, test_ids: Collection[int], leave_out: Collection[int]) -> list[Event]:
+    """Return the log lines tied to the tests, of the newest runs of each, in the order of run and line."""
+    wanted = sorted(test_ids)
+    events: list[Event] = []
+    for start in range(0, len(wanted), IDS_AT_ONCE):
+        place = func.dense_rank().over(partition_by=LogEvent.test_case_id, order_by=LogEvent.run_id.desc())
+        some = (
+            select(LogEvent.id, place.label("place"))
+            .where(LogEvent.test_case_id.in_(wanted[start : start + IDS_AT_ONCE]))
+            .where(LogEvent.run_id.not_in(list(leave_out)))
+            .subquery()
+        )
+        query = (
+            select(
+                LogEvent.id,
+                LogEvent.test_case_id,
+                LogEvent.run_id,
+                Artifact.path,
+                LogEvent.line,
+                LogEvent.time,
+                LogEvent.kind,
+                LogEvent.pid,
+                LogEvent.text,
+            )
+            .join(some, some.c.id == LogEvent.id)
+            .join(Artifact, Artifact.id == LogEvent.artifact_id)
+            .where(some.c.place <= EVENT_RUNS)
+            .order_by(LogEvent.test_case_id, LogEvent.run_id, LogEvent.artifact_id, LogEvent.line)
+        )
+        events += [Event(*row) for row in connection.execute(query)]
+    return events
+
+
+def failed_runs(connection: Connection, test_ids: Collection[int]) -> set[tuple[int, int]]:
+    """Return the pairs of test case id and run id in which the test failed at least once."""
+    wanted = sorted(test_ids)
+    pairs: set[tuple[int, int]] = set()
+    for start in range(0, len(wanted), IDS_AT_ONCE):
+        query = (
+            select(Result.test_case_id, Result.run_id)
+            .where(Result.test_case_id.in_(wanted[start : start + IDS_AT_ONCE]), BAD)
+            .distinct()
+        )
+        pairs.update((test, run) for test, run in connection.execute(query))
+    return pairs
+
+
+def run_names(connection: Connection, run_ids: Collection[int]) -> dict[int, str]:
+    """Return what users call the runs: `external id-attempt job at commit`."""
+    wanted = sorted(run_ids)
+    names: dict[int, str] = {}
+    for start in range(0, len(wanted), IDS_AT_ONCE):
+        query = select(Run.id, Run.external_id, Run.attempt, Run.job, Run.commit_sha).where(
+            Run.id.in_(wanted[start : start + IDS_AT_ONCE])
+        )
+        for id_, external, attempt, job, commit in connection.execute(query):
+            where = " ".join(part for part in (f"{external}-{attempt}" if external else "", job) if part)
+            names[id_] = f"{where or f'run {id_}'}{f' at {commit[:12]}' if commit else ''}"
+    return names

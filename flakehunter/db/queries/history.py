@@ -1,0 +1,302 @@
+"""The history of all tests as aggregates: runs, outages, and failures by test, kind of job, branch and commit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Column as SqlColumn
+from sqlalchemy import Connection, Integer, MetaData, Select, Table, case, func, insert, select, text
+
+from flakehunter.db.schema import Project, Result, Run
+from flakehunter.model import Outcome
+
+Ints = npt.NDArray[np.int64]
+
+OUTAGE_SHARE = 0.8
+"""A run in which more than this share of the results are failures says nothing of any single test."""
+
+OUTAGE_MIN_TESTS = 5
+"""With fewer tests in a run, all of them failing is not yet a sign of an outage."""
+
+OUTAGE_MAX_RUNS = 0.5
+"""A kind of job in which more than this share of the runs looks like an outage is broken, not out."""
+
+ROWS_AT_ONCE = 50_000
+"""Rows of an aggregate that are Python objects at one time."""
+
+BAD = Result.outcome.in_([Outcome.FAILED, Outcome.ERRORED])
+"""SQL condition: the attempt counts as a failure."""
+
+EXECUTED = Result.outcome != Outcome.SKIPPED
+"""SQL condition: the attempt says anything at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run: an attempt of a job at a commit."""
+
+    id: int
+    commit: str
+    """The commit, or a name of the run's own where the commit is unknown: such runs share no commit."""
+    kind: tuple[str, str, str]
+    """Workflow, job and operating system: only runs of one kind are compared with each other."""
+    branch: str
+    runner: str
+    started_at: datetime | None
+    executed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where runs are the same but for chance: one kind of job, one branch, one commit."""
+
+    kind: int
+    branch: str
+    commit: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The results of one project, outages left out, as aggregates.
+
+    `cells` has one row for each test that ever failed and each slot it was executed in: test case id, slot index,
+    failures, executions, and runs in which it both failed and passed. `totals` has, for every test: test case id,
+    failures and executions, outages left out.
+    """
+
+    runs: list[RunRow]
+    commits: list[str]
+    """Oldest first."""
+    kinds: list[tuple[str, str, str]]
+    slots: list[Slot]
+    outages: list[RunRow]
+    cells: Ints
+    totals: Ints
+    outage_failures: dict[int, int]
+    """Failures in outages by test case id."""
+
+
+def project_names(connection: Connection) -> list[str]:
+    """Return the names of all projects."""
+    return list(connection.scalars(select(Project.name).order_by(Project.name)))
+
+
+def read_history(
+    connection: Connection, project: str, *, outage_share: float = OUTAGE_SHARE, test_id: int | None = None
+) -> History:
+    """Read the aggregates of `project`, of all its tests or of one; the database does the counting.
+
+    Runs in which more than `outage_share` of the results failed are outages: they are listed, and count nowhere else.
+    """
+    runs = _runs(connection, project)
+    outages = find_outages(runs, share=outage_share)
+    out = {run.id for run in outages}
+    usable = [run for run in runs if run.id not in out]
+    commits = _commit_order(runs)
+    place = {commit: index for index, commit in enumerate(commits)}
+    kinds = sorted({run.kind for run in usable})
+    kind_place = {kind: index for index, kind in enumerate(kinds)}
+    slot_place: dict[Slot, int] = {}
+    rows = []
+    for run in usable:
+        slot = Slot(kind_place[run.kind], run.branch, place[run.commit])
+        rows.append({"run_id": run.id, "slot": slot_place.setdefault(slot, len(slot_place))})
+    run_slots = _load_slots(connection, rows)
+    return History(
+        runs=runs,
+        commits=commits,
+        kinds=kinds,
+        slots=list(slot_place),
+        outages=outages,
+        cells=_cells(connection, run_slots, test_id),
+        totals=_totals(connection, run_slots, test_id),
+        outage_failures=_outage_failures(connection, [run.id for run in outages]),
+    )
+
+
+def find_outages(runs: Sequence[RunRow], *, share: float = OUTAGE_SHARE) -> list[RunRow]:
+    """Return the runs in which more than `share` of the results failed, unless that is how their kind of job is."""
+    suspects = [run for run in runs if run.executed >= OUTAGE_MIN_TESTS and run.failed > share * run.executed]
+    total: dict[tuple[str, str, str], int] = {}
+    out: dict[tuple[str, str, str], int] = {}
+    for run in runs:
+        total[run.kind] = total.get(run.kind, 0) + 1
+    for run in suspects:
+        out[run.kind] = out.get(run.kind, 0) + 1
+    return [run for run in suspects if out[run.kind] <= OUTAGE_MAX_RUNS * total[run.kind]]
+
+
+def _runs(connection: Connection, project: str) -> list[RunRow]:
+    counted = (
+        select(
+            Result.run_id,
+            func.sum(case((EXECUTED, 1), else_=0)).label("executed"),
+            func.sum(case((BAD, 1), else_=0)).label("failed"),
+        )
+        .group_by(Result.run_id)
+        .subquery()
+    )
+    query = (
+        select(
+            Run.id,
+            Run.commit_sha,
+            Run.workflow,
+            Run.job,
+            Run.os,
+            Run.branch,
+            Run.runner,
+            Run.started_at,
+            counted.c.executed,
+            counted.c.failed,
+        )
+        .join(Project, Project.id == Run.project_id)
+        .join(counted, counted.c.run_id == Run.id)
+        .where(Project.name == project)
+        .order_by(Run.id)
+    )
+    return [
+        RunRow(id_, commit or f"run {id_}", (workflow, job, os), branch, runner, started, int(executed), int(failed))
+        for id_, commit, workflow, job, os, branch, runner, started, executed, failed in connection.execute(query)
+    ]
+
+
+def _commit_order(runs: Sequence[RunRow]) -> list[str]:
+    """Return the commits by their first run; a run without a start time is placed by the runs stored around it."""
+    latest = datetime(1970, 1, 1, tzinfo=UTC)
+    first: dict[str, tuple[datetime, int]] = {}
+    for run in runs:
+        latest = run.started_at or latest
+        moment = (latest, run.id)
+        first[run.commit] = min(first.get(run.commit, moment), moment)
+    return sorted(first, key=lambda commit: first[commit])
+
+
+def _load_slots(connection: Connection, rows: Sequence[dict[str, int]]) -> Table:
+    """Put the slot of each run into a temporary table, so that the database can group by small numbers."""
+    slots = Table(
+        "run_slots",
+        MetaData(),
+        SqlColumn("run_id", Integer, primary_key=True),
+        SqlColumn("slot", Integer, nullable=False),
+        prefixes=["TEMPORARY"],
+    )
+    connection.execute(text("DROP TABLE IF EXISTS run_slots"))
+    slots.create(connection)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        connection.execute(insert(slots), list(rows[start : start + ROWS_AT_ONCE]))
+    return slots
+
+
+def _ever_failed(run_slots: Table, test_id: int | None) -> Select[int]:
+    query = select(Result.test_case_id).join(run_slots, run_slots.c.run_id == Result.run_id).where(BAD).distinct()
+    return query if test_id is None else query.where(Result.test_case_id == test_id)
+
+
+def _cells(connection: Connection, run_slots: Table, test_id: int | None) -> Ints:
+    failed = _ever_failed(run_slots, test_id)
+    by_run = (
+        select(
+            Result.test_case_id.label("test"),
+            run_slots.c.slot,
+            func.sum(case((BAD, 1), else_=0)).label("bad"),
+            func.count().label("executed"),
+        )
+        .join(run_slots, run_slots.c.run_id == Result.run_id)
+        .where(Result.test_case_id.in_(failed), EXECUTED)
+        .group_by(Result.test_case_id, Result.run_id, run_slots.c.slot)
+        .subquery()
+    )
+    mixed = case(((by_run.c.bad > 0) & (by_run.c.bad < by_run.c.executed), 1), else_=0)
+    query = (
+        select(by_run.c.test, by_run.c.slot, func.sum(by_run.c.bad), func.sum(by_run.c.executed), func.sum(mixed))
+        .group_by(by_run.c.test, by_run.c.slot)
+        .order_by(by_run.c.test, by_run.c.slot)
+    )
+    chunks = [
+        np.array(rows, dtype=np.int64).reshape(-1, 5) for rows in connection.execute(query).partitions(ROWS_AT_ONCE)
+    ]
+    return np.concatenate(chunks) if chunks else np.zeros((0, 5), np.int64)
+
+
+def _totals(connection: Connection, run_slots: Table, test_id: int | None) -> Ints:
+    query = (
+        select(Result.test_case_id, func.sum(case((BAD, 1), else_=0)), func.sum(case((EXECUTED, 1), else_=0)))
+        .join(run_slots, run_slots.c.run_id == Result.run_id)
+        .group_by(Result.test_case_id)
+        .order_by(Result.test_case_id)
+    )
+    if test_id is not None:
+        query = query.where(Result.test_case_id == test_id)
+    rows = connection.execute(query).all()
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
+
+
+def _outage_failures(connection: Connection, run_ids: Sequence[int]) -> dict[int, int]:
+    if not run_ids:
+        return {}
+    query = (
+        select(Result.test_case_id, func.count())
+        .where(Result.run_id.in_(run_ids), BAD)
+        .group_by(Result.test_case_id)
+        .order_by(Result.test_case_id)
+    )
+    return {int(test): int(count) for test, count in connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What one test did in one run."""
+
+    run: RunRow
+    external_id: str
+    attempt: int
+    passed: int
+    failed: int
+    skipped: int
+    duration_s: float | None
+    """Longest attempt."""
+
+    @property
+    def verdict(self) -> str:
+        """Return `flaky` for both outcomes in the run, else `failed`, `passed` or `skipped`."""
+        if self.failed and self.passed:
+            return "flaky"
+        return "failed" if self.failed else "passed" if self.passed else "skipped"
+
+
+def runs_of_test(connection: Connection, test_id: int) -> list[RunOutcome]:
+    """Return what one test did in each of its runs, in the order of start times."""
+    bad, good = func.sum(case((BAD, 1), else_=0)), func.sum(case((Result.outcome == Outcome.PASSED, 1), else_=0))
+    skipped = func.sum(case((Result.outcome == Outcome.SKIPPED, 1), else_=0))
+    query = (
+        select(
+            Run.id,
+            Run.commit_sha,
+            Run.workflow,
+            Run.job,
+            Run.os,
+            Run.branch,
+            Run.runner,
+            Run.started_at,
+            Run.external_id,
+            Run.attempt,
+            good,
+            bad,
+            skipped,
+            func.max(Result.duration_s),
+        )
+        .join(Result, Result.run_id == Run.id)
+        .where(Result.test_case_id == test_id)
+        .group_by(Run.id)
+        .order_by(Run.id)
+    )
+    outcomes = []
+    for id_, commit, workflow, job, os, branch, runner, started, *rest in connection.execute(query):
+        external_id, attempt, passed, failed, skips, duration = rest
+        kind = (workflow, job, os)
+        row = RunRow(id_, commit or f"run {id_}", kind, branch, runner, started, passed + failed, failed)
+        outcomes.append(RunOutcome(row, external_id, attempt, int(passed), int(failed), int(skips), duration))
+    return outcomes

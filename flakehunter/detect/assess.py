@@ -1,0 +1,201 @@
+"""`detect`: read the history and the texts of every test, weigh them, keep the verdicts."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from flakehunter.clock import utc_now
+from flakehunter.db.engine import open_database, readonly, shown_url
+from flakehunter.db.queries.failures import failed_runs, failure_counts, failure_texts, log_events
+from flakehunter.db.queries.findings import experiments, findings
+from flakehunter.db.queries.history import OUTAGE_SHARE, RunRow, project_names, read_history
+from flakehunter.db.queries.tests import TestRow, list_tests
+from flakehunter.detect.history import summarise
+from flakehunter.detect.rulebook import Rule, built_in
+from flakehunter.detect.text import Match, match_failures, match_log
+from flakehunter.detect.weigh import PRIOR_FLAKY, Case, Weighed, weigh
+from flakehunter.errors import NothingToDoError, UsageError
+from flakehunter.model import EvidenceSource, Verdict
+
+WORST_FIRST = (Verdict.FLAKY, Verdict.BROKEN, Verdict.UNKNOWN, Verdict.HEALTHY)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """One test with its verdict and what led to it."""
+
+    test: TestRow
+    weighed: Weighed
+    matches: tuple[Match, ...]
+    executed: int
+    failed: int
+    """Failures, those in outages among them."""
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether there is anything to say of it: a failure or a finding."""
+        return bool(self.failed or self.matches or self.weighed.evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What `detect` found, worst first."""
+
+    assessments: list[Assessment]
+    runs: int
+    commits: int
+    outages: list[RunRow]
+    outage_share: float
+
+    @property
+    def flaky(self) -> list[Assessment]:
+        """Return the flaky tests."""
+        return [one for one in self.assessments if one.weighed.verdict is Verdict.FLAKY]
+
+
+def detect(
+    url: str,
+    *,
+    project: str | None = None,
+    rules: Sequence[Rule] | None = None,
+    outage_share: float = OUTAGE_SHARE,
+) -> Detection:
+    """Judge every test of the database at `url`, or of one project, and store the verdicts.
+
+    Raises:
+        NothingToDoError: there is no database, or it holds no results.
+        UsageError: there is no such project.
+        DatabaseError: the database cannot be read or written.
+    """
+    # Imported here: the store needs the classes of this module.
+    from flakehunter.detect.store import store
+
+    rules = built_in() if rules is None else rules
+    engine = open_database(url)
+    try:
+        parts: list[tuple[str, Detection]] = []
+        with readonly(engine).connect() as connection:
+            for name in chosen_projects(connection, project, shown_url(url)):
+                parts.append((name, assess_project(connection, name, rules, outage_share=outage_share)))
+        whole = _joined([part for _, part in parts], outage_share)
+        if not whole.runs:
+            raise NothingToDoError(
+                f"database {shown_url(url)} holds no results", hint="run flakehunter ingest PATH first"
+            )
+        with engine.begin() as connection:
+            for name, part in parts:
+                store(connection, name, part.assessments, utc_now())
+        return whole
+    finally:
+        engine.dispose()
+
+
+def chosen_projects(connection: Connection, project: str | None, shown: str) -> list[str]:
+    """Return the names of the projects that are meant: the given one, or all.
+
+    Raises:
+        NothingToDoError: the database holds no project.
+        UsageError: there is no such project.
+    """
+    names = project_names(connection)
+    if not names:
+        raise NothingToDoError(f"database {shown} holds no results", hint="run flakehunter ingest PATH first")
+    if project is not None and project not in names:
+        raise UsageError(f"there is no project {project!r}", hint=f"one of: {', '.join(names)}")
+    return names if project is None else [project]
+
+
+def assess_project(
+    connection: Connection,
+    project: str,
+    rules: Sequence[Rule],
+    *,
+    outage_share: float = OUTAGE_SHARE,
+    only: TestRow | None = None,
+) -> Detection:
+    """Judge every test of one project, or one alone, without writing anything."""
+    tests = list_tests(connection, project=project) if only is None else [only]
+    only_id = only.id if only else None
+    history = read_history(connection, project, outage_share=outage_share, test_id=only_id)
+    leave_out = [run.id for run in history.outages]
+    summaries = summarise(history, p_flaky=PRIOR_FLAKY)
+    failed = [test for test in tests if test.id in summaries]
+    matches = _matches(connection, project, rules, leave_out, failed)
+    found = _by_test(findings(connection, project, sources=[EvidenceSource.SCAN, EvidenceSource.TRACE]))
+    tried = _by_test(experiments(connection, project))
+    executed = {int(test): int(runs) for test, _bad, runs in history.totals}
+    assessments = []
+    for test in tests:
+        summary = summaries.get(test.id)
+        case = Case(
+            executed=executed.get(test.id, 0),
+            history=summary,
+            matches=matches.get(test.id, ()),
+            findings=found.get(test.id, ()),
+            experiments=tried.get(test.id, ()),
+            outage_failures=history.outage_failures.get(test.id, 0),
+        )
+        failures = (summary.failed if summary else 0) + case.outage_failures
+        assessments.append(Assessment(test, weigh(case), tuple(case.matches), case.executed, failures))
+    assessments.sort(key=_worst_first)
+    return Detection(assessments, len(history.runs), len(history.commits), history.outages, outage_share)
+
+
+def _worst_first(one: Assessment) -> tuple[int, float, str]:
+    """Order by verdict, then by how much of the executions is lost to flakes."""
+    weighed = one.weighed
+    return WORST_FIRST.index(weighed.verdict), -weighed.p_flaky * weighed.rate.value, one.test.identity.label
+
+
+def _joined(parts: Iterable[Detection], outage_share: float) -> Detection:
+    parts = list(parts)
+    return Detection(
+        assessments=sorted((one for part in parts for one in part.assessments), key=_worst_first),
+        runs=sum(part.runs for part in parts),
+        commits=sum(part.commits for part in parts),
+        outages=[run for part in parts for run in part.outages],
+        outage_share=outage_share,
+    )
+
+
+def _matches(
+    connection: Connection, project: str, rules: Sequence[Rule], leave_out: Sequence[int], tests: Sequence[TestRow]
+) -> dict[int, list[Match]]:
+    """Apply the rules to tests that failed outside of outages."""
+    ids = {test.id for test in tests}
+    only = tests[0].id if len(tests) == 1 else None
+    counts: dict[int, dict[bytes, int]] = defaultdict(dict)
+    for (test_id, fingerprint), count in failure_counts(connection, project, leave_out).items():
+        counts[test_id][fingerprint] = count
+    texts = _by_test(failure_texts(connection, project, leave_out, test_id=only))
+    events = _by_test(log_events(connection, ids, leave_out))
+    failed: dict[int, set[int]] = defaultdict(set)
+    for test_id, run in failed_runs(connection, ids):
+        failed[test_id].add(run)
+    found = {}
+    for test in tests:
+        name = f"{test.identity.classname} {test.identity.name}"
+        found[test.id] = [
+            *match_failures(rules, texts.get(test.id, []), counts[test.id], name),
+            *match_log(rules, events.get(test.id, []), failed[test.id]),
+        ]
+    return found
+
+
+class _OfTest(Protocol):
+    @property
+    def test_id(self) -> int | None: ...
+
+
+_Row = TypeVar("_Row", bound=_OfTest)
+
+
+def _by_test(rows: Iterable[_Row]) -> dict[int, list[_Row]]:
+    grouped: dict[int, list[_Row]] = {}
+    for row in rows:
+        if row.test_id is not None:
+            grouped.setdefault(row.test_id, []).append(row)
+    return grouped

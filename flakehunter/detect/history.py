@@ -1,0 +1,243 @@
+"""What the history says of each test that ever failed: proof, streaks, rate, since when, and the model's odds."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from flakehunter.db.queries.history import History
+from flakehunter.model import Interval
+from flakehunter.stats.history import BROKEN, FLAKY, HistoryFit, HistoryPrior, fit_histories
+from flakehunter.stats.intervals import jeffreys
+
+LONG_STREAK = 3
+"""So many failing commits in a row are a breakage, not a flake: flips at its ends do not count."""
+
+MAIN_BRANCHES = ("main", "master", "trunk", "develop")
+"""Branches whose newest commit says whether a test is broken now; without one of them, the busiest branch."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestHistory:
+    """The history of one test, outages left out."""
+
+    __test__ = False  # the name makes pytest think that this is a test class
+
+    test_id: int
+    executed: int
+    failed: int
+    commits: int
+    """Commits at which it was executed."""
+    mixed: tuple[str, ...]
+    """Commits at which it both failed and passed in jobs of one kind, oldest first: the proof of a flake."""
+    mixed_runs: int
+    """Runs in which a failed attempt was followed by one that passed, or the other way round."""
+    short_streaks: int
+    """Failures over one or two commits in a row, with a passing commit before and after."""
+    broken_streaks: int
+    """Failures over three or more commits in a row without a pass."""
+    flips: int
+    """Changes between a passing and a failing commit, those of long streaks left out."""
+    flip_chances: int
+    """Pairs of neighbouring commits in which such a change could have been seen."""
+    log_bayes_factor: float
+    """Natural log of the model's evidence for "flaky"."""
+    rate: Interval
+    """Failures by executions while flaky; for other tests, outside of breakages."""
+    since: str
+    """First commit with a failure that the model puts down to flakiness; empty without one."""
+    last_failed: str
+    broken_now: bool
+    """The newest commits of the main branch fail throughout, in one kind of job at least."""
+    broken_since: str
+    kinds: tuple[str, ...]
+    """Jobs in which it failed, most failures first."""
+
+    @property
+    def has_proof(self) -> bool:
+        """Whether different outcomes were seen at one commit in one kind of job."""
+        return bool(self.mixed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """One test in one kind of job: rows of `cells` in the order of branches and commits."""
+
+    test_id: int
+    kind: int
+    branch: npt.NDArray[np.int64]
+    commit: npt.NDArray[np.int64]
+    bad: npt.NDArray[np.int64]
+    executed: npt.NDArray[np.int64]
+    mixed_runs: npt.NDArray[np.int64]
+
+    @property
+    def first(self) -> npt.NDArray[np.bool_]:
+        """Return which steps begin a branch."""
+        return np.concatenate([[True], self.branch[1:] != self.branch[:-1]])
+
+
+def summarise(history: History, *, p_flaky: float, prior: HistoryPrior | None = None) -> dict[int, TestHistory]:
+    """Return the history of each test that ever failed outside of outages, by test case id.
+
+    `p_flaky` is the prior probability that a test is flaky; it decides where the rate and `since` are read off.
+    """
+    if not len(history.cells):
+        return {}
+    branches = _branch_numbers(history)
+    series = list(_split(history, branches))
+    fits = list(_fit(series, p_flaky, prior))
+    by_test = groupby(zip(series, fits, strict=True), key=lambda pair: pair[0].test_id)
+    return {test_id: _summary(test_id, list(pairs), history, p_flaky) for test_id, pairs in by_test}
+
+
+def _branch_numbers(history: History) -> dict[str, int]:
+    """Number the branches, the main one last: the newest step of a series is then on it where it has been there."""
+    seen: dict[str, int] = {}
+    for run in history.runs:
+        seen[run.branch] = seen.get(run.branch, 0) + 1
+    main = next((name for name in MAIN_BRANCHES if name in seen), None)
+    if main is None:
+        main = max(seen, key=lambda name: (seen[name], name))
+    return {name: index for index, name in enumerate([*sorted(set(seen) - {main}), main])}
+
+
+def _split(history: History, branches: dict[str, int]) -> Iterator[_Series]:
+    slots = history.slots
+    kind = np.array([slot.kind for slot in slots], np.int64)
+    branch = np.array([branches[slot.branch] for slot in slots], np.int64)
+    commit = np.array([slot.commit for slot in slots], np.int64)
+    test, slot, bad, executed, mixed = history.cells.T
+    order = np.lexsort((commit[slot], branch[slot], kind[slot], test))
+    test, slot, bad, executed, mixed = (values[order] for values in (test, slot, bad, executed, mixed))
+    changes = np.flatnonzero((np.diff(test) != 0) | (np.diff(kind[slot]) != 0)) + 1
+    for start, end in pairwise([0, *changes.tolist(), len(test)]):
+        part = slice(start, end)
+        yield _Series(
+            int(test[start]),
+            int(kind[slot[start]]),
+            branch[slot[part]],
+            commit[slot[part]],
+            bad[part],
+            executed[part],
+            mixed[part],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    log_bayes_factor: float
+    states: npt.NDArray[np.float32]
+
+
+def _fit(series: Sequence[_Series], p_flaky: float, prior: HistoryPrior | None) -> Iterator[_Fitted]:
+    """Fit all series, those of like length together so that little of the arrays is padding."""
+    fitted: dict[int, _Fitted] = {}
+    by_length = sorted(range(len(series)), key=lambda index: len(series[index].bad))
+    for _, group in groupby(by_length, key=lambda index: len(series[index].bad).bit_length()):
+        indices = list(group)
+        length = max(len(series[index].bad) for index in indices)
+        bad, executed = (np.zeros((len(indices), length), np.int64) for _ in range(2))
+        first = np.zeros((len(indices), length), np.bool_)
+        for row, index in enumerate(indices):
+            one = series[index]
+            bad[row, : len(one.bad)] = one.bad
+            executed[row, : len(one.bad)] = one.executed
+            first[row, : len(one.bad)] = one.first
+        fit: HistoryFit = fit_histories(bad, executed, first, p_flaky=p_flaky, prior=prior)
+        for row, index in enumerate(indices):
+            states = fit.states[row, : len(series[index].bad)]
+            fitted[index] = _Fitted(float(fit.log_bayes_factor[row]), states)
+    return (fitted[index] for index in range(len(series)))
+
+
+def combine_kinds(log_bayes_factors: Sequence[float]) -> float:
+    """Return the evidence for a flaky test from its kinds of job: flaky in all of them alike, or in any one alone.
+
+    Both stories have the same prior; the second is the mean over the kinds, so that many kinds do not make one of
+    them stand out by chance.
+    """
+    together = sum(log_bayes_factors)
+    alone = np.logaddexp.reduce(np.array(log_bayes_factors)) - np.log(len(log_bayes_factors))
+    return float(np.logaddexp(together, alone) - np.log(2.0))
+
+
+def _summary(test_id: int, pairs: list[tuple[_Series, _Fitted]], history: History, p_flaky: float) -> TestHistory:
+    log_bayes = combine_kinds([fit.log_bayes_factor for _, fit in pairs])
+    commit = np.concatenate([one.commit for one, _ in pairs])
+    bad = np.concatenate([one.bad for one, _ in pairs])
+    executed = np.concatenate([one.executed for one, _ in pairs])
+    states = np.concatenate([fit.states for _, fit in pairs])
+    mixed = sorted(set(commit[(bad > 0) & (bad < executed)].tolist()))
+    posterior = np.log(p_flaky / (1.0 - p_flaky)) + log_bayes
+    flaky_steps = states[:, FLAKY] >= 0.5
+    counted = flaky_steps if posterior >= 0.0 and flaky_steps.any() else states[:, BROKEN] < 0.5
+    flaked = commit[(bad > 0) & (states[:, FLAKY] >= 0.5)]
+    streaks = [_streaks(one) for one, _ in pairs]
+    broken = [since for one, fit in pairs if (since := _broken_since(one, fit)) is not None]
+    failing = sorted(((int(one.bad.sum()), one.kind) for one, _ in pairs if one.bad.any()), reverse=True)
+    return TestHistory(
+        test_id=test_id,
+        executed=int(executed.sum()),
+        failed=int(bad.sum()),
+        commits=len(set(commit.tolist())),
+        mixed=tuple(history.commits[index] for index in mixed),
+        mixed_runs=int(sum(one.mixed_runs.sum() for one, _ in pairs)),
+        short_streaks=sum(streak.short for streak in streaks),
+        broken_streaks=sum(streak.long for streak in streaks),
+        flips=sum(streak.flips for streak in streaks),
+        flip_chances=sum(streak.chances for streak in streaks),
+        log_bayes_factor=log_bayes,
+        rate=jeffreys(int(bad[counted].sum()), int(executed[counted].sum())),
+        since=history.commits[int(flaked.min())] if len(flaked) else "",
+        last_failed=history.commits[int(commit[bad > 0].max())] if bad.any() else "",
+        broken_now=bool(broken),
+        broken_since=history.commits[min(broken)] if broken else "",
+        kinds=tuple(kind_name(history.kinds[kind]) for _, kind in failing),
+    )
+
+
+def kind_name(kind: tuple[str, str, str]) -> str:
+    """Return the name of a kind of job as shown to users."""
+    workflow, job, _os = kind
+    return " / ".join(part for part in (workflow, job) if part) or "unnamed job"
+
+
+@dataclass(frozen=True, slots=True)
+class _Streaks:
+    short: int
+    long: int
+    flips: int
+    chances: int
+
+
+def _streaks(one: _Series) -> _Streaks:
+    """Count the streaks of failing commits of each branch by length, and the flips that long ones do not explain."""
+    short = long = flips = chances = 0
+    for begin, end in pairwise([*np.flatnonzero(one.first).tolist(), len(one.bad)]):
+        failing = (one.bad[begin:end] == one.executed[begin:end]).tolist()
+        lengths = [(fails, len(list(run))) for fails, run in groupby(failing)]
+        chances += len(failing) - 1
+        for index, (fails, length) in enumerate(lengths):
+            if not fails:
+                continue
+            sides = (index > 0) + (index < len(lengths) - 1)
+            if length >= LONG_STREAK:
+                long += 1
+                chances -= length
+            else:
+                flips += sides
+                short += sides == 2
+    return _Streaks(short, long, flips, max(chances, 0))
+
+
+def _broken_since(one: _Series, fit: _Fitted) -> int | None:
+    """Return the first commit of the breakage that the newest step is in, or None."""
+    if fit.states[-1, BROKEN] < 0.5 or one.bad[-1] < one.executed[-1]:
+        return None
+    start = len(one.bad) - 1
+    while start and not one.first[start] and fit.states[start - 1, BROKEN] >= 0.5:
+        start -= 1
+    return int(one.commit[start])

@@ -1,0 +1,172 @@
+"""Apply the rules to the texts of failures and to the log lines around them."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flakehunter.db.queries.failures import Event, FailureText
+from flakehunter.detect.rulebook import Rule
+
+TEXT_LIMIT = 20_000
+"""Characters of a text that rules see: its first and last halves. Longer ones are dumps, and patterns take time."""
+
+QUOTE_LIMIT = 120
+"""Characters of a match that the evidence quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """The texts of one failure by channel, see `rulebook.CHANNELS`."""
+
+    message: str = ""
+    detail: str = ""
+    code: str = ""
+    log: str = ""
+    name: str = ""
+
+    def of(self, channel: str) -> str:
+        """Return the text of one channel."""
+        return str(getattr(self, channel))
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule that fits a test: in what share of its failures, with the first words that fitted."""
+
+    rule: Rule
+    channel: str
+    share: float
+    """Share of the test's failures, 0 to 1; for log lines, less the share of the passed runs that fit as well."""
+    failures: int
+    """Failures that fit."""
+    quote: str
+    ref: str
+
+
+_PYTEST = re.compile(r"^E   ", re.MULTILINE)
+_CAPTURED = re.compile(r"^-+ ?Captured ")
+_TRACEBACK_FILE = re.compile(r'^\s*File "[^"]+", line \d+')
+_CODE_FRAME = re.compile(r"^\s*(>?)\s*\d+\s?[|│] ?(.*)$")
+
+
+def split_code(detail: str) -> tuple[str, str]:
+    """Split a failure's detail into what it says and the source lines that it quotes.
+
+    Source lines come out with two blanks before them, the failing line with "> ". Known are pytest's excerpts, Python
+    tracebacks and the code frames of JavaScript runners; in any other text everything is said and nothing is code.
+    """
+    said: list[str] = []
+    code: list[str] = []
+    is_pytest = bool(_PYTEST.search(detail))
+    captured = after_file = False
+    for line in detail.splitlines():
+        frame = _CODE_FRAME.match(line)
+        captured = captured or bool(_CAPTURED.match(line))
+        if captured or not line.strip():
+            said.append(line)
+        elif is_pytest and line.startswith(("    ", ">")):
+            code.append(f"> {line[1:]}" if line.startswith(">") else f"  {line}")
+        elif frame:
+            code.append(("> " if frame[1] else "  ") + frame[2])
+        elif after_file and line.startswith("    "):
+            code.append(f"> {line.strip()}")
+        else:
+            said.append(line)
+        after_file = bool(_TRACEBACK_FILE.match(line))
+    return "\n".join(said), "\n".join(code)
+
+
+def channels_of(failure: FailureText) -> Channels:
+    """Return the texts of a stored failure by channel."""
+    said, code = split_code(_cut(failure.detail))
+    message = failure.message if failure.type in failure.message else f"{failure.type}: {failure.message}"
+    return Channels(message=_cut(message), detail=said, code=code)
+
+
+def _cut(text: str) -> str:
+    half = TEXT_LIMIT // 2
+    return text if len(text) <= TEXT_LIMIT else f"{text[:half]}\n{text[-half:]}"
+
+
+def match_failures(
+    rules: Iterable[Rule], failures: Sequence[FailureText], counts: Mapping[bytes, int], name: str
+) -> list[Match]:
+    """Return the rules that fit the failures of one test, or its name.
+
+    Args:
+        rules: the rules.
+        failures: texts of the test's failures, several of a fingerprint at most.
+        counts: failures of the test by fingerprint; a fingerprint counts as a whole when one of its texts fits.
+        name: the test's name, seen by the rules for names.
+    """
+    texts = [(failure, channels_of(failure)) for failure in failures]
+    total = sum(counts.values())
+    matches = []
+    for rule in rules:
+        if "name" in rule.where and (found := rule.pattern.search(name)):
+            matches.append(Match(rule, "name", 1.0, total, _quote(found, name), ""))
+        fitting: dict[bytes, tuple[str, str, FailureText]] = {}
+        for failure, channels in texts:
+            if failure.fingerprint not in fitting and (hit := _first_hit(rule, channels)):
+                fitting[failure.fingerprint] = (*hit, failure)
+        if fitting:
+            number = sum(counts.get(fingerprint, 0) for fingerprint in fitting)
+            channel, quote, failure = next(iter(fitting.values()))
+            share = number / total if total else 1.0
+            matches.append(Match(rule, channel, share, number, quote, f"failures:{failure.failure_id}"))
+    return matches
+
+
+def match_log(rules: Iterable[Rule], events: Sequence[Event], failed: set[int]) -> list[Match]:
+    """Return the rules that fit the log lines of the runs in which the test failed more than those where it passed.
+
+    A line that stands in the log of passed runs just as often tells nothing of the failure, so the share is the
+    difference between the two.
+
+    Args:
+        rules: the rules.
+        events: log lines of one test, in the order of run and line.
+        failed: ids of the runs in which it failed.
+    """
+    by_run: dict[int, list[Event]] = {}
+    for event in events:
+        by_run.setdefault(event.run_id, []).append(event)
+    texts = {run: _cut("\n".join(event.text for event in lines)) for run, lines in by_run.items()}
+    bad = [run for run in texts if run in failed]
+    good = [run for run in texts if run not in failed]
+    matches = []
+    for rule in rules:
+        if "log" not in rule.where:
+            continue
+        hits = {run: found for run in bad if (found := rule.pattern.search(texts[run]))}
+        if not hits:
+            continue
+        in_good = sum(bool(rule.pattern.search(texts[run])) for run in good)
+        share = len(hits) / len(bad) - (in_good / len(good) if good else 0.0)
+        if share > 0.0:
+            run, found = max(hits.items())
+            event = by_run[run][texts[run].count("\n", 0, found.start())]
+            ref = f"log_events:{event.id} {event.path}:{event.line}"
+            matches.append(Match(rule, "log", share, len(hits), _quote(found, texts[run]), ref))
+    return matches
+
+
+def _first_hit(rule: Rule, channels: Channels) -> tuple[str, str] | None:
+    for channel in rule.where:
+        if channel in ("log", "name"):
+            continue
+        text = channels.of(channel)
+        found = rule.pattern.search(text) if text else None
+        if found:
+            return channel, _quote(found, text)
+    return None
+
+
+def _quote(found: re.Match[str], text: str) -> str:
+    """Return the matched words within their lines: the last line of a match over several is where it failed."""
+    start = text.rfind("\n", 0, found.start()) + 1
+    end = text.find("\n", found.end())
+    whole = text[start : end if end >= 0 else len(text)]
+    last = whole.rstrip().rpartition("\n")[2] if "\n" in found[0] else whole.partition("\n")[0]
+    words = " ".join(last.removeprefix("E ").split())
+    return words if len(words) <= QUOTE_LIMIT else words[: QUOTE_LIMIT - 1] + "…"
