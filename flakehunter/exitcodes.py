@@ -20,6 +20,10 @@ class ExitCode(IntEnum):
     """The database cannot be opened or written, or its revision does not fit this version."""
     BUG = 70
     """An error of flakehunter itself (EX_SOFTWARE of sysexits.h)."""
+    TIMED_OUT = 124
+    """`flakehunter run` only: the time limit ended CMD, as with timeout(1)."""
+    NOT_STARTED = 125
+    """`flakehunter run` only: CMD could not be started."""
     INTERRUPTED = 130
     """Ended by SIGINT (128 + 2)."""
     TERMINATED = 143

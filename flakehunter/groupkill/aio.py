@@ -65,10 +65,10 @@ class AsyncProcessGroup:
         async with self._lock:
             return await asyncio.to_thread(self.group.members)
 
-    async def send_signal(self, signal_number: int) -> None:
-        """Send a signal to all members."""
+    async def send_signal(self, signal_number: int, *, leader_only: bool = False) -> None:
+        """Send a signal to all members, or to the leader only."""
         async with self._lock:
-            await asyncio.to_thread(self.group.send_signal, signal_number)
+            await asyncio.to_thread(self.group.send_signal, signal_number, leader_only=leader_only)
 
     async def terminate(
         self,

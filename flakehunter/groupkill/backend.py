@@ -85,8 +85,8 @@ class ProcessGroup(ABC):
         """Return the members that run now, as far as the backend can see them."""
 
     @abstractmethod
-    def send_signal(self, signal_number: int) -> None:
-        """Send a signal to all members, and wait for nothing."""
+    def send_signal(self, signal_number: int, *, leader_only: bool = False) -> None:
+        """Send a signal to all members, or to the leader only, and wait for nothing."""
 
     @abstractmethod
     def terminate(

@@ -1,5 +1,6 @@
 """The group of the Linux backends whose command is our own child; each backend adds its way to reach the members."""
 
+import contextlib
 import os
 import select
 import signal
@@ -128,9 +129,12 @@ class LinuxProcessGroup(ProcessGroup):
         described = (self._member(swept) for swept in self._tracker.describe())
         return tuple(member for member in described if member.is_alive)
 
-    def send_signal(self, signal_number: int) -> None:
-        """Send a signal to all members."""
-        if not self._released:
+    def send_signal(self, signal_number: int, *, leader_only: bool = False) -> None:
+        """Send a signal to all members, or to the leader only."""
+        if leader_only and self._leader_fd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._leader_fd, signal_number)
+        elif not self._released and not leader_only:
             self._look()
             self._reach.signal(self._tracker, signal_number)
 

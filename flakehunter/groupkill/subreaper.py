@@ -150,10 +150,11 @@ class SupervisedGroup(ProcessGroup):
         answer = self._ask({"do": "members"}, ANSWER_SLACK_S)
         return tuple(member for member in self._members(answer) if member.is_alive)
 
-    def send_signal(self, signal_number: int) -> None:
-        """Send a signal to all members."""
+    def send_signal(self, signal_number: int, *, leader_only: bool = False) -> None:
+        """Send a signal to all members, or to the leader only."""
         if not self._closed:
-            self._ask({"do": "signal", "signal": int(signal_number)}, ANSWER_SLACK_S)
+            request = {"do": "signal", "signal": int(signal_number), "leader_only": leader_only}
+            self._ask(request, ANSWER_SLACK_S)
 
     def terminate(
         self,

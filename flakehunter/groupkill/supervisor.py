@@ -180,7 +180,11 @@ class Supervisor:
             return self.terminate(request)
         if what == "signal":
             self.sweeper.look()
-            self.sweeper.signal_all(request["signal"], groups=self.groups())
+            leader = self.sweeper.processes.get(self.leader_identity)
+            if not request["leader_only"]:
+                self.sweeper.signal_all(request["signal"], groups=self.groups())
+            elif leader is not None and leader.lives:
+                self.sweeper.signal_one(leader, request["signal"])
         elif what == "wait":
             self.sweeper.wait(time.monotonic() + request["deadline_s"])
         else:
