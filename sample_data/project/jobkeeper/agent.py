@@ -55,6 +55,7 @@ class Agent:
         raise SystemExit
 
     def _drain(self) -> None:
+        print(f"agent {os.getpid()} draining {len(self.journal.events)} events", flush=True)
         if self.listener is not None:
             self.listener.close()
         self.journal.compact()

@@ -34,13 +34,11 @@ class AgentProcess:
         raise AgentError(f"agent {self.process.pid} ended before it was ready:\n{self.output}")
 
     def ask(self, words: str) -> str:
-        """Send one request and return the answer, read to the end of the connection."""
+        """Send one request and return the answer, which is one line."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
             connection.sendall(words.encode())
-            answer = b""
-            while chunk := connection.recv(4096):
-                answer += chunk
-        return answer.decode().strip()
+            with connection.makefile(encoding="utf-8") as answer:
+                return answer.readline().strip()
 
     def stop(self, timeout_s: float) -> int:
         """Send SIGTERM, wait for the agent's exit at most `timeout_s`, and return its exit code."""

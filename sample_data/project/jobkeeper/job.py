@@ -1,10 +1,13 @@
 """A job: a command in a process group of its own, and two ways to abort it."""
 
+import logging
 import os
 import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+
+log = logging.getLogger("jobkeeper")
 
 
 class Job:
@@ -26,6 +29,7 @@ class Job:
     def abort(self) -> int:
         """Send SIGTERM to the process group, wait for the command, and return its exit code."""
         os.killpg(self.pid, signal.SIGTERM)
+        log.warning("sent SIGTERM to process group %d", self.pid)
         return self._finish()
 
     def abort_tree(self) -> int:
@@ -39,6 +43,7 @@ class Job:
         code = self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+        log.warning("job %d ended with %d", self.pid, code)
         return code
 
 

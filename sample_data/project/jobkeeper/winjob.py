@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from ctypes import wintypes
+from dataclasses import dataclass
 
 assert sys.platform == "win32"
 
@@ -116,40 +117,74 @@ class JobObject:
         return answer
 
 
-def start(argv: Sequence[str]) -> "tuple[subprocess.Popen[str], JobObject]":
-    """Start a command and put it into a Job Object."""
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A command with its Job Object, and the first line it has printed."""
+
+    process: "subprocess.Popen[str]"
+    job: JobObject
+    hello: str
+
+    def finish(self, timeout_s: float) -> int:
+        """Wait for the command, close the Job Object and return the exit code."""
+        code = self.process.wait(timeout_s)
+        self.job.close()
+        self.process.stdout.close()
+        return code
+
+
+def start(argv: Sequence[str]) -> Started:
+    """Start a command, wait for its first line, and put it into a Job Object."""
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    hello = process.stdout.readline()
     job = JobObject()
     job.assign(process)
-    return process, job
+    return Started(process, job, hello)
 
 
-def start_tolerant(argv: Sequence[str]) -> "tuple[subprocess.Popen[str], JobObject]":
-    """Start a command and put it into a Job Object, unless it has ended already.
-
-    The exit code is looked at first, and the error is still caught: the command can end between the two calls.
-    """
+def start_tolerant(argv: Sequence[str]) -> Started:
+    """Do as `start`, for a command that may have ended before it is put into the Job Object."""
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    hello = process.stdout.readline()
     job = JobObject()
-    code = wintypes.DWORD()
-    _check(kernel32.GetExitCodeProcess(int(process._handle), ctypes.byref(code)), "GetExitCodeProcess")
-    if code.value != STILL_ACTIVE:
-        print(f"process {process.pid} has already ended with {code.value}: not assigned to the job")
-        return process, job
-    try:
-        job.assign(process)
-    except OSError as error:
-        # Only the handle may say that it has ended: error 5 has other causes, and they must be seen.
-        if error.winerror != ERROR_ACCESS_DENIED or process.poll() is None:
-            raise
-        print(f"process {process.pid} ended while it was assigned to the job")
-    return process, job
+    assign_unless_ended(job, process)
+    return Started(process, job, hello)
 
 
-def start_suspended(argv: Sequence[str]) -> "tuple[subprocess.Popen[str], JobObject]":
+def start_suspended(argv: Sequence[str]) -> Started:
     """Create a command suspended, put it into a Job Object, and only then let it run."""
     job = JobObject()
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, creationflags=CREATE_SUSPENDED)
     job.assign(process)
     ntdll.NtResumeProcess(wintypes.HANDLE(int(process._handle)))
-    return process, job
+    return Started(process, job, process.stdout.readline())
+
+
+def assign_unless_ended(job: JobObject, process: "subprocess.Popen[str]") -> bool:
+    """Make a process a member and return True; False when it has ended.
+
+    The exit code is looked at first, and the error is still caught: the process can end between the two calls.
+    """
+    code = wintypes.DWORD()
+    _check(kernel32.GetExitCodeProcess(int(process._handle), ctypes.byref(code)), "GetExitCodeProcess")
+    if code.value != STILL_ACTIVE:
+        print(f"process {process.pid} has already ended with {code.value}: not assigned to the job")
+        return False
+    try:
+        job.assign(process)
+    except OSError as error:
+        # Error 5 has other causes, which must be seen: only the handle may say that the process has ended.
+        # The exit code may not: 259 is STILL_ACTIVE and an exit code like any other.
+        if error.winerror != ERROR_ACCESS_DENIED or not _has_ended(process):
+            raise
+        print(f"process {process.pid} ended while it was assigned to the job")
+        return False
+    return True
+
+
+def _has_ended(process: "subprocess.Popen[str]") -> bool:
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        return False
+    return True

@@ -10,8 +10,9 @@ const SCRIPT = `
   mkdir "$1/scratch"
   for i in $(seq 200); do echo "object $i" > "$1/scratch/$i.o"; done
   trap 'kill $!; rm -r "$1/scratch"; exit 0' TERM
+  sleep 30 &
   echo building
-  sleep 30 & wait
+  wait
 `;
 
 describe("workspace", () => {
@@ -31,8 +32,8 @@ describe("workspace", () => {
     const exec = rawExec(["bash", "-c", SCRIPT, "build", folder], controller.signal);
     expect(await exec.firstLine).toBe("building");
     controller.abort();
-    await pause(25);
-    expect(existsSync(join(folder, "scratch")), "scratch folder still there 25 ms after the abort").toBe(false);
+    await pause(10);
+    expect(existsSync(join(folder, "scratch")), "scratch folder still there 10 ms after the abort").toBe(false);
   });
 
   it("an abort lets the script remove its scratch folder in the end", async () => {

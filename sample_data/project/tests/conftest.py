@@ -25,7 +25,7 @@ else:
 def state(tmp_path: Path) -> Path:
     """Give a state folder with the journal of a busy week."""
     with (tmp_path / "journal.jsonl").open("w", encoding="utf-8") as journal:
-        for number in range(4000):
+        for number in range(2000):
             event = {"job": f"nightly-{number % 37}", "code": number % 3, "host": "build-04", "took_s": number * 0.25}
             journal.write(json.dumps(event) + "\n")
     return tmp_path

@@ -30,7 +30,7 @@ def test_abort_ends_the_grandchild_by_the_deadline():
 
 
 def test_abort_tree_ends_a_detached_grandchild():
-    job = Job(["bash", "-c", "setsid sleep 30 & echo $!; wait"])
+    job = Job(["bash", "-c", "bash -c 'exec setsid sleep 30' & echo $!; wait"])
     grandchild = int(job.first_line())
     job.abort_tree()
     wait_until_gone(grandchild)

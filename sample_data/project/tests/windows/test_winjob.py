@@ -4,33 +4,25 @@ import sys
 
 from jobkeeper import winjob
 
-SHORT = ["cmd", "/c", "exit 3"]
+SHORT = ["cmd", "/c", "echo hello"]
+LONG = [sys.executable, "-c", "import time; print('hello', flush=True); time.sleep(60)"]
 
 
 def test_short_command_runs_in_a_job():
-    process, job = winjob.start(SHORT)
-    assert process.wait(60) == 3
-    assert job.total_processes() == 1
-    job.close()
-    process.stdout.close()
+    started = winjob.start(SHORT)
+    assert started.hello == "hello\n"
+    assert started.finish(60) == 0
 
 
-def test_terminate_ends_the_member():
-    process, job = winjob.start_suspended([sys.executable, "-c", "print('up', flush=True); input()"])
-    assert process.stdout.readline() == "up\n"
-    job.terminate(9)
-    assert process.wait(60) == 9
-    job.close()
-    process.stdout.close()
+def test_long_command_is_a_member_of_its_job():
+    started = winjob.start(LONG)
+    assert started.job.active_processes() == 1
+    started.job.terminate(9)
+    assert started.finish(60) == 9
 
 
-def test_member_is_counted():
-    process, job = winjob.start_suspended(
-        [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"]
-    )
-    assert process.stdout.readline() == "up\n"
-    assert job.active_processes() == 1
-    job.terminate()
-    process.wait(60)
-    job.close()
-    process.stdout.close()
+def test_closing_the_job_ends_its_member():
+    started = winjob.start(LONG)
+    started.job.close()
+    started.process.wait(60)
+    started.process.stdout.close()
