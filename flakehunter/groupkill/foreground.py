@@ -130,9 +130,8 @@ def run_command(
     """
     inbox = _Inbox()
     _adopt_orphans()
-    begin = time.monotonic()
     with _handlers(inbox), backend.spawn(argv) as group, _terminal_given_to(group):
-        request, timed_out = _wait(group, inbox, None if timeout_s is None else begin + timeout_s)
+        request, timed_out = _wait(group, inbox, None if timeout_s is None else time.monotonic() + timeout_s)
         number = request or int(signal.SIGTERM)
         outlived = () if request or timed_out else group.members()
         report = group.terminate(number, grace_s=grace_s, deadline_s=grace_s + 30.0)
