@@ -34,6 +34,10 @@ STEPS_AT_ONCE = 1_000_000
 """Series times steps in memory at once; forward-backward holds 12 doubles for each, so this is about 100 MB."""
 
 
+LEAST_LOG = -600.0
+"""Log-likelihoods of a step are at most this far below the largest, so that no product underflows."""
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryPrior:
     """Probabilities that the model starts from; docs/verdicts.md says how they were measured."""
@@ -216,7 +220,8 @@ def _emissions(steps: _Steps, step: int, chains: _Chains, prior: HistoryPrior) -
         ]
     )
     top = logs.max(axis=0)
-    scaled = np.exp(logs - top)
+    # A state that is impossible in this chain may have the largest likelihood: the others must not vanish beside it.
+    scaled = np.exp(np.maximum(logs - top, LEAST_LOG))
     return (scaled[..., code], top[..., code]) if chains.rate.ndim == 1 else (scaled, top)
 
 
