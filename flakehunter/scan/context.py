@@ -1,0 +1,188 @@
+"""Where a node stands: what the code around a look, a wait or an assignment does with its answer."""
+
+import re
+
+from tree_sitter import Node
+
+from flakehunter.scan import expectation
+from flakehunter.scan.events import Alive, Expect
+from flakehunter.scan.syntax import ASSIGNMENTS, CALLS, IFS, LOOPS, MEMBERS, Spec, child, path, text
+
+KILL_WORDS = re.compile(r"[kK]ill|[tT]erminat|[dD]estroy|SIGKILL|[aA]bort")
+_TOLERATES = re.compile(
+    r"GetExitCode|HasExited|\.poll\(|WaitFor|exited|ACCESS_DENIED|ESRCH|ErrProcessDone|ProcessLookupError|NoSuchProcess|isAlive|"
+    r"try_wait|already (?:gone|ended|exited|dead)|winerror\s*==\s*5"
+)
+_RETURNS = frozenset("return_statement return_expression return yield yield_statement jump_expression".split())
+_STATEMENTS = frozenset(
+    "expression_statement block statement_block compound_statement statement_list body_statement block_body then do "
+    "statements function_body declaration_list".split()
+)
+_SPACE = re.compile(r"\s+")
+
+
+def _around(root: Node, look: Node) -> str:
+    """Return the source of `root` with the look written as `@`."""
+    source, part = root.text or b"", look.text or b""
+    start = look.start_byte - root.start_byte
+    marked = source[:start] + b"@" + source[start + len(part) :]
+    return _SPACE.sub(" ", marked.decode("utf-8", "replace"))
+
+
+def chain_root(node: Node) -> Node:
+    """Return the outermost expression of the call chain that `node` begins: `expect(x).not.toBe(y)`."""
+    while node.parent is not None and (
+        node.parent.type in MEMBERS
+        or node.parent.type
+        in ("await_expression", "await", "try_expression", "navigation_expression", "infix_expression", "binary")
+        or (node.parent.type in CALLS and child(node.parent, "arguments") != node)
+    ):
+        node = node.parent
+    return node
+
+
+def expected(node: Node, alive: Alive, spec: Spec) -> Expect:
+    """Return what the code around the look `node` demands of it."""
+    current, in_statement, crossed = node, False, False
+    while current.parent is not None:
+        parent = current.parent
+        kind = parent.type
+        if kind in spec.functions:
+            break
+        if kind == "assert_statement":
+            condition = parent.named_children[0]
+            return expectation.wants(f"assert {_around(condition, node)}", alive) if _within(node, condition) else Expect.VALUE
+        if kind in spec.tries:
+            answer = _of_try(parent, current, node, alive)
+            if answer is not None:
+                return answer
+        elif kind in ("with_statement", "using_statement") and in_statement:
+            clause = text(parent.named_children[0])
+            if expectation.THROWING.search(clause):
+                return Expect.DEAD
+        elif not in_statement:
+            answer = _of_expression(parent, current, node, alive, crossed=crossed)
+            if answer is not None:
+                return answer
+        if kind in CALLS and crossed and not expectation.THROWING.search(path(parent) + text(chain_root(parent))[-200:]):
+            break
+        if kind in CALLS and crossed:
+            root = chain_root(parent)
+            return expectation.wants(_SPACE.sub(" ", text(root)), Alive.NO_ERROR)
+        in_statement = in_statement or kind in _STATEMENTS
+        crossed = crossed or kind in spec.closures
+        current = parent
+    if alive is Alive.NO_ERROR and in_statement and not crossed and spec.name in ("python", "ruby", "javascript", "typescript", "tsx"):
+        return Expect.ALIVE  # a look that raises for the dead, and nobody catches it
+    return Expect.VALUE
+
+
+def _within(node: Node, outer: Node) -> bool:
+    return outer.start_byte <= node.start_byte and node.end_byte <= outer.end_byte
+
+
+def _of_expression(parent: Node, current: Node, look: Node, alive: Alive, *, crossed: bool) -> Expect | None:
+    """Judge one step upwards inside an expression; None to go on."""
+    kind = parent.type
+    if kind in IFS:
+        condition = child(parent, "condition")
+        if condition is not None and _within(look, condition):
+            then, otherwise = branches(parent)
+            if kind.startswith("unless"):
+                then, otherwise = otherwise, then
+            return expectation.of_branch(_around(condition, look), alive, then, otherwise)
+        return None
+    if kind in LOOPS:
+        condition = child(parent, "condition")
+        return Expect.LOOP if condition is not None and _within(look, condition) else None
+    if kind in ("match_expression", "when_expression", "switch_statement", "switch_expression", "case"):
+        return _of_match(text(parent))
+    if kind in ASSIGNMENTS or kind in _RETURNS:
+        return Expect.VALUE
+    if kind == "infix_expression" and "should" in text(parent):
+        return expectation.wants(_around(parent, look), alive)
+    if kind in CALLS and not crossed:
+        root = chain_root(parent)
+        if expectation.ASSERTING.search(path(parent).removesuffix("()")) or re.search(r"[sS]hould|\.to\b|\.not_to", path(parent)):
+            return expectation.wants(_around(root, look), alive)
+    return None
+
+
+def _of_match(source: str) -> Expect:
+    fail = r"[^,;]*?(?:panic|[fF]ail|throw|unreachable|assert)"
+    if re.search(rf"(?:\bNone\b|\bOk\(_?\w*\)|null|nil|true)\)?\s*(?:=>|->|:){fail}", source) and not re.search(rf"Some\(\w*\)\)?\s*=>{fail}", source):
+        return Expect.DEAD
+    if expectation.FAILS.search(source):
+        return Expect.ALIVE
+    return Expect.NEUTRAL
+
+
+def branches(node: Node) -> tuple[str, str]:
+    """Return the source of the then-branch and of all else-branches of an `if`."""
+    condition = child(node, "condition")
+    then = child(node, "consequence", "body")
+    rest = [n for n in node.named_children if n not in (condition, then, child(node, "initializer")) and n.type != "comment"]
+    if then is None and rest:
+        then, rest = rest[0], rest[1:]
+    return text(then), " ".join(text(n) for n in rest)
+
+
+def _of_try(node: Node, part: Node, look: Node, alive: Alive) -> Expect | None:
+    """Judge a look in the body of a `try`: who fails, the handler or what follows the look?"""
+    body = child(node, "body") or node.named_children[0]
+    if not (_within(look, body) or (node.type == "begin" and part.type not in ("rescue", "ensure", "else"))):
+        return None
+    handlers = [n for n in node.named_children if n.type.startswith(("except", "catch", "rescue"))]
+    if not handlers or alive is not Alive.NO_ERROR:
+        return None
+    source = (node.text or b"")[look.end_byte - node.start_byte : handlers[0].start_byte - node.start_byte]
+    after = source.decode("utf-8", "replace") + " ".join(text(n) for n in node.named_children if n.type == "else_clause" or n.type == "else")
+    handled = " ".join(text(child(n, "body") or n.named_children[-1]) for n in handlers)
+    if expectation.FAILS.search(after):
+        return Expect.DEAD
+    if expectation.FAILS.search(handled):
+        return Expect.DEAD if expectation.THROWING.search(handled) else Expect.ALIVE
+    if re.search(r"expect|assert|should|ESRCH", handled) and "raise" not in handled:
+        return Expect.DEAD
+    return Expect.VALUE
+
+
+def expects_timeout(node: Node, spec: Spec) -> bool:
+    """Whether the wait `node` is meant to time out: it stands inside an assertion that it raises."""
+    current = node
+    while current.parent is not None and current.parent.type not in spec.functions:
+        parent = current.parent
+        if parent.type in ("with_statement",) and re.search(r"raises|assertRaises", text(parent.named_children[0])):
+            return True
+        if parent.type in CALLS and re.search(r"(?:raises?|Throws\w*|rejects|raise_error|toThrow)", path(parent)):
+            return True
+        current = parent
+    return False
+
+
+def is_tolerant(node: Node, spec: Spec, *, escalates: bool) -> bool:
+    """Whether a failure of the call `node` is handled.
+
+    With `escalates`, handled means that a time-out leads to a stronger signal; else that the exit of the process
+    is expected and passed over.
+    """
+    current, depth = node, 0
+    while current.parent is not None and current.parent.type not in spec.functions and depth < 12:
+        parent, depth = current.parent, depth + 1
+        if parent.type in spec.tries:
+            body = child(parent, "body") or parent.named_children[0]
+            handlers = [n for n in parent.named_children if n.type.startswith(("except", "catch", "rescue"))]
+            if handlers and (_within(node, body) or parent.type == "begin"):
+                handled = " ".join(text(child(n, "body") or n.named_children[-1]) for n in handlers)
+                if escalates:
+                    return True
+                if not expectation.FAILS.search(handled) or _TOLERATES.search(" ".join(map(text, handlers))):
+                    return True
+        if parent.type in IFS or parent.type in ("communication_case", "select_statement", "match_expression"):
+            then = " ".join(branches(parent)) if parent.type in IFS else text(parent)
+            if (KILL_WORDS if escalates else _TOLERATES).search(then):
+                return True
+        if parent.type in ("with_statement", "with_clause") and "suppress(" in text(parent.named_children[0]):
+            return True
+        current = parent
+    return False

@@ -1,0 +1,208 @@
+"""What a function does to processes, in any language: events, and the little control flow that orders them.
+
+`lowering` makes these from a syntax tree, `rules` reads them; nothing here knows a language.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Kinds of events."""
+
+    BUILD = "build"
+    """A command is described but not started: Go's `exec.Command`, Java's `ProcessBuilder`."""
+    SPAWN = "spawn"
+    SIGNAL = "signal"
+    WAIT = "wait"
+    LOOK = "look"
+    SLEEP = "sleep"
+    BIND = "bind"
+    """A resource is taken or removed: a port, a lock or pid file, a directory."""
+    ASSIGN = "assign-to-job"
+    READY = "ready-wait"
+    USE = "use"
+    """Something that needs a ready child: a connection, its pid file."""
+    GATE = "gate"
+    """The child is let go on by us (a byte on its stdin, ResumeThread): it cannot have ended before."""
+
+
+class Scope(StrEnum):
+    """Whom a signal reaches."""
+
+    LEADER = "leader"
+    GROUP = "group"
+    TREE = "tree"
+    OPAQUE = "opaque"
+    """Somebody else decides: an abort controller, a context, a runner under test."""
+
+
+class Alive(StrEnum):
+    """What a look answers for a process that lives."""
+
+    TRUE = "true"
+    FALSE = "false"
+    NULL = "null"
+    """null for alive, a status for dead: Popen.poll, try_wait, exitCode."""
+    ZERO = "zero"
+    """0 for alive, as kill(2) and shells say it."""
+    NO_ERROR = "no-error"
+    """An exception or error value for dead."""
+
+
+class Expect(StrEnum):
+    """What the code around a look demands of its answer."""
+
+    DEAD = "dead"
+    ALIVE = "alive"
+    VALUE = "value"
+    """Stored, returned or passed on: whoever reads it decides."""
+    NEUTRAL = "neutral"
+    """A branch that ends nothing in failure, such as an escalation to SIGKILL."""
+    LOOP = "loop"
+    """The condition of a loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happens to the process that `names` may mean, at `line` (1-based)."""
+
+    kind: Kind
+    line: int
+    names: tuple[str, ...] = ()
+    text: str = ""
+    """The source of the call, for what has no field of its own: command words, flags."""
+    scope: Scope = Scope.LEADER
+    signal: str = "TERM"
+    alive: Alive = Alive.TRUE
+    counts_zombies: bool = False
+    expect: Expect = Expect.VALUE
+    timeout_s: float | None = None
+    reaps: bool = True
+    tolerant: bool = False
+    """A failure here is handled: the assignment is caught, the time-out escalates."""
+    needs_known: bool = False
+    """Only counts when `names` means a process seen before: the call was recognised by its name alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """`targets = value`: the new names mean the process that `value` starts, or the one that `names` mean."""
+
+    line: int
+    targets: tuple[str, ...]
+    value: "Flow"
+    names: tuple[str, ...]
+    derived: bool = False
+    """The value was read from a pipe or file: another process, which the named one made."""
+    from_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A variable that may hold the answer of an earlier look is asserted or branched on."""
+
+    line: int
+    names: tuple[str, ...]
+    text: str
+    """The asserting source with the variable written as `@`."""
+    branch: str
+    """`assert`, `then-fails`, `else-fails` or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that is no idiom: perhaps a helper of the project. `args` holds the names of each argument."""
+
+    line: int
+    name: str
+    path: str
+    receiver: tuple[str, ...]
+    args: tuple[tuple[str, ...], ...]
+    expect: Expect
+    text: str
+    awaited: bool = False
+    tolerant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Alternatives, of which one is taken; `jumps[i]` says that the i-th leaves the sequence."""
+
+    alternatives: tuple["Flow", ...]
+    jumps: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop; `polls` when it looks again and again until the answer changes, for `deadline_s` at most."""
+
+    line: int
+    body: "Flow"
+    polls: bool
+    deadline_s: float | None = None
+    names: tuple[str, ...] = ()
+    """Names in the condition: a poll through a helper that could not be resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A body that runs beside or after the rest: a callback, a thread, a clean-up."""
+
+    body: "Flow"
+    deferred: bool = False
+    """Runs at the end of the function (defer, finally of a fixture) and not beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """The function gives back the process that `names` mean; `yields` for fixtures and context managers."""
+
+    names: tuple[str, ...]
+    yields: bool = False
+
+
+Step = Event | Store | Use | Call | Branch | Loop | Aside | Return
+Flow = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function or test body, lowered."""
+
+    name: str
+    language: str
+    line: int
+    parameters: tuple[str, ...]
+    flow: Flow
+    strings: str = ""
+    """All string literals of the body: the scripts it starts."""
+    is_fixture: bool = False
+    retries: bool = False
+    """A decorator runs it again until it passes."""
+    auto_reaps: bool = False
+    """The runtime reaps children by itself (Node, JVM, .NET)."""
+    end_line: int = 0
+    spawned: dict[str, str] = field(default_factory=dict)
+
+
+def walk(flow: Flow) -> Iterator[Step]:
+    """Yield every step of `flow`, outer ones first."""
+    for step in flow:
+        yield step
+        match step:
+            case Store(value=inner) | Loop(body=inner) | Aside(body=inner):
+                yield from walk(inner)
+            case Branch(alternatives=alternatives):
+                for alternative in alternatives:
+                    yield from walk(alternative)
+            case _:
+                pass
+
+
+def events(flow: Flow, *kinds: Kind) -> Iterator[Event]:
+    """Yield the events of `flow` that are of one of `kinds`."""
+    for step in walk(flow):
+        if isinstance(step, Event) and step.kind in kinds:
+            yield step

@@ -1,0 +1,106 @@
+"""What the source around a look demands: that the process is dead, that it lives, or nothing yet.
+
+The demand is read from the text of the asserting expression, with the look written as `@`: the assertion words of
+test frameworks are far fewer than their syntax trees.
+"""
+
+import re
+
+from flakehunter.scan.events import Alive, Expect
+
+ASSERTING = re.compile(
+    r"(?:^|[.:!_])(?:assert\w*|expect\w*|require\w*|should\w*|must\w*|refute\w*|ASSERT\w*|EXPECT\w*|REQUIRE\w*|CHECK\w*|Assert\w*|"
+    r"verify\w*|check|ok|is|isnt|cmp_ok|that|fail_(?:if|unless)\w*|ck_assert\w*|TEST_ASSERT\w*|g_assert\w*|BOOST_\w+|Equal\w*|"
+    r"True|False|NotNil|Nil|Eventually|ensure!?|panic_?|strictEqual|deepEqual|equal|truthy|falsy|throws|notThrows|rejects|"
+    r"doesNotThrow|Should\w*|mu_assert|cr_assert\w*|check_\w+|VERIFY\w*|QVERIFY\w*|QCOMPARE)\b(?:\(\))?(?:$|\.|\()"
+)
+THROWING = re.compile(
+    r"toThrow|assertThrows|assertFailsWith|assertRaises|raises\b|rejects|ESRCH|NoSuchProcess|ProcessLookupError|raise_error|assert_raises?\b|"
+    r"expectException|is_err\b|Throws|shouldThrow|No such process|throws\b|assertThatThrownBy|assert_fails|THROW|catch_unwind|unwrap_err|"
+    r"ErrProcessDone|\.Error\(|ErrorIs\(|ErrorContains\("
+)
+NOT_THROWING = re.compile(
+    r"not\.toThrow|not_to\s+raise|to_not\s+raise|nothing_raised|doesNotThrow|DoesNotThrow|NotThrow|notThrows|is_ok\b|shouldNotThrow|NoError|"
+    r"NO_THROW|NOTHROW|assertDoesNotThrow|assertNothingRaised|resolves"
+)
+FAILS = re.compile(
+    r"\b(?:raise|throw|[fF]ail\w*|FAIL\w*|[fF]atal\w*|panic\w*|flunk|reject|Error|Errorf|unreachable\w*|bail\w*|die|err|errx|perror|"
+    r"TestFail\w*|skip_rest|not ok|abort)\b(?!\s*=)|assert(?:\s+False|\s*\(?false|\(0\)|True\(False|_\s*\(false)|\b_?exit\s*\(?\s*[1-9]|\breturn\s+(?:1|-1|2)\b|"
+    r"\bstatus\s*=\s*1|\bfailures?\s*(?:\+=|\+\+|=)|\+\+\w*fail|\brc=1|\bret(?:val|code)?\s*=\s*(?:1|-1)|assert\.fail|t\.Err"
+)
+
+_FALSY = re.compile(
+    r"\bnot\s+[\w.(:\[]*@|!\s*[\w.(:\[]*@|False\w*\s*\(|assert_false|assertNot|refute\b|assert_not|_FALSE\b|IsFalse|isFalse|toBe\(false\)|toBeFalsy|"
+    r"toEqual\(false\)|toStrictEqual\(false\)|(?:==|===|is|be|eq|eql|shouldBe|equal)[\s(]+(?:False|false|FALSE)\b|BeFalse|be_falsey?|falsy|"
+    r"to_not\s|not_to\s|should_not|\.not\.|notOk|not_ok|(?:[,(]\s*)(?:false|False)\s*[,)]|NotTrue|ShouldBeFalse|is_not_running|to\.be\.false"
+)
+_NULLISH = re.compile(
+    r"(?:==|===|is)\s*(?:null|nil|None|undefined|NULL|nullopt)\b|toBeNull|toBeUndefined|assertIsNone|assertNull|assert_nil|assert_none|is_none\b|"
+    r"\bNil\(|IsNull|be_nil|[,(]\s*(?:None|null|nil|Ok\(None\))\s*[,)]|toBe\(null\)|isNull|toEqual\(null\)"
+)
+_NOT_NULLISH = re.compile(
+    r"(?:!=|!==|is\s+not)\s*(?:null|nil|None|undefined|NULL)\b|not\.(?:toBeNull|toBe\(null|toBeUndefined)|IsNotNone|NotNull|refute_nil|not_to\s+be_nil|NotNil|"
+    r"is_some|assert_not_nil|notToBeNull|isNotNull|(?:==|===|!=|<|>)\s*-?\w"
+)
+
+
+def wants(around: str, alive: Alive) -> Expect:
+    """Return what an assertion demands of the look written `@` in `around`; DEAD where that cannot be told.
+
+    `around` is an assertion that has to hold. A look whose meaning is unclear counts as one for death: that is what
+    nearly all looks after a signal are for.
+    """
+    if NOT_THROWING.search(around):
+        return Expect.ALIVE
+    if THROWING.search(around):
+        return Expect.DEAD
+    if alive is Alive.NO_ERROR:
+        if re.search(r"@\s*(?:\)|;)?\s*(?:!=|!==)\s*(?:nil|null)|NotNil|assertNotNil|@\.is_err|refute|Err\(", around):
+            return Expect.DEAD
+        if re.search(r"@\s*==\s*(?:nil|null|0\b)|\bNil\(|\.unwrap\(\)|\.expect\(|Ok\(", around):
+            return Expect.ALIVE
+        return Expect.DEAD
+    if alive is Alive.NULL:
+        negated = bool(re.search(r"(?:\bnot\s+|!\s*)\(?@", around)) or bool(_FALSY.search(around))
+        if _NULLISH.search(around) and not _NOT_NULLISH.search(around):
+            return Expect.ALIVE
+        return Expect.ALIVE if negated and not _NOT_NULLISH.search(around) else Expect.DEAD
+    if alive is Alive.ZERO:
+        return _zero(around)
+    falsy = bool(_FALSY.search(around))
+    if re.search(r"(?:!=|!==|is not|NE\w*\()\s*(?:true|True|TRUE)\b", around):
+        falsy = True
+    if re.search(r"(?:!=|!==|is not)\s*(?:false|False|FALSE)\b|not[_ ]?(?:\.|to\w*\s+)?(?:be_?)?(?:false|falsey)", around):
+        falsy = False
+    return Expect.DEAD if falsy == (alive is Alive.TRUE) else Expect.ALIVE
+
+
+def _zero(around: str) -> Expect:
+    if re.search(r"@\s*(?:!=|<|-ne)\s*0|@\s*==\s*-1|NE\w*\s*\(\s*@\s*,\s*0|EQ\w*\s*\(\s*@\s*,\s*-1|EQ\w*\s*\(\s*-1\s*,|NE\w*\s*\(\s*0\s*,|LT\w*\s*\(", around):
+        return Expect.DEAD
+    if re.search(r"@\s*(?:==|>=|-eq)\s*0|EQ\w*\s*\(\s*@\s*,\s*0|EQ\w*\s*\(\s*0\s*,|[!]\s*\(?\s*@|_zero|NE\w*\s*\(\s*@\s*,\s*-1|@\s*!=\s*-1", around):
+        return Expect.ALIVE
+    return Expect.DEAD
+
+
+def opposite(expect: Expect) -> Expect:
+    """Return ALIVE for DEAD and the other way round."""
+    return {Expect.DEAD: Expect.ALIVE, Expect.ALIVE: Expect.DEAD}.get(expect, expect)
+
+
+def of_branch(condition: str, alive: Alive, then: str, otherwise: str) -> Expect:
+    """Return what an `if` over a look demands: DEAD when the branch for a live process fails."""
+    holds = wants(condition, alive) if alive is not Alive.NULL else _null_condition(condition)
+    if FAILS.search(then):
+        return opposite(holds)
+    if FAILS.search(otherwise):
+        return holds
+    return Expect.NEUTRAL
+
+
+def _null_condition(condition: str) -> Expect:
+    if re.search(r"(?:is\s+not|!=|!==)\s*(?:None|null|nil|undefined)", condition) or "is_some" in condition or "Some(" in condition:
+        return Expect.DEAD
+    if re.search(r"(?:is|==|===)\s*(?:None|null|nil|undefined)", condition) or "is_none" in condition:
+        return Expect.ALIVE
+    return Expect.ALIVE if re.search(r"(?:\bnot\s+|!\s*)\(?\s*@", condition) else Expect.DEAD

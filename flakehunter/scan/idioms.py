@@ -1,0 +1,213 @@
+"""How an idiom of an ecosystem is written down, and the idioms that all languages share: commands and plain names."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from flakehunter.scan.events import Alive, Kind, Scope
+
+
+@dataclass(frozen=True)
+class Idiom:
+    """A call (or property) whose dotted path matches `pattern` and whose source matches `needs` is an event.
+
+    `who` says where the process is named: `receiver`, an argument (`0`, `1`, …, `-1`), `args` for any argument,
+    `new` for a process that the call makes, `none`. `timeout` is the index of the argument with a time limit, or
+    the name of a keyword; it counts in the language's unit.
+    """
+
+    kind: Kind
+    pattern: str
+    who: str = "receiver"
+    needs: str = ""
+    unless: str = ""
+    scope: Scope = Scope.LEADER
+    signal: str = ""
+    """The signal's name, where the call itself says it; else it is read from the source."""
+    alive: Alive = Alive.TRUE
+    counts_zombies: bool = False
+    timeout: int | str | None = None
+    reaps: bool = True
+    known: bool = False
+    """Only counts for a process that was seen before."""
+    run: bool = False
+    """Runs a command to its end: no process is left, but the command may be `kill` or `ps`."""
+
+    @cached_property
+    def matches(self) -> re.Pattern[str]:
+        """`pattern`, anchored at its end and at the start of a path's part."""
+        return re.compile(rf"(?:^|(?<=[.\s(]))(?:{self.pattern})$")
+
+    @cached_property
+    def _needs(self) -> re.Pattern[str] | None:
+        return re.compile(self.needs) if self.needs else None
+
+    @cached_property
+    def _unless(self) -> re.Pattern[str] | None:
+        return re.compile(self.unless) if self.unless else None
+
+    def fits(self, path: str, source: str) -> bool:
+        """Whether a call with this `path` and `source` is the idiom."""
+        return bool(
+            self.matches.search(path)
+            and (self._needs is None or self._needs.search(source))
+            and (self._unless is None or not self._unless.search(source))
+        )
+
+
+def build(pattern: str, **more: object) -> Idiom:
+    """A command is described."""
+    return Idiom(Kind.BUILD, pattern, who="new", **more)  # type: ignore[arg-type]
+
+
+def spawn(pattern: str, who: str = "new", **more: object) -> Idiom:
+    """A process is started; `who="receiver"` for commands that were built before."""
+    return Idiom(Kind.SPAWN, pattern, who=who, **more)  # type: ignore[arg-type]
+
+
+def run(pattern: str, **more: object) -> Idiom:
+    """A command is run to its end."""
+    return Idiom(Kind.SPAWN, pattern, who="none", run=True, **more)  # type: ignore[arg-type]
+
+
+def signal(pattern: str, who: str = "receiver", **more: object) -> Idiom:
+    """A process is signalled."""
+    return Idiom(Kind.SIGNAL, pattern, who=who, **more)  # type: ignore[arg-type]
+
+
+def wait(pattern: str, who: str = "receiver", **more: object) -> Idiom:
+    """Blocks until a process has ended."""
+    return Idiom(Kind.WAIT, pattern, who=who, **more)  # type: ignore[arg-type]
+
+
+def look(pattern: str, who: str = "receiver", alive: Alive = Alive.TRUE, **more: object) -> Idiom:
+    """Asks whether a process lives, without waiting."""
+    return Idiom(Kind.LOOK, pattern, who=who, alive=alive, **more)  # type: ignore[arg-type]
+
+
+def pause(pattern: str, **more: object) -> Idiom:
+    """Sleeps for a fixed time."""
+    return Idiom(Kind.SLEEP, pattern, who="none", **{"timeout": 0, **more})  # type: ignore[arg-type]
+
+
+def ready(pattern: str, who: str = "none", **more: object) -> Idiom:
+    """Waits until a child has said or shown that it runs."""
+    return Idiom(Kind.READY, pattern, who=who, **more)  # type: ignore[arg-type]
+
+
+def bind(pattern: str, **more: object) -> Idiom:
+    """Takes or removes a resource."""
+    return Idiom(Kind.BIND, pattern, who="args", **more)  # type: ignore[arg-type]
+
+
+def assign(pattern: str, who: str = "args", **more: object) -> Idiom:
+    """Puts a process that runs already into a job or cgroup."""
+    return Idiom(Kind.ASSIGN, pattern, who=who, **more)  # type: ignore[arg-type]
+
+
+def use(pattern: str, **more: object) -> Idiom:
+    """Uses something that only a ready child offers."""
+    return Idiom(Kind.USE, pattern, who="args", **more)  # type: ignore[arg-type]
+
+
+def gate(pattern: str, who: str = "receiver", **more: object) -> Idiom:
+    """Lets a held child go on."""
+    return Idiom(Kind.GATE, pattern, who=who, **more)  # type: ignore[arg-type]
+
+
+SIGNAL_NAME = re.compile(
+    r"\bSIG(?!NAL)_?([A-Z]+\d?)\b|['\":](?:SIG)?(TERM|KILL|INT|HUP|QUIT|ABRT|USR1|USR2|STOP|CONT|EXIT|WINCH|CHLD|0)\b"
+    r"|[-\s](TERM|KILL|INT|HUP|QUIT|USR1|USR2|STOP|CONT)\b|Signal::(?:SIG)?([A-Z][A-Za-z]+\d?)\b"
+)
+_NUMBERS = {"1": "HUP", "2": "INT", "3": "QUIT", "6": "ABRT", "9": "KILL", "10": "USR1", "12": "USR2", "15": "TERM",
+            "18": "CONT", "19": "STOP"}  # fmt: skip
+HARMLESS = frozenset({"STOP", "CONT", "TSTP", "WINCH", "CHLD", "URG", "0", "USR1", "USR2", "INFO", "PIPE", "ALRM"})
+"""Signals after which the process is not expected to end, for what an outsider can know."""
+
+
+def signal_name(source: str, default: str = "TERM") -> str:
+    """Return the signal that a call's source names, without `SIG`; `default` where it names none."""
+    found = SIGNAL_NAME.search(source)
+    if found:
+        name = next(group for group in found.groups() if group)
+        return "KILL" if name.lower() in ("kill", "sigkill") else name.upper().removeprefix("SIG")
+    number = re.search(r"[,(\s-](\d{1,2})\s*(?:\)|,|$)", source)
+    return _NUMBERS.get(number[1], default) if number else default
+
+
+# ---- commands that programs run: the words of `kill -9 PID`, `ps -p PID`, `taskkill /T /PID PID` ----
+
+_WORDS = re.compile(r"[\"'`,\[\]()\s]+")
+_KILL = re.compile(r"(?:^|[/\s;&|])(?:kill|/bin/kill)\s+(?!-0\b|-s\s+0\b|-l\b)(?=[-\w$%{#])")
+_KILL_BY_NAME = re.compile(r"(?:^|[/\s;&|])(?:pkill|killall|skill)\s+(?!-0\b)")
+_KILL_TREE = re.compile(r"(?:^|[/\s;&|])taskkill(?:\.exe)?\s|Stop-Process\b|wmic\s+process\b.*\bdelete", re.IGNORECASE)
+_LOOK = re.compile(
+    r"(?:^|[/\s;&|])(?:kill\s+(?:-0|-s\s+0)\b|ps\s+(?!-?[a-z]*[ \w]*-C)|pgrep\s|pidof\s|tasklist\b|lsof\s)|test\s+-[de]\s+/proc/|Get-Process\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a command line does to a process: `kind` is SIGNAL or LOOK."""
+
+    kind: Kind
+    scope: Scope = Scope.LEADER
+    signal: str = "TERM"
+
+
+def command(source: str) -> Command | None:
+    """Return what the command line in a call's source does to another process; None where it does nothing such."""
+    if not any(word in source for word in ("kill", "ps", "pgrep", "pidof", "tasklist", "/proc/", "Process", "lsof")):
+        return None
+    quoted = re.search(r"[\"'`\[](.*)", source, re.DOTALL)
+    words = " ".join(_WORDS.split(quoted[1])).strip() if quoted else ""
+    # Shell scripts that end themselves or their own children are scripts, not signals of ours.
+    if not words or re.search(r"\$\$|\$!|\btrap\b|\bwait\b|sleep \d", words) or len(words) > 200:
+        return None
+    if not re.match(r"(?:sudo |env |cmd(?:\.exe)? /c |(?:/bin/)?(?:ba)?sh -l?c |/usr)?\S{0,20}?(?:p?kill|taskkill|killall|ps|pgrep|"
+                    r"pidof|tasklist|lsof|test|powershell)\b", words):  # fmt: skip
+        return None
+    if _LOOK.search(words):
+        return Command(Kind.LOOK)
+    if _KILL_TREE.search(words):
+        scope = Scope.TREE if re.search(r"\s/t\b", words, re.IGNORECASE) else Scope.LEADER
+        return Command(Kind.SIGNAL, scope, "KILL")
+    if _KILL_BY_NAME.search(words):
+        return Command(Kind.SIGNAL, Scope.OPAQUE, signal_name(words))
+    if _KILL.search(words):
+        group = re.search(r"kill\s+(?:-\S+\s+)*(?:--\s+)?-(?:[$#%{]|\d{3,})", words)
+        return Command(Kind.SIGNAL, Scope.GROUP if group else Scope.LEADER, signal_name(words))
+    return None
+
+
+# ---- names that say what a function does, for those whose source is not at hand ----
+
+WAITING = re.compile(
+    r"(?:^|_)(?:wait|await|join|reap|communicate|drain|shutdown|stop|close|cleanup|clean_up|teardown|expect_exit|"
+    r"assert_exits|ensure_(?:dead|gone|stopped|exited)|block_until|poll_until)(?:_|\b|$)"
+    r"|(?:wait|Wait|await|Await|join|Join|stop|Stop|Shutdown|shutdown|[Cc]lose|reap|Reap)(?:$|[A-Z_(]|For|Until|Pid|ed)|"
+    r"(?:AndWait|_and_wait|AndReap|Gracefully|Eventually|eventually|UntilExit|UntilDead|until_)",
+)
+POLLING = re.compile(
+    r"(?:^|[._])(?:eventually|wait_?until|wait_?for\w*|poll|retry|retrying|busy_retry|sleeping_retry|until|within|"
+    r"await_\w+|spin|try_until|assert_eventually|consistently_until|keep_trying|repeat_until)$"
+    r"|(?:[eE]ventually|waitUntil|waitFor|WaitFor|WaitUntil|pollUntil|PollUntil|retryUntil|pWaitFor|[rR]etry|SpinWait\.SpinUntil|"
+    r"poll\.WaitOn|until|untilAsserted|untilTrue|untilFalse|WaitOn|Poll|wait_for_condition|EventuallyWithT|try_wait_for)\w*$",
+)
+READYING = re.compile(
+    r"wait|[rR]eady|until|poll|read|recv|gets|scan|expect|connect|accept|handshake|listen|line|event|acquire|barrier|"
+    r"sync|Read|Scan|Wait|Line|Recv|Poll|Accept|Connect|notify|communicate|health|ping|output",
+)
+ALIVE_NAME = re.compile(
+    r"(?:^|[._])(?:is_?)?(?:process_?|proc_?|pid_?|child_?)?(?:alive|running|exists?)\??$"
+    r"|(?:is|does|process|pid|proc)\w*(?:Alive|Running|Exists?|IsUp|_alive|_running|_exists?)\??$"
+    r"|^(?:alive|running|exists)(?:_?p(?:id|rocess))\??$|[a-z](?:Alive|_alive\??)$"
+)
+DEAD_NAME = re.compile(
+    r"(?:^|_|is|Is|process|pid)_?(?:dead|gone|exited|terminated|finished|Dead|Gone|Exited|Terminated|Finished)\??$|HasExited$"
+)
+KILLING = re.compile(
+    r"^(?:_?(?:force_?)?(?:kill|terminate|abort|destroy|sigterm|sigkill|interrupt)(?:$|_|[A-Z]))|"
+    r"(?:kill_(?:tree|group|process|all|pid|proc\w*)|[kK]ill(?:Tree|Group|Process|ProcessGroup|All|Pid|Proc)|terminate_\w+)$"
+)
+READING_PID = re.compile(r"(?i)read\w*pid|pid\w*from|get\w*(?:child|worker|grandchild)\w*pid|(?:child|grandchild|worker)_?pids?$")

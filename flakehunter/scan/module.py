@@ -1,0 +1,310 @@
+"""One source file: its functions and tests, lowered when they are asked for, and the local modules it imports."""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from tree_sitter import Language, Node, Query, QueryCursor
+
+from flakehunter.scan import languages
+from flakehunter.scan.events import Call, Function, Kind, Store, events, walk
+from flakehunter.scan.lowering import TEST_CALLS, Lowering
+from flakehunter.scan.syntax import ASSIGNMENTS, CALLS, Spec, callee, child, path, text
+
+INTERESTING = re.compile(
+    rb"kill|[Tt]erminat|[dD]estroy|[aA]bort|send_signal|AssignProcess|cgroup\.procs|cg_enter|[cC]ancel|Signal\(|\.stop\b|\bSIG[A-Z]|SIG_|CloseMainWindow|"
+    rb"Popen|spawn|\bfork|\.start\(|\.Start\(|proc_open|create_subprocess|AddProcess|AddProc|TERM|&$",
+    re.MULTILINE,
+)
+"""A function without one of these neither signals nor starts a process, and is only looked at as a helper."""
+MAX_HELPER_BYTES = 2_000_000
+MAX_SIBLINGS = 300
+_DEFINITION = re.compile(
+    rb"\bfunc\s+(?:\([^)\n]*\)\s*)?(\w+)|\bfun\s+(?:<[^>\n]*>\s*)?(?:[\w.]+\.)?(\w+)\s*\(|\bfunction\s+(\w+)\s*\(|"
+    rb"^[ \t]*(?:(?:public|private|protected|internal|static|final|async|synchronized|override|sealed|virtual)\s+)+[\w<>\[\],.? ]+?\s+(\w+)\s*\(",
+    re.MULTILINE,
+)
+
+
+@lru_cache(maxsize=64)
+def _query(spec_name: str) -> Query:
+    spec = languages.all_specs()[spec_name]
+    language = Language(spec.grammar())
+    kinds = sorted(spec.functions | spec.closures)
+    known = [kind for kind in kinds if language.id_for_node_kind(kind, True)]
+    return Query(language, " ".join(f"({kind}) @function" for kind in known))
+
+
+class Module:
+    """A parsed file; `units()` are what the rules judge, `find()` looks helpers up."""
+
+    def __init__(self, file: Path, spec: Spec, source: bytes) -> None:
+        self.file = file
+        self.spec = spec
+        self.source = source
+        self.tree = spec.parser.parse(spec.prepare(source))
+        self._lowered: dict[int, Function] = {}
+        self._named: dict[str, Node] | None = None
+        self._nodes: list[Node] = []
+        self._imports: list[Path] | None = None
+        self._spawned: dict[str, str] | None = None
+        self._tainted: set[str] | None = None
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a part of the file could not be parsed."""
+        return self.tree.root_node.has_error
+
+    def functions(self) -> dict[str, Node]:
+        """Return every named function of the file; of several with one name, the first."""
+        if self._named is None:
+            captured = QueryCursor(_query(self.spec.name)).captures(self.tree.root_node).get("function", [])
+            self._nodes = sorted(captured, key=lambda node: node.start_byte)
+            self._named = {}
+            for node in self._nodes:
+                name = self._name(node)
+                if name and node.type in self.spec.functions:
+                    self._named.setdefault(name, node)
+                elif name and node.parent is not None and node.parent.type in ASSIGNMENTS:
+                    self._named.setdefault(name, node)
+        return self._named
+
+    def _name(self, node: Node) -> str:
+        """Return the name of a function, of the variable a closure is assigned to, or the title of a test."""
+        if node.type in self.spec.functions:
+            named = child(node, "name")
+            if named is None:
+                declarator = child(node, "declarator")
+                while declarator is not None and child(declarator, "declarator") is not None and declarator.type != "function_declarator":
+                    declarator = child(declarator, "declarator")
+                inner = child(declarator, "declarator") if declarator is not None else None
+                title = text(inner)
+                if re.match(r"TEST\w*$|TYPED_TEST\w*$", title) and declarator is not None:
+                    return ".".join(text(p) for p in (child(declarator, "parameters") or declarator).named_children)
+                return title.rpartition("::")[2]
+            return text(named).strip("`")
+        parent = node.parent
+        if parent is not None and parent.type in ASSIGNMENTS | {"pair", "public_field_definition", "field_definition"}:
+            left = child(parent, "left", "name", "pattern", "declarator", "key", "property") or parent.named_children[0]
+            return text(left).lstrip("$").rpartition(".")[2]
+        if parent is not None and parent.type == "expression_list" and parent.parent is not None and parent.parent.type in ASSIGNMENTS:
+            return text(child(parent.parent, "left"))
+        call = _call_of(node)
+        return test_title(call) if call is not None else ""
+
+    def units(self) -> Iterator[Function]:
+        """Yield the functions and tests in which something may be signalled, lowered; the script itself last."""
+        self.functions()
+        starts = [found.start() for found in INTERESTING.finditer(self.source)]
+        tainted = self._tainted_names()
+        if tainted:
+            calls = re.compile(rb"\b(?:" + b"|".join(re.escape(n.encode()) for n in sorted(tainted)) + rb")\b")
+            starts += [found.start() for found in calls.finditer(self.source)]
+        starts.sort()
+        for node in self._nodes:
+            name = self._name(node)
+            if not name or (node.type in self.spec.closures and not self._is_unit(node)):
+                continue
+            if _holds(starts, node.start_byte, node.end_byte):
+                yield self.lower(node, name)
+        if self.spec.name in ("python", "javascript", "typescript", "tsx", "ruby", "php", "bash"):
+            yield self.lower(self.tree.root_node, "<script>")
+        if self.spec.name == "cpp":
+            for block in (n for n in self.tree.root_node.named_children if n.type == "compound_statement"):
+                before = block.prev_named_sibling
+                yield self.lower(block, test_title(before.named_children[0]) if before is not None and before.named_child_count else "<block>")
+
+    def _is_unit(self, node: Node) -> bool:
+        parent = node.parent
+        if parent is not None and parent.type in ASSIGNMENTS | {"pair", "public_field_definition", "field_definition"}:
+            return True
+        call = _call_of(node)
+        return call is not None and bool(TEST_CALLS.match(path(call)[:-2]))
+
+    def _tainted_names(self) -> set[str]:
+        """Return the names of helpers, here and in imported modules, that start or signal something."""
+        if self._tainted is None:
+            self._tainted = set()
+            for name, node in self.functions().items():
+                if len(name) > 2 and re.fullmatch(r"[\w?!]+", name) and INTERESTING.search(self.source, node.start_byte, node.end_byte):
+                    self._tainted.add(name)
+            for other in self.imported():
+                self._tainted |= {n for n in other.own_tainted() if n.encode() in self.source}
+        return self._tainted
+
+    def own_tainted(self) -> set[str]:
+        """Return the names of this file's functions that start or signal something."""
+        return {
+            name
+            for name, node in self.functions().items()
+            if len(name) > 2 and re.fullmatch(r"[\w?!]+", name) and INTERESTING.search(self.source, node.start_byte, node.end_byte)
+        }
+
+    def lower(self, node: Node, name: str) -> Function:
+        """Return the lowered form of a function node; kept for the next caller."""
+        found = self._lowered.get(node.id)
+        if found is None:
+            lowering = (self.spec.lowering or Lowering)(self.spec)
+            found = self._lowered[node.id] = lowering.function(node, name)
+        return found
+
+    # ---- helpers ----
+
+    def find(self, name: str, function: Function | None = None) -> Function | None:
+        """Return the helper called `name`, or the pytest fixture for `fixture:NAME`; None for what is not ours."""
+        del function
+        if name.startswith("fixture:"):
+            return self._fixture(name.removeprefix("fixture:")) if self.spec.name == "python" else None
+        node = self.functions().get(name)
+        found = self.lower(node, name) if node is not None else self._imported_function(name)
+        return found if found is not None and _acts(found) else None
+
+    def _fixture(self, name: str) -> Function | None:
+        node = self.functions().get(name)
+        if node is not None:
+            found = self.lower(node, name)
+            return found if found.is_fixture else None
+        for folder in (self.file.parent, *list(self.file.parent.parents)[:4]):
+            other = load(str(folder / "conftest.py"))
+            if other is not None and name in other.functions():
+                found = other.lower(other.functions()[name], name)
+                return found if found.is_fixture else None
+        return None
+
+    def _imported_function(self, name: str) -> Function | None:
+        if len(name) < 3:
+            return None
+        for other in self.imported():
+            node = other.functions().get(name)
+            if node is not None:
+                return other.lower(node, name)
+        if self.spec.same_folder:
+            sibling = _folder_index(str(self.file.parent), self.spec.suffixes).get(name)
+            if sibling is not None and sibling != str(self.file):
+                other = load(sibling)
+                node = other.functions().get(name) if other is not None else None
+                return other.lower(node, name) if other is not None and node is not None else None
+        return None
+
+    def imported(self) -> list["Module"]:
+        """Return the local modules that this file imports, parsed."""
+        if self._imports is None:
+            self._imports = []
+            for stem in self.spec.imports(self.source.decode("utf-8", "replace")):
+                found = self._resolve(stem)
+                if found is not None and found != self.file and found not in self._imports:
+                    self._imports.append(found)
+        return [module for file in self._imports[:20] if (module := load(str(file))) is not None]
+
+    def _resolve(self, stem: str) -> Path | None:
+        suffixes = [*self.spec.suffixes]
+        if self.spec.name in ("javascript", "typescript", "tsx"):
+            suffixes = [".ts", ".tsx", ".js", ".mjs", ".cjs", ".mts", "/index.ts", "/index.js"]
+        if self.spec.name in ("c", "cpp"):
+            suffixes = [".c", ".cc", ".cpp", ".h", ".hpp"]
+        folders = [self.file.parent]
+        if not stem.startswith("."):
+            folders += list(self.file.parent.parents)[:3]
+        for folder in folders:
+            for suffix in suffixes:
+                candidate = folder / f"{stem}{suffix}"
+                if candidate.is_file():
+                    return candidate
+        return None
+
+    def spawned(self) -> dict[str, str]:
+        """Return the names that any function of the file stores a started process in, with the source of the start."""
+        if self._spawned is None:
+            self._spawned = {}
+            for function in list(self.units()):
+                for step in walk(function.flow):
+                    if isinstance(step, Store):
+                        self._note_start(step)
+        return self._spawned
+
+    def _note_start(self, step: Store) -> None:
+        assert self._spawned is not None
+        started = next((e.text for e in events(step.value, Kind.SPAWN)), None)
+        if started is None:
+            for call in (s for s in walk(step.value) if isinstance(s, Call)):
+                helper = self.find(call.name)
+                started = next((e.text for e in events(helper.flow, Kind.SPAWN)), None) if helper is not None else None
+                if started is not None:
+                    break
+        if started is not None:
+            for target in step.targets:
+                self._spawned.setdefault(target, started)
+
+
+def _acts(function: Function) -> bool:
+    """Whether a helper does anything that the rules know; one that does not is judged by its name."""
+    return any(events(function.flow, *Kind)) or any(
+        isinstance(step, Call) and re.search(r"[wW]ait|[kK]ill|[aA]live|[pP]oll|[sS]top|[tT]ermin|[sS]tart|[sS]pawn", step.name) for step in walk(function.flow)
+    )
+
+
+def _call_of(node: Node) -> Node | None:
+    """Return the call that a closure is an argument or the block of."""
+    parent = node.parent
+    for _ in range(4):
+        if parent is None:
+            return None
+        if parent.type in CALLS:
+            return parent
+        if parent.type not in ("arguments", "argument_list", "value_arguments", "value_argument", "annotated_lambda", "argument", "parenthesized_expression"):
+            return None
+        parent = parent.parent
+    return None
+
+
+def test_title(call: Node) -> str:
+    """Return the title that a test call gives as its first string, else the name of the call: `beforeEach`."""
+    from flakehunter.scan.syntax import STRINGS, arguments
+
+    if call.type not in CALLS:
+        return "<block>"
+    given = arguments(call)
+    if given and given[0].type in STRINGS:
+        return text(given[0]).strip("\"'`")
+    _, name = callee(call)
+    return text(name)
+
+
+def _holds(starts: list[int], begin: int, end: int) -> bool:
+    from bisect import bisect_left
+
+    index = bisect_left(starts, begin)
+    return index < len(starts) and starts[index] < end
+
+
+@lru_cache(maxsize=256)
+def load(file: str) -> Module | None:
+    """Return the parsed module at `file`; None where there is none, or it is too large."""
+    location = Path(file)
+    try:
+        if not location.is_file() or location.stat().st_size > MAX_HELPER_BYTES:
+            return None
+        source = location.read_bytes()
+    except OSError:
+        return None
+    spec = languages.of_file(location.name, source[:128])
+    return Module(location, spec, source) if spec is not None else None
+
+
+@lru_cache(maxsize=64)
+def _folder_index(folder: str, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Return function name → file for the files of one package folder."""
+    found: dict[str, str] = {}
+    files = sorted(f for f in Path(folder).iterdir() if f.suffix in suffixes)[:MAX_SIBLINGS]
+    for file in files:
+        try:
+            source = file.read_bytes() if file.stat().st_size < MAX_HELPER_BYTES else b""
+        except OSError:
+            continue
+        if not any(word in source for word in (b"kill", b"Kill", b"rocess", b"exec", b"pid", b"Pid")):
+            continue
+        for groups in _DEFINITION.findall(source):
+            name = next((g for g in groups if g), b"").decode("utf-8", "replace")
+            found.setdefault(name, str(file))
+    return found

@@ -1,0 +1,135 @@
+"""What the rules know of each process while they walk through a function."""
+
+import copy
+import re
+from dataclasses import dataclass, field
+
+from flakehunter.scan.events import Scope
+
+HANDLERS = re.compile(
+    r"\btrap\s+(?:['\"\\]|\w+ +(?:SIG)?(?:TERM|INT|HUP|USR|QUIT))|\bsignal\.signal\(|process\.(?:on|once)\(\s*\\?[`'\"]SIG|Signal\.trap|\btrap\([\"':]|"
+    r"\bsignal\(\s*SIG|sigaction\(|signal\.Notify|add_signal_handler|addShutdownHook|pcntl_signal|pcntl_async|CancelKeyPress|SetConsoleCtrlHandler|%SIG|\$SIG\{"
+)
+"""Scripts that set a signal handler or trap."""
+BACKGROUND = re.compile(r"(?<![&|>])&(?![&>\d])\s*(?:echo|wait|sleep|\w+=|[\"'`;)\\]|$)|sleep \d+ &|Popen\(|\bnohup\b", re.MULTILINE)
+"""Scripts that leave a process of their own behind them."""
+LEAVES_GROUP = re.compile(r"\bsetsid\b|start_new_session|\bnohup\b.*&|\bdaemon(?:ize)?\b|os\.setsid|\bdisown\b|detached|setpgrp|setpgid\(0|set -m\b")
+LONG_LIVED = re.compile(r"\bsleep['\", ]+(?:[5-9]|\d{2,})|sleep\(\s*(?:[5-9]|\d{2,})|tail['\", ]+-f|while True|while :|ping.{1,12}-[nt]\s*['\", ]*\d{2,}|infinity|pause\(\)|Start-Sleep.{1,14}\d{2,}|timeout.{1,6}/t.{1,6}\d{2,}")
+SUSPENDED = re.compile(r"SUSPEND|[sS]uspended|0x0*4\b|stop_at_start|PTRACE_TRACEME")
+_TOKENS = re.compile(r"[A-Za-z_][\w.]*|\b[1-9]\d{3,4}\b|[\"'`][^\"'`\n]{2,60}[\"'`]")
+_RESOURCE = re.compile(r"port|addr|sock|lock|pid_?file|pidFile|dir\b|_?dir$|Dir$|path|Path|folder|tmp|db|file|url|host|store|data|root|home|workspace|pidfile", re.IGNORECASE)
+_GENERIC = frozenset("host path file data root url os.path process.env path.join os.path.join pathlib pathlib.Path __file__ import.meta.url filepath.Join "
+                     "Path Path.new PathBuf File File.join tmp_path.joinpath socket profile filepath import.meta process.cwd __dirname".split())  # fmt: skip
+
+
+def resources(source: str) -> frozenset[str]:
+    """Return the words in `source` that may name a port, a directory, a lock or pid file."""
+    found = set()
+    for token in _TOKENS.findall(source):
+        if token[0] in "\"'`":
+            bare = token[1:-1]
+            if re.search(r"[/\\.]\w", bare) or re.search(r"\.(?:pid|lock|sock)$", bare) or re.fullmatch(r"\d{4,5}|\S*:\d{4,5}", bare):
+                found.add(bare)
+        elif token.isdigit() or (_RESOURCE.search(token) and token not in _GENERIC):
+            found.add(token.removeprefix("this.").removeprefix("self."))
+    return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A signal that was sent: where, how far it reaches, and inside which call of a helper."""
+
+    line: int
+    scope: Scope
+    name: str
+    site: int
+
+
+@dataclass(slots=True)
+class Process:
+    """A process as the function knows it."""
+
+    own: bool = False
+    """Started here: a child of the test that nobody else reaps."""
+    derived: bool = False
+    """Read from a pipe or file: somebody's child, not ours to wait for."""
+    parent: int | None = None
+    started: int | None = None
+    """Line of its start."""
+    text: str = ""
+    words: frozenset[str] = frozenset()
+    ready: bool = False
+    slept_since_start: int | None = None
+    sent: Sent | None = None
+    slept_since_signal: int | None = None
+    ordered: bool = False
+    """Something waited for its end after the last signal."""
+    reaped: bool = False
+    reaped_beside: bool = False
+    """A thread, a goroutine or the runtime reaps it."""
+    let_go: bool = False
+
+
+@dataclass(slots=True)
+class State:
+    """Which name means which process, and what happened to each; copied for each branch."""
+
+    names: dict[str, int] = field(default_factory=dict)
+    processes: dict[int, Process] = field(default_factory=dict)
+    looks: dict[str, "object"] = field(default_factory=dict)
+    """Variables that hold the answer of a look that was not ordered."""
+    sent: list[int] = field(default_factory=list)
+    """Processes in the order in which they were signalled."""
+
+    def copy(self) -> "State":
+        """Return an independent copy."""
+        return State(dict(self.names), {key: copy.copy(value) for key, value in self.processes.items()}, dict(self.looks), list(self.sent))
+
+    def new(self, process: Process) -> int:
+        """Add a process and return its number."""
+        number = len(self.processes)
+        while number in self.processes:
+            number += 1
+        self.processes[number] = process
+        return number
+
+    def find(self, name: str) -> int | None:
+        """Return the process that `name` means, or the longest known part of it: `proc` for `proc.stdout.read`."""
+        while name:
+            if name in self.names:
+                return self.names[name]
+            name = name.rpartition(".")[0]
+        return None
+
+    def merge(self, before: "State", others: list["State"]) -> None:
+        """Become what is true after one of `others` was taken, each of which began as `before`."""
+        first = others[0]
+        self.names, self.looks = dict(first.names), dict(first.looks)
+        self.processes = {key: copy.copy(value) for key, value in first.processes.items()}
+        self.sent = list(first.sent)
+        for other in others[1:]:
+            self.names |= {key: value for key, value in other.names.items() if key not in self.names}
+            self.looks |= other.looks
+            self.sent += [number for number in other.sent if number not in self.sent]
+            for number, process in other.processes.items():
+                mine = self.processes.get(number)
+                if mine is None:
+                    self.processes[number] = copy.copy(process)
+                    continue
+                _merge_process(mine, process, before.processes.get(number))
+
+
+def _merge_process(mine: Process, other: Process, before: Process | None) -> None:
+    old = before.sent if before else None
+    loose = any(p.sent is not None and p.sent != old and not p.ordered for p in (mine, other))
+    mine.ordered = not loose and (mine.ordered or other.ordered)
+    newer = other.sent is not None and (mine.sent is None or mine.sent == old)
+    mine.sent = other.sent if newer else mine.sent
+    mine.slept_since_signal = mine.slept_since_signal or other.slept_since_signal
+    mine.slept_since_start = mine.slept_since_start or other.slept_since_start
+    mine.ready = mine.ready or other.ready
+    mine.reaped = mine.reaped or other.reaped
+    mine.reaped_beside = mine.reaped_beside or other.reaped_beside
+    mine.let_go = mine.let_go or other.let_go
+    mine.started = mine.started or other.started
+    mine.text = mine.text or other.text

@@ -1,0 +1,210 @@
+"""Scan files and folders: find the source, leave out what cannot matter, judge the rest, in parallel."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from flakehunter.errors import NothingToDoError, UsageError
+from flakehunter.model import Mechanism
+from flakehunter.scan import languages
+from flakehunter.scan.findings import Finding, Report, Skipped
+
+MAX_BYTES = 2_000_000
+"""Larger files are generated or data; no hand-written test comes near."""
+PARALLEL_BYTES = 4_000_000
+"""Below this much source, starting workers costs more than it saves."""
+CHUNK_BYTES = 1_000_000
+LEFT_OUT = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache",
+                      "target", ".gradle", ".idea", "bower_components", ".eggs", ".next", ".cache"})  # fmt: skip
+"""Folders that hold no source of the project; one that is given as a path is scanned."""
+
+# Both words have to be in a file before it is parsed: one that ends or contains a process, and one that has one.
+_ENDS = (b"kill", b"Kill", b"erminat", b"estroy", b"abort", b"ignal", b"AssignProcess", b"cgroup.procs", b"Popen", b"pawn", b"ancel(")
+_HAS = (b"rocess", b"pid", b"pawn", b"Popen", b"exec", b"fork", b"kill -", b"Command")
+_SILENCE = re.compile(rb"(?:#|//|/\*|--)[^\n]*?flakehunter:\s*ignore(?:\[([\w\s,-]*)\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to scan: where it is, how it is shown, its size."""
+
+    path: str
+    shown: str
+    size_bytes: int
+
+
+def scan(paths: Sequence[Path], *, jobs: int | None = None, mechanisms: frozenset[Mechanism] | None = None) -> Report:
+    """Scan every source file at or below `paths`; findings come sorted by file and line.
+
+    `jobs` is the number of processes (default: one a CPU); `mechanisms` limits what is reported.
+
+    Raises:
+        UsageError: a path does not exist.
+        NothingToDoError: no file of a known language is at or below the paths.
+    """
+    skipped: list[Skipped] = []
+    files = list(find_files(paths, skipped))
+    if not files:
+        raise NothingToDoError(
+            "no source file at or below " + ", ".join(str(p) for p in paths),
+            hint="scan reads Python, JavaScript, TypeScript, Go, Java, Kotlin, Rust, Ruby, C, C++, C#, bash and PHP",
+        )
+    report = Report(skipped=skipped)
+    total = sum(file.size_bytes for file in files)
+    jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
+    if jobs == 1 or total < PARALLEL_BYTES:
+        report.add(scan_files(files))
+    else:
+        # fork: the grammars and this module are loaded once; where it does not exist, workers load them anew.
+        context = get_context("fork" if hasattr(os, "fork") else "spawn")
+        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+            for part in pool.map(scan_files, _chunks(files)):
+                report.add(part)
+    if mechanisms is not None:
+        report.findings = [finding for finding in report.findings if finding.mechanism in mechanisms]
+    report.findings.sort()
+    return report
+
+
+def find_files(paths: Iterable[Path], skipped: list[Skipped]) -> Iterator[SourceFile]:
+    """Yield the source files at or below `paths`, each once; what is left out by size goes to `skipped`."""
+    seen: set[str] = set()
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"no such file or folder: {path}", hint="give files or folders with test source")
+        if path.is_file():
+            yield from _file(str(path), path.stat().st_size, seen, skipped)
+            continue
+        for folder, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if name not in LEFT_OUT)
+            for name in sorted(names):
+                if not languages.has_suffix(name) and "." in name:
+                    continue
+                full = os.path.join(folder, name)  # noqa: PTH118 - called for every file of large trees
+                try:
+                    status = os.stat(full)
+                except OSError as error:
+                    skipped.append(Skipped(full, error.strerror or str(error)))
+                    continue
+                if not languages.has_suffix(name) and not (status.st_mode & 0o111 and status.st_size < MAX_BYTES):
+                    continue
+                yield from _file(full, status.st_size, seen, skipped)
+
+
+def _file(path: str, size: int, seen: set[str], skipped: list[Skipped]) -> Iterator[SourceFile]:
+    real = os.path.realpath(path)
+    if real in seen:
+        return
+    seen.add(real)
+    shown = _shown(path)
+    if size > MAX_BYTES:
+        skipped.append(Skipped(shown, f"{size / 1e6:.1f} MB is too large for test source"))
+        return
+    yield SourceFile(path, shown, size)
+
+
+def _shown(path: str) -> str:
+    absolute = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps `..`
+    below = os.path.relpath(absolute)
+    return (absolute if below.startswith("..") else below).replace(os.sep, "/")
+
+
+def _chunks(files: list[SourceFile]) -> Iterator[list[SourceFile]]:
+    chunk: list[SourceFile] = []
+    size = 0
+    for file in files:
+        chunk.append(file)
+        size += file.size_bytes
+        if size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def scan_files(files: Sequence[SourceFile]) -> Report:
+    """Scan `files` in this process."""
+    report = Report()
+    for file in files:
+        try:
+            with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the cost of Path.read_bytes
+                source = stream.read()
+        except OSError as error:
+            report.skipped.append(Skipped(file.shown, error.strerror or str(error)))
+            continue
+        spec = languages.of_file(file.path, source[:128])
+        if spec is None:
+            continue
+        report.files += 1
+        report.size_bytes += len(source)
+        if b"\0" in source[:8192]:
+            report.skipped.append(Skipped(file.shown, "binary"))
+            continue
+        if may_matter(source) or (spec.name == "bash" and b"kill" in source):
+            _scan_one(file, source, report)
+    return report
+
+
+def may_matter(source: bytes) -> bool:
+    """Whether a file has both a word that ends processes and one that has them; cheap enough for every file."""
+    return any(word in source for word in _ENDS) and any(word in source for word in _HAS)
+
+
+def _scan_one(file: SourceFile, source: bytes, report: Report) -> None:
+    from flakehunter.scan.module import Module
+    from flakehunter.scan.rules import judge
+
+    spec = languages.of_file(file.path, source[:128])
+    if spec is None:
+        return
+    module = Module(Path(file.path), spec, source)
+    report.parsed += 1
+    if module.has_errors:
+        report.broken.append(file.shown)
+    lines = source.split(b"\n")
+    spawned = module.spawned()
+    found: set[tuple[Mechanism, int, int]] = set()
+    for unit in module.units():
+        for flaw in judge(unit, module.find, spawned=spawned):
+            key = (flaw.mechanism, flaw.signal_line, flaw.look_line)
+            if key in found:
+                continue
+            found.add(key)
+            if _silenced(lines, flaw.mechanism, flaw.signal_line, flaw.look_line):
+                report.silenced += 1
+                continue
+            report.findings.append(
+                Finding(
+                    file=file.shown,
+                    look_line=flaw.look_line,
+                    signal_line=flaw.signal_line,
+                    mechanism=flaw.mechanism,
+                    function=unit.name,
+                    language=unit.language,
+                    message=flaw.message,
+                    signal_source=_quote(lines, flaw.signal_line),
+                    look_source=_quote(lines, flaw.look_line),
+                )
+            )
+
+
+def _quote(lines: list[bytes], line: int) -> str:
+    return lines[line - 1].decode("utf-8", "replace").rstrip() if 0 < line <= len(lines) else ""
+
+
+def _silenced(lines: list[bytes], mechanism: Mechanism, *numbers: int) -> bool:
+    """Whether a comment on one of the lines, or alone on the line above, says `flakehunter: ignore[mechanism]`."""
+    for number in numbers:
+        above = lines[number - 2].strip() if number >= 2 else b""
+        candidates = [lines[number - 1]] if 0 < number <= len(lines) else []
+        if above.startswith((b"#", b"//", b"/*")):
+            candidates.append(above)
+        for line in candidates:
+            found = _SILENCE.search(line)
+            if found and (found[1] is None or mechanism.value in found[1].decode().replace(",", " ").split()):
+                return True
+    return False

@@ -1,0 +1,222 @@
+"""What the lowering has to know of a grammar, and small readings of tree-sitter nodes that all languages share."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tree_sitter import Language, Node, Parser
+
+from flakehunter.scan.idioms import Idiom
+
+CALLS = frozenset(
+    "call call_expression method_invocation invocation_expression function_call_expression member_call_expression "
+    "nullsafe_member_call_expression scoped_call_expression object_creation_expression new_expression "
+    "constructor_invocation subshell".split()
+)
+LOOPS = frozenset(
+    "while_statement for_statement for_in_statement do_statement foreach_statement enhanced_for_statement "
+    "for_range_loop while_expression loop_expression for_expression while until for while_modifier until_modifier "
+    "do_while_statement c_style_for_statement".split()
+)
+IFS = frozenset(
+    "if_statement if_expression ternary_expression conditional_expression if unless if_modifier unless_modifier "
+    "elsif elif_clause else_if_clause conditional".split()
+)
+TRIES = frozenset("try_statement try_expression begin try_with_resources_statement".split())
+CLOSURES = frozenset(
+    "lambda arrow_function function_expression func_literal closure_expression lambda_expression lambda_literal "
+    "anonymous_function anonymous_function_creation_expression anonymous_method_expression".split()
+)
+FUNCTIONS = frozenset(
+    "function_definition function_declaration method_declaration function_item method_definition method "
+    "singleton_method local_function_statement generator_function_declaration constructor_declaration".split()
+)
+ASSIGNMENTS = frozenset(
+    "assignment assignment_expression variable_declarator short_var_declaration let_declaration init_declarator "
+    "property_declaration assignment_statement var_spec variable_assignment named_expression operator_assignment "
+    "const_spec let_condition".split()
+)
+MEMBERS = frozenset(
+    "attribute member_expression selector_expression field_expression navigation_expression field_access "
+    "member_access_expression scoped_identifier qualified_identifier scope_resolution scoped_call_expression "
+    "nullsafe_member_access_expression class_constant_access_expression conditional_access_expression".split()
+)
+STATEMENT_ENDS = frozenset(
+    "return_statement raise_statement throw_statement break_statement continue_statement return_expression "
+    "break_expression continue_expression throw_expression return break next jump_expression goto_statement "
+    "labeled_jump".split()
+)
+STRINGS = frozenset(
+    "string string_literal interpreted_string_literal raw_string_literal template_string encapsed_string "
+    "concatenated_string raw_string ansi_c_string heredoc_body verbatim_string_literal interpolated_string_expression "
+    "multiline_string_literal heredoc nowdoc subshell string_array".split()
+)
+SEPARATORS = re.compile(rb"\s*(?:\?->|->|::|\?\.|!!\.|&\.|\.)\s*")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A language: its grammar, what differs from the shared node names, and the idioms of its ecosystem."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    grammar: Callable[[], object]
+    idioms: tuple[Idiom, ...]
+    properties: tuple[Idiom, ...] = ()
+    """Idioms that are reads of a property, not calls: `HasExited`, `exitCode`."""
+    sleep_unit_s: float = 1.0
+    wait_unit_s: float = 1.0
+    auto_reaps: bool = False
+    closures: frozenset[str] = CLOSURES
+    functions: frozenset[str] = FUNCTIONS
+    tries: frozenset[str] = TRIES
+    prepare: Callable[[bytes], bytes] = bytes
+    """Rewrites the source before it is parsed, without moving any line or byte."""
+    imports: Callable[[str], tuple[str, ...]] = lambda _text: ()
+    """Finds the paths, without suffix, of local modules that the source text imports."""
+    same_folder: bool = False
+    """Files of one folder see each other's functions (packages of Go, Java, Kotlin, C#)."""
+    comments: tuple[bytes, ...] = (b"//",)
+    lowering: Callable[["Spec"], Any] | None = None
+    """The class that lowers functions, where it is not `lowering.Lowering`."""
+
+    @cached_property
+    def parser(self) -> Parser:
+        """The parser of the grammar; one a process."""
+        return Parser(Language(self.grammar()))
+
+
+def text(node: Node | None) -> str:
+    """Return the source of `node`; the empty string for None."""
+    return "" if node is None or node.text is None else node.text.decode("utf-8", "replace")
+
+
+def child(node: Node, *fields: str) -> Node | None:
+    """Return the first child of `node` that one of `fields` names."""
+    for name in fields:
+        found = node.child_by_field_name(name)
+        if found is not None:
+            return found
+    return None
+
+
+def callee(node: Node) -> tuple[Node | None, Node | None]:
+    """Split a call into (receiver, name) nodes; the receiver is None for a plain function."""
+    function = child(node, "function", "constructor")
+    if function is None and node.type in ("method_invocation", "member_call_expression", "call",
+                                          "nullsafe_member_call_expression", "scoped_call_expression"):  # fmt: skip
+        name = child(node, "name", "method")
+        return child(node, "object", "receiver", "scope"), name
+    if function is None:
+        function = child(node, "type") or (node.named_children[0] if node.named_child_count else None)
+    if function is not None and function.type in MEMBERS:
+        return member(function)
+    return None, function
+
+
+def member(node: Node) -> tuple[Node | None, Node | None]:
+    """Split `a.b` into the nodes of `a` and `b`; C#'s `this.b` and PHP's keep what they have."""
+    named = node.named_children
+    if not named:
+        return None, node
+    receiver = child(node, "object", "operand", "value", "argument", "expression", "path", "scope", "condition")
+    name = child(node, "attribute", "property", "field", "name") or named[-1]
+    if receiver is None and len(named) > 1:
+        receiver = named[0]
+    if receiver is None and node.children and node.children[0] != name:
+        receiver = node.children[0]
+    if name.type == "member_binding_expression" and name.named_children:
+        name = name.named_children[0]
+    return receiver, name
+
+
+def path(node: Node | None) -> str:
+    """Return the dotted path of an expression; calls on the way are written `()`, anything else `?`."""
+    if node is None:
+        return ""
+    if node.type in CALLS and node.type != "subshell":
+        receiver, name = callee(node)
+        start = f"{path(receiver)}." if receiver is not None else ""
+        return f"{start}{path(name)}()"
+    if node.type in MEMBERS:
+        receiver, name = member(node)
+        left, right = path(receiver), path(name) if name is not None and name.type in MEMBERS else text(name)
+        return f"{left}.{right}" if left else right
+    if node.type in ("await_expression", "await", "parenthesized_expression", "try_expression", "postfix_expression",
+                     "non_null_expression", "unary_expression", "pointer_expression", "reference_expression",
+                     "type_cast_expression", "cast_expression", "index_expression",
+                     "subscript_expression", "subscript", "element_reference") and node.named_children:  # fmt: skip
+        inner = child(node, "argument", "operand", "value", "object") or node.named_children[0]
+        return path(inner)
+    if node.child_count == 0 or node.type in ("variable_name", "generic_type", "user_type", "type_identifier",
+                                              "simple_expansion", "expansion"):  # fmt: skip
+        return text(node).lstrip("$").strip("`")
+    if node.type == "generic_function":
+        return path(child(node, "function"))
+    if node.type == "generic_name":
+        return path(node.named_children[0])
+    return "?"
+
+
+def arguments(node: Node) -> list[Node]:
+    """Return the argument nodes of a call, with the wrapping of C#, Kotlin and PHP taken off."""
+    holder = child(node, "arguments")
+    if holder is None:
+        holder = next((c for c in node.named_children if c.type in ("value_arguments", "argument_list")), None)
+    if holder is None:
+        # Kotlin: `f(5) { … }` is a call of the call.
+        function = child(node, "function") or (node.named_children[0] if node.named_child_count else None)
+        if node.type == "call_expression" and function is not None and function.type == "call_expression":
+            return arguments(function)
+        return []
+    found = []
+    for argument in holder.named_children:
+        if argument.type in ("argument", "value_argument") and argument.named_child_count == 1:
+            argument = argument.named_children[0]
+        if argument.type != "comment":
+            found.append(argument)
+    return found
+
+
+_NOISE = frozenset(
+    "os self this int str String string signal syscall Signal Some None Ok Err Pid pid_t process Process subprocess "
+    "psutil nix libc sys time std rustix i32 u32 as var let const new await not and or is true false True False null "
+    "nil undefined isize usize long uint DWORD HANDLE ctypes kernel32 win32job win32api win32process Number parseInt "
+    "Integer Integer.parseInt to_i to_s format sprintf f fmt path join posix unix Unix ProcessHandle of orElse assert "
+    "expect exec cmd_line lambda if else in for range len list map filter any all bool t errno rc".split()
+)
+_CHAIN = re.compile(r"(?:@{1,2}|\$)?[A-Za-z_]\w*(?:(?:\.|->|::|\?\.|!!\.|&\.)[A-Za-z_]\w*)*")
+_TAIL = re.compile(
+    r"(?:\.(?:pid|Pid|getPid|process|Process|id|Id|_process|inner|stdout|stderr|stdin|value|handle|Handle|SafeHandle|_handle|"
+    r"toHandle|toLong|toInt|raw|Stdout|unwrap|clone|name|exitcode|returncode|hProcess|dwProcessId|processId|child_pid))+$"
+)
+_LITERAL = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'")
+_INSERTS = re.compile(r"[#$]?\{([^{}]*)\}|\$(\w+)")
+
+
+def names_in(source: str) -> tuple[str, ...]:
+    """Return the variables that `source` may mean a process by, `.pid` and the like cut off, in order.
+
+    `os.kill(self.proc.pid, signal.SIGTERM)` gives `("self.proc",)`: words of libraries are left out. Strings only
+    count for what they interpolate.
+    """
+    inserted = [a or b for quoted in _LITERAL.findall(source) for a, b in _INSERTS.findall(quoted)]
+    if "`" in source:
+        inserted += [a or b for a, b in _INSERTS.findall(source)]
+    bare = _LITERAL.sub(" ", source)
+    found: dict[str, None] = {}
+    for chain in _CHAIN.findall(" ".join([*inserted, bare])):
+        name = normal(chain)
+        if name and name not in _NOISE and not name.isupper() and not name.startswith(("SIG", "signal.", "syscall.")):
+            found.setdefault(name)
+    return tuple(found)
+
+
+def normal(chain: str) -> str:
+    """Return the name a chain such as `self.proc.pid` or `cmd.Process.Pid` stands for."""
+    dotted = re.sub(r"->|::|\?\.|!!\.|&\.", ".", chain).lstrip("$&*")
+    dotted = _TAIL.sub("", dotted)
+    dotted = re.sub(r"^(?:os|subprocess|psutil|int|str|syscall|unix|Pid|Process|ProcessHandle)\.", "", dotted)
+    return dotted
