@@ -163,6 +163,7 @@ class PostgresBulk:
 
     def insert_results(self, connection: Connection, results: Sequence[StoredResult]) -> None:
         """Insert results, in order, in COPY's text form: all values are numbers or words that need no escaping."""
+        null = r"\N"
         cursor: Any = connection.connection.cursor()
         try:
             with cursor.copy(f"COPY results ({RESULT_COLUMNS}) FROM STDIN") as copy:
@@ -170,8 +171,8 @@ class PostgresBulk:
                     "".join(
                         [
                             f"{test}\t{run}\t{artifact}\t{attempt}\t{outcome}\t"
-                            f"{chr(92) + 'N' if duration is None else duration!r}\t"
-                            f"{chr(92) + 'N' if failure is None else failure}\n"
+                            f"{null if duration is None else duration}\t"
+                            f"{null if failure is None else failure}\n"
                             for test, run, artifact, attempt, outcome, duration, failure in results
                         ]
                     )

@@ -162,9 +162,9 @@ class ArtifactWriter:
         self._artifact = artifact
         self._run = run
         self._started_at = run.started_at
-        self._run_id, self._run_is_new = self._ensure_run()
+        self._run_id, self._run_is_new = self._ensure_run(run.external_id)
         self._has_results = not self._run_is_new and self._run_has_results()
-        self._run_tests: dict[tuple[str, str], int] | None = None
+        self._has_log_results = self._has_results and artifact.kind != "log" and self._run_has_results("log")
         self.known = self._find_artifact()
         if not self.known:
             self._artifact_id = self._insert_artifact()
@@ -201,12 +201,13 @@ class ArtifactWriter:
         query = select(func.count()).select_from(Result).where(Result.artifact_id == self._artifact_id)
         return int(self._connection.execute(query).scalar_one())
 
-    def _ensure_run(self) -> tuple[int, bool]:
+    def _ensure_run(self, external_id: str) -> tuple[int, bool]:
+        """Find or insert the run; return its id and whether it is new."""
         run = self._run
         key = {
             "project_id": self._project_id,
             "provider": run.provider,
-            "external_id": run.external_id,
+            "external_id": external_id,
             "workflow": run.workflow,
             "job": run.job,
             "attempt": run.attempt,
@@ -224,14 +225,22 @@ class ArtifactWriter:
         if found is None:
             made = self._connection.execute(insert(Run).values(**key, **facts).returning(Run.id))
             return int(made.scalar_one()), True
+        if run.commit and found["commit_sha"] not in ("", run.commit) and external_id == run.external_id:
+            # One run has one commit: where ids begin anew at each commit, they do not name a run alone.
+            return self._ensure_run(f"{external_id}@{run.commit[:12]}")
         missing = {name: value for name, value in facts.items() if value and not found[name]}
         if missing:
             self._connection.execute(update(Run).where(Run.id == found["id"]).values(**missing))
         return int(found["id"]), False
 
-    def _run_has_results(self) -> bool:
+    def _run_has_results(self, kind: str | None = None) -> bool:
         query = select(Result.id).where(Result.run_id == self._run_id).limit(1)
+        if kind is not None:
+            query = query.join(Artifact, Artifact.id == Result.artifact_id).where(Artifact.kind == kind)
         return self._connection.execute(query).first() is not None
+
+    def _highest_test_id(self) -> int:
+        return int(self._connection.execute(select(func.coalesce(func.max(TestCase.id), 0))).scalar_one())
 
     def _find_artifact(self) -> bool:
         if self._run_is_new:
@@ -276,15 +285,18 @@ class ArtifactWriter:
         self._connection.execute(update(Artifact).where(Artifact.id == self._artifact_id).values(format=name))
 
     def _add_results(self, batch: Batch) -> None:
+        highest = self._highest_test_id() if self._has_results else 0
         ids = self._test_ids(batch.tests)
+        made = {number for number in ids if number > highest} if self._has_results else set()
         failures = self._failure_ids(batch.failures)
         results = batch.results
         if self._has_results:
             if self._artifact.kind == "log":
                 results = self._without_counted(results, ids)
-            else:
+            elif self._has_log_results:
                 self._bulk.delete_results(self._connection, self._run_id, "log", sorted(set(ids)))
-            before = self._bulk.max_attempts(self._connection, self._run_id, sorted(set(ids)))
+            # A test that this batch brings for the first time has no attempt before.
+            before = self._bulk.max_attempts(self._connection, self._run_id, sorted(set(ids) - made))
         else:
             before = {}
         run_id, artifact_id = self._run_id, self._artifact_id

@@ -29,6 +29,8 @@ class ArtifactReader:
         self.format = ""
         self.started_at: datetime | None = None
         self.issues: list[IssueRow] = []
+        self.events_only = False
+        """Keep only the events of a log: its results would count twice."""
 
     def batches(self) -> Iterator[Batch]:
         """Yield the rows of the file, in parts.
@@ -47,6 +49,8 @@ class ArtifactReader:
         log = LogFile(self._stream, self._limits)
         batch = log.batch()
         self.format, self.started_at = "+".join(log.formats), log.started_at
+        if self.events_only:
+            batch.results = []
         return batch
 
     def _read_junit(self) -> Iterator[Batch]:

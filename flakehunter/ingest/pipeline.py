@@ -138,7 +138,7 @@ class _Ingest:
     def __init__(self, writer: Writer, options: IngestOptions, summary: Summary) -> None:
         self._writer, self._options, self._summary = writer, options, summary
         self._folder: Path | None = None
-        self._folder_runs: list[RunRow] = []
+        self._folder_runs: dict[str, RunRow] = {}
         self._known = writer.known_hashes()
 
     def take(self, source: Source, kind: Kind, run: RunRow) -> None:
@@ -155,8 +155,10 @@ class _Ingest:
             if not run.commit:
                 self._summary.unnamed += 1
             row = ArtifactRow(digest, source.shown, "log" if kind is Kind.LOG else "junit", "", size)
+            reader = ArtifactReader(kind, stream, self._options.limits, repair=self._repair)
+            reader.events_only = self._counts_twice(source, kind, run)
             try:
-                self._read_and_write(ArtifactReader(kind, stream, self._options.limits, repair=self._repair), run, row)
+                self._read_and_write(reader, run, row)
             except Refused as refused:
                 self._refuse(run, row, refused)
 
@@ -165,17 +167,30 @@ class _Ingest:
         return self._options.repair and not self._options.strict
 
     def _named(self, source: Source, kind: Kind, run: RunRow, digest: bytes) -> RunRow:
-        """Name a run that nobody named after its JUnit file; the log beside a single JUnit file belongs to its run."""
+        """Name a run that nobody named after its JUnit file.
+
+        A log belongs to the run of the JUnit file of the same name in its folder, or of the only one there.
+        """
         if run.external_id:
             return run
         if source.path.parent != self._folder:
-            self._folder, self._folder_runs = source.path.parent, []
-        if kind is Kind.LOG and len(self._folder_runs) == 1:
-            return self._folder_runs[0]
+            self._folder, self._folder_runs = source.path.parent, {}
+        runs = self._folder_runs
+        if kind is Kind.LOG and (source.path.stem in runs or len(runs) == 1):
+            return runs.get(source.path.stem) or next(iter(runs.values()))
         named = named_after_content(run, digest)
         if kind is Kind.JUNIT:
-            self._folder_runs.append(named)
+            runs[source.path.stem] = named
         return named
+
+    def _counts_twice(self, source: Source, kind: Kind, run: RunRow) -> bool:
+        """Whether a log may repeat what JUnit files beside it say, without a name that tells which of them."""
+        return (
+            kind is Kind.LOG
+            and source.path.parent == self._folder
+            and bool(self._folder_runs)
+            and run not in self._folder_runs.values()
+        )
 
     def _read_and_write(self, reader: ArtifactReader, run: RunRow, row: ArtifactRow) -> None:
         batches: Iterator[Batch] = reader.batches()

@@ -1,0 +1,60 @@
+"""What the tests of ingest share: fixtures of real producers, and a short way to rows."""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from flakehunter.ingest.junit.reader import JUnitReader
+from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+Attempts = list[tuple[str, str, int, str]]
+"""classname, name, attempt, outcome."""
+
+
+@pytest.fixture
+def fixtures() -> Path:
+    """Return the folder of files that real producers wrote."""
+    return FIXTURES
+
+
+@pytest.fixture
+def read_junit() -> Callable[..., tuple[JUnitReader, Attempts]]:
+    """Return a function that reads a JUnit document and lists its attempts."""
+
+    def read(
+        document: bytes | str | Path, *, limits: Limits = DEFAULT_LIMITS, **more: Any
+    ) -> tuple[JUnitReader, Attempts]:
+        if isinstance(document, Path):
+            document = document.read_bytes()
+        data = document.encode() if isinstance(document, str) else document
+        reader = JUnitReader(io.BytesIO(data), limits, **more)
+        rows = [
+            (batch.tests[row.test].classname, batch.tests[row.test].name, row.attempt, row.outcome)
+            for batch in reader.batches()
+            for row in batch.results
+        ]
+        return reader, rows
+
+    return read
+
+
+@pytest.fixture
+def query() -> Callable[..., list[tuple[Any, ...]]]:
+    """Return a function that asks a database and lets go of it."""
+
+    def ask(url: str, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        engine = create_engine(url)
+        try:
+            with engine.connect() as connection:
+                rows: Sequence[Any] = connection.execute(text(sql), values).all()
+                return [tuple(row) for row in rows]
+        finally:
+            engine.dispose()
+
+    return ask
