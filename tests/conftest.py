@@ -28,6 +28,7 @@ TOOLS = {
     "node": lambda: bool(shutil.which("node")) and (ROOT / "sample_data/project/node_modules/vitest").is_dir(),
     "wine": lambda: bool(shutil.which("wine64") or shutil.which("wine")),
     "postgres": _has_postgres,
+    "chromium": lambda: bool(shutil.which("chromium")),
 }
 
 

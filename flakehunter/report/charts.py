@@ -1,12 +1,23 @@
 """The charts of the pages; the numbers of each also stand in its description, and in text or a table beside it."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from markupsafe import Markup
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from flakehunter.report.svg import ACCENT, BROKEN, FAIL, INK, PAPER, PASS, QUIET, SOFT, drawing, inline_svg
+from flakehunter.report.svg import (
+    ACCENT,
+    BROKEN,
+    FAIL,
+    INK,
+    PASS,
+    QUIET,
+    SOFT,
+    Margins,
+    drawing,
+    inline_svg,
+    label_room,
+)
 from flakehunter.report.text import seconds
 from flakehunter.report.views import Arm, Durations, MechanismCount, Trend
 
@@ -19,7 +30,7 @@ def ascii_label(text: str, limit: int = 40) -> str:
 
 def trend(data: Trend, *, key: str = "trend") -> Markup:
     """Return stacked bars of all jobs over time: green, lost to flakes alone, red for another reason."""
-    with drawing(2.3) as (figure, axes):
+    with drawing(7.2, 2.5, Margins(0.45, 0.68, top=0.35)) as (figure, axes):
         places = range(len(data.periods))
         lost = [period.lost for period in data.periods]
         broken = [period.broken for period in data.periods]
@@ -31,14 +42,16 @@ def trend(data: Trend, *, key: str = "trend") -> Markup:
         step = max(1, -(-len(data.periods) // 12))
         axes.set_xticks(list(places)[::step], [ascii_label(period.label, 12) for period in data.periods][::step])
         if len(data.periods) > 5:
-            axes.tick_params("x", rotation=45, labelsize=8)
+            axes.tick_params("x", rotation=35, labelsize=8)
+            for label in axes.get_xticklabels():
+                label.set(horizontalalignment="right", rotation_mode="anchor")
         axes.tick_params("both", length=0)
         axes.set_ylabel("jobs")
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.grid(visible=True, axis="y")
         axes.spines["left"].set_visible(False)
-        figure.legend(loc="outside upper left", ncols=3, fontsize=9, handlelength=0.9, handleheight=0.9)
+        figure.legend(loc="upper left", ncols=3, fontsize=9, handlelength=0.9, handleheight=0.9, borderaxespad=0.2)
         total = sum(period.jobs for period in data.periods)
         text = (
             f"{total} jobs in {len(data.periods)} bars, one per {data.unit}: {sum(lost)} lost to flakes alone, "
@@ -49,8 +62,8 @@ def trend(data: Trend, *, key: str = "trend") -> Markup:
 
 def mechanisms(counts: Sequence[MechanismCount], *, key: str = "mechanisms") -> Markup:
     """Return horizontal bars: flaky tests by mechanism, most first."""
-    with drawing(0.4 + 0.32 * len(counts), width=5.2) as (figure, axes):
-        names = [row.mechanism.value if row.mechanism else "not known yet" for row in counts]
+    names = [row.mechanism.value if row.mechanism else "not known yet" for row in counts]
+    with drawing(5.2, 0.2 + 0.32 * len(counts), Margins(label_room(names), 0.08)) as (figure, axes):
         places = range(len(counts))
         colors = [ACCENT if row.mechanism else QUIET for row in counts]
         axes.barh(places, [row.tests for row in counts], color=colors, height=0.62)
@@ -73,21 +86,13 @@ def durations(data: Durations, *, key: str = "durations") -> Markup | None:
     known = [*data.passed, *data.failed]
     if len(known) < 2 or max(known) <= 0:
         return None
-    with drawing(1.9, width=8.6) as (figure, axes):
+    with drawing(8.6, 1.9, Margins(0.6, 0.35)) as (figure, axes):
         floor = max(min((value for value in known if value > 0), default=0.001), 0.001)
         wide = max(known) / floor > 20
         edges = _edges(floor, max(known), logarithmic=wide)
         for values, color, sign in ((data.passed, PASS, 1), (data.failed, FAIL, -1)):
-            counts = _histogram(values, edges)
-            axes.bar(
-                edges[:-1],
-                [sign * count for count in counts],
-                width=[right - left for left, right in pairwise(edges)],
-                align="edge",
-                color=color,
-                edgecolor=PAPER,
-                linewidth=0.8,
-            )
+            counts = [sign * count for count in _histogram(values, edges)]
+            axes.stairs(counts, edges, fill=True, color=color)
         if wide:
             axes.set_xscale("log")
             axes.minorticks_off()
@@ -134,7 +139,8 @@ def _histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
 
 def arms(rows: Sequence[Arm], *, key: str) -> Markup:
     """Return the failure rate of each arm of an experiment with its interval."""
-    with drawing(0.75 + 0.34 * len(rows), width=9.4) as (figure, axes):
+    names = [ascii_label(" / ".join(part for part in (row.name, row.stressor, row.group_kill) if part)) for row in rows]
+    with drawing(9.4, 0.7 + 0.34 * len(rows), Margins(label_room(names), 0.55, right=0.3)) as (figure, axes):
         places = list(range(len(rows)))
         values = [row.rate.value for row in rows]
         lower = [max(0.0, row.rate.value - row.rate.low) for row in rows]
@@ -153,9 +159,6 @@ def arms(rows: Sequence[Arm], *, key: str) -> Markup:
                 capthick=1.5,
                 clip_on=False,
             )
-        names = [
-            ascii_label(" / ".join(part for part in (row.name, row.stressor, row.group_kill) if part)) for row in rows
-        ]
         axes.set_yticks(places, names)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(0, max(0.05, *(row.rate.high for row in rows)) * 1.03)

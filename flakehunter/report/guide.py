@@ -64,7 +64,9 @@ GUIDES: Mapping[Mechanism, Guide] = {
         what="The test sends a signal (or has it sent) and looks at once, and only once, whether the process is gone.",
         why=(
             "kill() returns when the signal is queued, not when it has done its work. The target still has to be "
-            "scheduled, to run its handler or its exit, and to be reaped by its parent. X"
+            "scheduled, to run its handler or its exit, and to be reaped by its parent. On an idle machine all that is "
+            "over in an instant, "
+            "and the look comes second; on a loaded one the look comes first."
         ),
         signs=(
             "“expected true to be false” right after an abort, a kill or a close",

@@ -7,8 +7,9 @@ title and a description in words.
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -59,20 +60,40 @@ SETTINGS: Any = {
     "legend.frameon": False,
 }
 
-WIDTH = 7.2
-"""Inches of 72 units: the width that the charts are laid out for."""
-
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 
 
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """Room around the axes in inches. Fixed: matplotlib's layout engines draw each chart twice to find it out."""
+
+    left: float
+    bottom: float
+    top: float = 0.08
+    right: float = 0.12
+
+
 @contextmanager
-def drawing(height: float, *, width: float = WIDTH) -> Iterator[tuple[Figure, "Axes"]]:
-    """Give a figure of `height` and `width` inches with one set of axes, under our settings."""
+def drawing(width: float, height: float, margins: Margins) -> Iterator[tuple[Figure, "Axes"]]:
+    """Give a figure of that many inches with one set of axes, under our settings."""
     with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height))
         FigureCanvasSVG(figure)
-        yield figure, figure.subplots()
+        axes = figure.add_axes(
+            (
+                margins.left / width,
+                margins.bottom / height,
+                1 - (margins.left + margins.right) / width,
+                1 - (margins.bottom + margins.top) / height,
+            )
+        )
+        yield figure, axes
+
+
+def label_room(labels: Sequence[str], *, size: float = 10) -> float:
+    """Return the inches that the longest of `labels` needs beside an axis: letters are about 0.6 of their size wide."""
+    return max((len(label) for label in labels), default=0) * size * 0.6 / 72 + 0.1
 
 
 def inline_svg(figure: Figure, *, key: str, title: str, text: str) -> Markup:

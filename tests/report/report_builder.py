@@ -38,6 +38,19 @@ from flakehunter.model import (
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 SOME_RATE = Interval(0.2, 0.1, 0.35)
 
+HOSTILE = [
+    "<script>document.title='owned'</script>",
+    "\"><img src=x onerror=document.title='owned'>",
+    "javascript:alert(1)",
+    "{{ 7 * 7 }}{% raw %}",
+    "\u202eright to left \u2066mark",
+    "\x1b[31mred\x1b[0m \x07 \x00 \x85",
+    "N" * 10_000,
+    "../../../etc/passwd",
+    "con.", "$\\frac{1}{2}$", "--help", "\ufeff", "]]></style></script><!--",
+]  # fmt: skip
+"""Texts that a stranger may choose: names, messages, branches, log lines."""
+
 
 @dataclass
 class Builder:
@@ -309,3 +322,24 @@ def team_history(path: Path) -> None:
             },
             verdict=ReproVerdict.FIX_VERIFIED,
         )
+
+
+def hostile_history(path: Path) -> None:
+    """Write a history in which every text that a stranger may choose is hostile."""
+    with Builder(path, project=HOSTILE[0]) as build:
+        runs = [
+            build.run(HOSTILE[place], job=HOSTILE[place], branch=HOSTILE[place], external_id=HOSTILE[place], at=None)
+            for place in (0, 1, 2, 4, 5)
+        ]
+        for place, text in enumerate(HOSTILE):
+            test = build.test(text, classname=text, suite=text, file=text, framework=text[:60])
+            broken = build.failure(text, kind=text, detail=text * 3)
+            build.results(test, runs, ".F.F.", failure=broken)
+            evidence = [Evidence(EvidenceSource.TEXT, text, 0.5, text)]
+            build.verdict(test, Verdict.FLAKY if place % 3 else Verdict.BROKEN, evidence=evidence, since=HOSTILE[0])
+            build.log_event(test, runs[1], text)
+            build.finding(test, Mechanism.SURVIVOR, text=text, quote=text)
+            if place > 5:
+                continue  # the texts of an experiment are shown as all others are, and its chart takes 0.1 s
+            arm = {"name": text, "stressor": text, "group_kill": text, "trials": 9, "failures": 3}
+            build.experiment(test, {"replay": text, "arms": [{**arm, "rate": {"value": 0.3, "low": 0.1, "high": 0.7}}]})

@@ -2,31 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_builder import Builder, team_history
+from report_builder import HOSTILE, Builder, team_history
 from sqlalchemy import Engine
 
 from flakehunter.db.engine import open_database
 from flakehunter.errors import NothingToDoError
-from flakehunter.model import Evidence, EvidenceSource, Mechanism, TestIdentity, Verdict
+from flakehunter.model import TestIdentity
 from flakehunter.report.build import build_site, slug
 from flakehunter.report.site import verdicts_are_current, write_report
-
-HOSTILE = [
-    "<script>document.title='owned'</script>",
-    "\"><img src=x onerror=document.title='owned'>",
-    "javascript:alert(1)",
-    "{{ 7 * 7 }}{% raw %}",
-    "\u202eright to left \u2066mark",
-    "\x1b[31mred\x1b[0m \x07 \x00 \x85",
-    "N" * 10_000,
-    "../../../etc/passwd",
-    "con.", "$\\frac{1}{2}$", "--help", "\ufeff", "]]></style></script><!--",
-]  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -58,53 +46,12 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-@pytest.fixture(scope="module")
-def team_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of the small team, written once for the tests that only read it."""
-    return _written(team_history, tmp_path_factory.mktemp("team"))
-
-
-@pytest.fixture(scope="module")
-def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of the hostile database."""
-    return _written(hostile_history, tmp_path_factory.mktemp("hostile"))
-
-
-def _written(history: Callable[[Path], None], folder: Path) -> Path:
-    history(folder / "x.db")
-    engine = open_database(f"sqlite:///{folder / 'x.db'}")
-    write_report(engine, folder / "site")
-    engine.dispose()
-    return folder / "site"
-
-
 @pytest.fixture
 def team(tmp_path: Path) -> Iterator[Engine]:
     team_history(tmp_path / "team.db")
     engine = open_database(f"sqlite:///{tmp_path / 'team.db'}")
     yield engine
     engine.dispose()
-
-
-def hostile_history(path: Path) -> None:
-    """Write a history in which every text that a stranger may choose is hostile."""
-    with Builder(path, project=HOSTILE[0]) as build:
-        runs = [
-            build.run(HOSTILE[place], job=HOSTILE[place], branch=HOSTILE[place], external_id=HOSTILE[place], at=None)
-            for place in (0, 1, 2, 4, 5)
-        ]
-        for place, text in enumerate(HOSTILE):
-            test = build.test(text, classname=text, suite=text, file=text, framework=text[:60])
-            broken = build.failure(text, kind=text, detail=text * 3)
-            build.results(test, runs, ".F.F.", failure=broken)
-            evidence = [Evidence(EvidenceSource.TEXT, text, 0.5, text)]
-            build.verdict(test, Verdict.FLAKY if place % 3 else Verdict.BROKEN, evidence=evidence, since=HOSTILE[0])
-            build.log_event(test, runs[1], text)
-            build.finding(test, Mechanism.SURVIVOR, text=text, quote=text)
-            if place > 5:
-                continue  # the texts of an experiment are shown as all others are, and its chart takes 0.1 s
-            arm = {"name": text, "stressor": text, "group_kill": text, "trials": 9, "failures": 3}
-            build.experiment(test, {"replay": text, "arms": [{**arm, "rate": {"value": 0.3, "low": 0.1, "high": 0.7}}]})
 
 
 def pages_of(folder: Path) -> dict[str, Page]:
