@@ -12,9 +12,9 @@ from typing import Any
 from flakehunter.errors import ConfigError, UsageError
 from flakehunter.model import Mechanism
 
-CHANNELS = ("message", "detail", "code", "log", "name")
-"""What a rule may look at: type and message; what the detail says besides; source lines that it quotes; log lines of
-the failed run that belong to the test; the test's own name."""
+CHANNELS = ("message", "detail", "source", "code", "log", "name")
+"""What a rule may look at: type and message; what the detail says besides; source lines that it quotes, as they
+are and with empty string literals; log lines of the failed run that belong to the test; the test's own name."""
 
 DEFAULT_CHANNELS = ("message", "detail", "log")
 

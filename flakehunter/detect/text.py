@@ -20,6 +20,7 @@ class Channels:
 
     message: str = ""
     detail: str = ""
+    source: str = ""
     code: str = ""
     log: str = ""
     name: str = ""
@@ -46,6 +47,7 @@ class Match:
 _PYTEST = re.compile(r"^E   ", re.MULTILINE)
 _CAPTURED = re.compile(r"^-+ ?Captured ")
 _TRACEBACK_FILE = re.compile(r'^\s*File "[^"]+", line \d+')
+_STRING = re.compile(r"""(["'`])(?:\\.|(?!\1)[^\n])*\1""")
 _CODE_FRAME = re.compile(r"^\s*(>?)\s*\d+\s?[|│] ?(.*)$")
 
 
@@ -78,9 +80,9 @@ def split_code(detail: str) -> tuple[str, str]:
 
 def channels_of(failure: FailureText) -> Channels:
     """Return the texts of a stored failure by channel."""
-    said, code = split_code(_cut(failure.detail))
+    said, source = split_code(_cut(failure.detail))
     message = failure.message if failure.type in failure.message else f"{failure.type}: {failure.message}"
-    return Channels(message=_cut(message), detail=said, code=code)
+    return Channels(message=_cut(message), detail=said, source=source, code=_STRING.sub(r"\1\1", source))
 
 
 def _cut(text: str) -> str:
