@@ -1,13 +1,18 @@
-# bash: SIGTERM to a child, `wait` for it; a watchdog ends the wait after 5 s, unless it is called off.
-trap 'echo "process $pid (sleep 30) is still alive after 5 s" >&2; exit 1' USR1
-coproc WATCHDOG { read -r -t 5 _ || kill -USR1 $$; }
-# The signal is sent once the child is `sleep`, so that it never meets a half-made process.
-sleep 30 &
-pid=$!
-name=
-until [ "$name" = sleep ]; do read -r name <"/proc/$pid/comm"; done
+# bash: SIGTERM to a child whose clean-up takes 10 ms, `wait` for it; a watchdog ends the wait after 5 s.
+# A trap runs in the middle of `read`, so the signal cannot be lost.
+coproc SERVICE {
+    trap 'sleep 0.01; exit 0' TERM
+    echo ready
+    read -r _
+}
+pid=$SERVICE_PID
+read -r _ <&"${SERVICE[0]}"
+trap 'echo "process $pid is still alive after 5 s" >&2; exit 1' USR1
+# The watchdog's input is a pipe that the main shell holds: it is called off by the shell's end at the latest.
+exec {calling_off}> >(read -r -t 5 _; [ $? -le 128 ] || kill -USR1 $$)
+watchdog=$!
 kill "$pid"
 wait "$pid"
-echo "called off" >&"${WATCHDOG[1]}"
-wait
+exec {calling_off}>&-
+wait "$watchdog"
 exit 0

@@ -1,6 +1,7 @@
-"""Poll until the process runs no more; 25 ms later its /proc entry must be gone, though only a reaped pid's is."""
+"""A pidfd says that the process has ended; 25 ms later its /proc entry must be gone, though only a reaped pid's is."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,22 +11,11 @@ from pathlib import Path
 # bash reaps its child in `wait`, and ends when the test closes its input.
 PARENT = 'sleep 30 & n=; until [ "$n" = sleep ]; do read -r n </proc/$!/comm; done; echo $!; wait; read -r _'
 
-
-def gone(pid: int) -> bool:
-    """Whether the process has ended; a zombie has."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return stat.rpartition(")")[2].split()[0] in "ZX"
-
-
 parent = subprocess.Popen(["bash", "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 worker = int(parent.stdout.readline())
+pidfd = os.pidfd_open(worker)
 os.kill(worker, signal.SIGTERM)
-deadline = time.monotonic() + 5
-while not gone(worker) and time.monotonic() < deadline:
-    time.sleep(0.005)
+select.select([pidfd], [], [])
 time.sleep(0.025)
 left = Path(f"/proc/{worker}").exists()
 parent.stdin.close()

@@ -1,0 +1,122 @@
+"""Which strace there is, whether it may trace here, and how it is called."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flakehunter.errors import FlakehunterError
+from flakehunter.exitcodes import ExitCode
+from flakehunter.trace.watching import CALLS
+
+__all__ = ["Strace", "TraceUnavailableError", "find_strace", "hook_environment", "strace_argv"]
+
+HOOKS = Path(__file__).resolve().parent / "hooks"
+STRING_LIMIT = 256
+"""Characters of a string that strace prints; paths are always whole."""
+PROBE_TIMEOUT_S = 10.0
+_YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
+_VERSION = re.compile(r"version (\d+)\.(\d+)")
+
+
+class TraceUnavailableError(FlakehunterError):
+    """There is no strace, or it may not trace here; everything else of flakehunter works without it."""
+
+    exit_code = ExitCode.USAGE
+    slug = "trace-unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Strace:
+    """The strace to use: its path, version, and whether it can filter calls in the kernel (--seccomp-bpf, 5.3)."""
+
+    path: str
+    version: tuple[int, int]
+    seccomp: bool
+    stacks: bool
+    """Whether -k prints stack traces."""
+
+
+def find_strace(path: str | None = None) -> Strace:
+    """Return the strace to use, after a dry run on `true`.
+
+    Raises:
+        TraceUnavailableError: this is not Linux, there is no strace, or the kernel does not let it trace.
+    """
+    if not sys.platform.startswith("linux"):
+        raise TraceUnavailableError(
+            f"trace needs strace, which is for Linux only, and this is {sys.platform}",
+            hint="run it on Linux or in a container; detect, scan and report work here",
+        )
+    found = shutil.which(path or "strace")
+    if found is None:
+        raise TraceUnavailableError(
+            f"strace is not installed ({path or 'strace'} is not on PATH)",
+            hint="apt install strace (or dnf, apk add strace)",
+        )
+    words = subprocess.run([found, "-V"], capture_output=True, text=True, check=False, timeout=PROBE_TIMEOUT_S).stdout
+    number = _VERSION.search(words)
+    version = (int(number[1]), int(number[2])) if number else (0, 0)
+    _dry_run(found)
+    return Strace(found, version, version >= (5, 3), "stack-trace" in words and "no-stack" not in words)
+
+
+def _dry_run(strace: str) -> None:
+    tried = subprocess.run(
+        [strace, "-f", "-qq", "-o", os.devnull, "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PROBE_TIMEOUT_S,
+    )
+    if tried.returncode == 0:
+        return
+    said = " ".join(tried.stderr.split()) or f"status {tried.returncode}"
+    raise TraceUnavailableError(f"strace may not trace here: {said}", hint=_permission_hint())
+
+
+def _permission_hint() -> str:
+    try:
+        scope = _YAMA.read_text().strip()
+    except OSError:
+        scope = "0"
+    if scope in ("2", "3"):
+        return f"kernel.yama.ptrace_scope is {scope}: as root, sysctl -w kernel.yama.ptrace_scope=1 (3 needs a reboot)"
+    return "in a container: docker run --cap-add SYS_PTRACE, or a seccomp profile that allows ptrace"
+
+
+def strace_argv(strace: Strace, output: Path, command: Sequence[str]) -> list[str]:
+    """Return the command line that runs `command` under strace and writes what the reader understands to `output`.
+
+    Only the calls of `watching.CALLS` stop the traced threads (with --seccomp-bpf the others cost nothing).
+    """
+    filters = ["--seccomp-bpf"] if strace.seccomp else []
+    return [
+        strace.path,
+        "-f",
+        *filters,
+        "-ttt",
+        "-T",
+        "-y",
+        "-q",
+        f"-s{STRING_LIMIT}",
+        "-etrace=" + ",".join(f"?{name}" for name in sorted(CALLS)),
+        "-esignal=all",
+        f"-o{output}",
+        "--",
+        *command,
+    ]
+
+
+def hook_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return `environment` with the hooks that make Python and Node programs mark their calls with file and line."""
+    changed = dict(environment)
+    path = changed.get("PYTHONPATH")
+    changed["PYTHONPATH"] = str(HOOKS / "python") + (os.pathsep + path if path else "")
+    options = changed.get("NODE_OPTIONS", "")
+    changed["NODE_OPTIONS"] = f"--require={HOOKS / 'node.cjs'} {options}".strip()
+    return changed

@@ -1,0 +1,44 @@
+"""A finding: one look, signal, wait or assignment of the run that only luck put in the right order."""
+
+from dataclasses import dataclass
+
+from flakehunter.model import Mechanism
+from flakehunter.trace.marks import Mark
+from flakehunter.trace.processes import Process
+
+__all__ = ["Finding", "milliseconds", "name_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was not ordered; times are seconds since the epoch, None where there was no such event."""
+
+    mechanism: Mechanism
+    victim: Process
+    looker: Process
+    text: str
+    slack_s: float | None
+    """How much later the event could have been before the run had shown it; negative when it did show it."""
+    signalled: float | None = None
+    looked: float | None = None
+    look_kind: str = ""
+    look_mark: Mark | None = None
+    signal_mark: Mark | None = None
+
+    @property
+    def slack_to_reap_s(self) -> float | None:
+        """Return the time from the reaping to the look; None when one of them is missing."""
+        if self.looked is None or self.victim.reaped is None:
+            return None
+        return self.looked - self.victim.reaped
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Return a duration for a sentence."""
+    return "unknown" if seconds is None else f"{seconds * 1000:.1f} ms"
+
+
+def name_of(process: Process) -> str:
+    """Return how a sentence calls a process: its pid and a short command line."""
+    command = process.command
+    return f"process {process.pid} ({command if len(command) <= 60 else command[:57] + '...'})"

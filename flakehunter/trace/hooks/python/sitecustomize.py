@@ -1,0 +1,104 @@
+"""Runs at the start of every traced Python: marks the calls that end processes or look at them with file and line.
+
+A mark is access(2) on a path that does not exist; see flakehunter/trace/marks.py. Nothing here may fail, print, or change
+what the program sees; when it has done its work it hands over to the sitecustomize that it hides, if there is one.
+"""
+
+import os
+import sys
+
+
+def _install():
+    access = os.access
+    real_waitpid, real_stat = os.waitpid, os.stat
+    library = os.path.dirname(os.__file__) + os.sep
+    here = __file__
+    state = {"signals": 0}
+    internal = {"send_signal", "_cleanup", "__del__", "_internal_poll_before_signal"}
+
+    def own(name):
+        return not (
+            name.startswith((library, "<")) or name == here or "site-packages" in name or "dist-packages" in name
+        )
+
+    def mark(what, fields, frame):
+        stack = []
+        seen = 0
+        while frame is not None and len(stack) < 6:
+            name = frame.f_code.co_filename
+            if own(name):
+                stack.append(f"{os.path.abspath(name).replace('%', '%25').replace('|', '%7C')}:{frame.f_lineno}")
+            elif stack:
+                # The program's own frames end here: below is the test runner, whose loops are not the test's.
+                seen += 1
+                if seen > 3:
+                    break
+            frame = frame.f_back
+        if stack:
+            access(f"/.flakehunter/{what}/{fields}/{'|'.join(stack)}", 0)
+
+    def waitpid(pid, options, /):
+        if options & os.WNOHANG and pid > 0:
+            fields = ""
+            frame = sys._getframe(1)
+            for _ in range(4):
+                if frame is None or not frame.f_code.co_filename.startswith(library):
+                    break
+                name = frame.f_code.co_name
+                if name in internal:
+                    fields = "internal="
+                    break
+                if name in ("wait", "_wait", "communicate") and frame.f_locals.get("timeout") is not None:
+                    fields = f"timeout={float(frame.f_locals['timeout'])}"
+                frame = frame.f_back
+            mark("wait", fields, sys._getframe(1))
+        return real_waitpid(pid, options)
+
+    def stat(path, *, dir_fd=None, follow_symlinks=True):
+        if state["signals"] and isinstance(path, (str, os.PathLike)):
+            mark("stat", "", sys._getframe(1))
+        return real_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+
+    def on_event(event, arguments):
+        if event in ("os.kill", "os.killpg", "signal.pthread_kill"):
+            state["signals"] += arguments[1] != 0
+            mark("kill", "", sys._getframe(1))
+        elif event == "open":
+            path, _mode, flags = arguments
+            if isinstance(path, os.PathLike):
+                path = os.fspath(path)
+            if isinstance(path, str) and ((path[:6] == "/proc/" and path[6:7].isdigit()) or (flags or 0) & os.O_EXCL):
+                mark("open", "", sys._getframe(1))
+        elif event == "socket.bind":
+            mark("bind", "", sys._getframe(1))
+
+    for wrapper, real in ((waitpid, real_waitpid), (stat, real_stat)):
+        wrapper.__name__ = wrapper.__qualname__ = real.__name__
+        wrapper.__doc__ = real.__doc__
+        # shutil and others ask whether `os.stat` itself is in these sets.
+        for abilities in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+            if real in abilities:
+                abilities.add(wrapper)
+    os.waitpid, os.stat = waitpid, stat
+    sys.addaudithook(on_event)
+
+
+def _hand_over():
+    """Run the sitecustomize that this one hides."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    path = [entry for entry in sys.path if os.path.abspath(entry or ".") != folder]
+    sys.path[:] = path
+    ours = sys.modules.pop("sitecustomize", None)
+    try:
+        import sitecustomize  # noqa: F401
+    except ImportError as error:
+        if error.name != "sitecustomize":
+            raise
+        if ours is not None:
+            sys.modules["sitecustomize"] = ours
+
+
+try:
+    _install()
+finally:
+    _hand_over()

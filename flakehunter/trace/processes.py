@@ -1,0 +1,220 @@
+"""What a trace tells of the processes, and what each of them can know of the others' ends."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from flakehunter.trace.marks import Mark
+
+__all__ = [
+    "Assignment",
+    "Delivery",
+    "Fact",
+    "FactKind",
+    "Handler",
+    "Look",
+    "LookKind",
+    "Process",
+    "Sent",
+    "Wait",
+    "Wake",
+]
+
+
+class FactKind(StrEnum):
+    """What one process can know of another."""
+
+    EXIT = "exit"
+    """The process has ended."""
+    REAP = "reap"
+    """Its parent has reaped it, so that its pid is free."""
+    READY = "ready"
+    """It has set its handler for a signal (named in the fact's detail)."""
+    RELEASED = "released"
+    """It has removed a file (named in the fact's detail)."""
+    ASSIGNED = "assigned"
+    """It was taken into a container."""
+
+
+Fact = tuple[FactKind, int, str]
+"""Kind, index of the process that it is about, and a detail."""
+
+Knowledge = dict[Fact, float]
+"""Facts, each with the time at which it was learned (seconds since the epoch)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A signal that reached a process."""
+
+    time: float
+    signal: str
+    sender: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A handler for a signal; `own` is False when it came from the parent with fork."""
+
+    time: float
+    own: bool
+
+
+@dataclass(slots=True)
+class Process:
+    """One process, from its birth to its reaping; threads belong to it. All times are seconds since the epoch."""
+
+    index: int
+    """Order of creation in the trace, 0 for the command itself."""
+    pid: int
+    spawned: float
+    parent: "Process | None" = None
+    argv: tuple[str, ...] = ()
+    executed: float | None = None
+    """When it last became another program."""
+    pgid: int | None = None
+    sid: int | None = None
+    left_group: str = ""
+    """`setsid` or `setpgid`, when it left the group it was born in."""
+    left_at: float | None = None
+    exited: float | None = None
+    status: int | None = None
+    """As Popen.returncode has it: negative for a signal."""
+    killed_by: str = ""
+    reaped: float | None = None
+    reaped_by: "Process | None" = None
+    survived: bool = False
+    """Whether it was still alive some time after the command's end."""
+    knowledge: Knowledge = field(default_factory=dict)
+    handlers: dict[str, Handler] = field(default_factory=dict)
+    deliveries: list[Delivery] = field(default_factory=list)
+    children: "list[Process]" = field(default_factory=list)
+    installed: list[tuple[float, str]] = field(default_factory=list)
+    """(when, signal) of every handler that it set itself."""
+    removed: dict[str, float] = field(default_factory=dict)
+    """Files that it has removed, and when."""
+    told: list[float] = field(default_factory=list)
+    """When a read from a pipe or socket returned: from then on it may do something because it was told to."""
+    pid_descriptors: "dict[int, Process]" = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        """Return its command line, words joined by spaces."""
+        return " ".join(self.argv) or f"pid {self.pid}"
+
+    def ancestors(self) -> "Iterator[Process]":
+        """Yield its parent, its parent's parent and so on, as they were at birth."""
+        above = self.parent
+        while above is not None:
+            yield above
+            above = above.parent
+
+    def knows(self, kind: FactKind, about: "Process", detail: str = "", *, at: float) -> bool:
+        """Tell whether it had learned the fact by the time `at`."""
+        learned = self.knowledge.get((kind, about.index, detail))
+        return learned is not None and learned <= at
+
+    def learn(self, knowledge: Knowledge, time: float) -> None:
+        """Take over all facts of another process or a channel."""
+        for fact in knowledge:
+            self.knowledge.setdefault(fact, time)
+
+    def delivered(self, *, before: float) -> Delivery | None:
+        """Return the first signal that could end it, delivered before that time."""
+        return next((delivery for delivery in self.deliveries if delivery.time <= before), None)
+
+
+class LookKind(StrEnum):
+    """How a process looks whether another one, or what it holds, is still there."""
+
+    KILL = "kill(pid, 0)"
+    WAIT = "wait with WNOHANG"
+    PROC = "/proc entry"
+    PROC_STATE = "state in /proc"
+    PORT = "bind"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """A thread came back from a call that blocked."""
+
+    start: float
+    end: float
+    pause: bool
+    """Whether time ran out; otherwise something happened."""
+    armed: float
+    """When the pause was decided on: at its start or earlier. Whatever was learned since has not caused the wake-up."""
+
+    @property
+    def length_s(self) -> float:
+        """Return how long the thread paused since it had decided to."""
+        return self.end - self.armed
+
+
+@dataclass(slots=True)
+class Look:
+    """One look; `alive` is its answer. `wake` is the last thing that released the looking thread."""
+
+    time: float
+    looker: Process
+    victim: Process
+    kind: LookKind
+    alive: bool
+    target: str = ""
+    """The port or file, for looks at what the victim holds."""
+    tid: int = 0
+    wake: Wake | None = None
+    mark: Mark | None = None
+
+    @property
+    def since(self) -> float:
+        """Return the time up to which facts can have caused this look."""
+        return self.wake.armed if self.wake is not None and self.wake.pause else self.time
+
+
+@dataclass(slots=True)
+class Sent:
+    """A signal that one process sent to another (each member of a group is one)."""
+
+    time: float
+    sender: Process
+    victim: Process
+    signal: str
+    group: bool = False
+    tid: int = 0
+    wake: Wake | None = None
+    mark: Mark | None = None
+
+    @property
+    def since(self) -> float:
+        """Return the time up to which facts can have caused this signal."""
+        return self.wake.armed if self.wake is not None and self.wake.pause else self.time
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait with a deadline that ended because something happened."""
+
+    waiter: Process
+    tid: int
+    start: float
+    end: float
+    timeout_s: float
+
+    @property
+    def expiry(self) -> float:
+        """Return when time would have run out."""
+        return self.start + self.timeout_s
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A process was put into a container, a limit or a group by another one."""
+
+    time: float
+    caller: Process
+    target: Process
+    how: str
+    failed: bool
+    mark: Mark | None = None

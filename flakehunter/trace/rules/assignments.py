@@ -1,0 +1,45 @@
+"""Processes put into a container, a limit or a group that could have ended before."""
+
+from collections.abc import Iterator
+
+from flakehunter.model import Mechanism
+from flakehunter.trace.findings import Finding, milliseconds, name_of
+from flakehunter.trace.processes import Assignment, FactKind
+from flakehunter.trace.world import World
+
+__all__ = ["find"]
+
+LONGEST_SLACK_S = 2.0
+"""A process that lives longer than the ladder of `repro` is long does not race its assignment."""
+
+
+def find(world: World) -> Iterator[Finding]:
+    """Yield the assignments whose target ended by itself, in its own time and not because it was told to."""
+    for assignment in world.assignments:
+        target = assignment.target
+        if target.exited is None or target.killed_by or target.deliveries or _waited_for_it(assignment):
+            continue
+        slack = target.exited - assignment.time
+        if slack > LONGEST_SLACK_S or (slack < 0 and not assignment.failed):
+            continue
+        ended = "had ended" if slack < 0 else "ended by itself"
+        when = "before" if slack < 0 else "after"
+        yield Finding(
+            mechanism=Mechanism.ASSIGN_AFTER_EXIT,
+            victim=target,
+            looker=assignment.caller,
+            text=f"{name_of(target)} {ended} {milliseconds(abs(slack))} {when} {assignment.how} by "
+            f"{name_of(assignment.caller)}; nothing keeps it alive until then",
+            slack_s=slack,
+            looked=assignment.time,
+            look_kind=assignment.how,
+            look_mark=assignment.mark,
+        )
+
+
+def _waited_for_it(assignment: Assignment) -> bool:
+    target = assignment.target
+    end = target.exited or assignment.time
+    return target.knows(FactKind.ASSIGNED, target, at=end) or any(
+        assignment.time <= told <= end for told in target.told
+    )

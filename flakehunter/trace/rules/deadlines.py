@@ -1,0 +1,102 @@
+"""Waits for an end that have a deadline which a loaded machine would miss."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from flakehunter.model import Mechanism
+from flakehunter.trace.findings import Finding, milliseconds, name_of
+from flakehunter.trace.processes import FactKind, Look, Process, Wait
+from flakehunter.trace.world import World
+
+__all__ = ["STRESSED_DEATH_S", "find"]
+
+STRESSED_DEATH_S = 0.351
+"""90th percentile of the time from a signal to the death of a trivial process, measured with 32 busy workers on two
+cores (docs/trace.md, "Deadlines"): a deadline below it is missed by one process in ten under such load."""
+LARGEST_SHARE = 0.5
+"""A wait that needed more than this share of its deadline has no reserve for a loaded machine."""
+NOTICE_S = 0.1
+"""How soon after a process's end a wait that is about it comes back."""
+
+
+def find(world: World) -> Iterator[Finding]:
+    """Yield the waits after a signal whose deadline is too short, or ran out."""
+    yield from _polled(world)
+    for wait in world.waits:
+        victim = _ended_during(world, wait)
+        if victim is None or _expired_later(world, wait):
+            continue
+        finding = _judge(world, wait.waiter, victim, wait.start, wait.end, wait.timeout_s, None)
+        if finding is not None:
+            yield finding
+
+
+def _polled(world: World) -> Iterator[Finding]:
+    """Waits that are loops of WNOHANG looks, with the deadline that a hook told of."""
+    together: dict[tuple[int, int, float], list[Look]] = defaultdict(list)
+    for look in world.looks:
+        if look.mark is not None and look.mark.timeout_s is not None:
+            together[look.looker.index, look.victim.index, look.mark.timeout_s].append(look)
+    for (_, _, timeout), looks in together.items():
+        first, last = looks[0], looks[-1]
+        if not last.alive:
+            finding = _judge(world, first.looker, first.victim, first.time, last.time, timeout, last)
+        elif _gave_up(world, last):
+            finding = _judge(world, first.looker, first.victim, first.time, first.time + timeout, timeout, last)
+        else:
+            continue
+        if finding is not None:
+            yield finding
+
+
+def _gave_up(world: World, last: Look) -> bool:
+    """Tell whether the time ran out and the waiter did nothing about it: who then sends a harder signal waits on."""
+    return not any(sent.victim is last.victim and sent.time > last.time for sent in world.sent)
+
+
+def _judge(
+    world: World, waiter: Process, victim: Process, start: float, end: float, timeout: float, look: Look | None
+) -> Finding | None:
+    signal = next((sent for sent in world.sent if sent.victim is victim and sent.time <= end), None)
+    used = end - start
+    if signal is None or timeout <= 0 or not (timeout < STRESSED_DEATH_S or used > LARGEST_SHARE * timeout):
+        return None
+    ran_out = used >= timeout
+    what = "ran out" if ran_out else f"needed {milliseconds(used)}"
+    return Finding(
+        mechanism=Mechanism.DEADLINE_TOO_SHORT,
+        victim=victim,
+        looker=waiter,
+        text=f"the wait for {name_of(victim)} after {signal.signal} had a deadline of {milliseconds(timeout)} "
+        f"and {what}; under load, one process in ten needs more than {milliseconds(STRESSED_DEATH_S)}",
+        slack_s=(start + timeout - (victim.exited or end)) if not ran_out or victim.exited else None,
+        signalled=signal.time,
+        looked=end,
+        look_kind="wait with a deadline",
+        look_mark=look.mark if look is not None else None,
+        signal_mark=signal.mark,
+    )
+
+
+def _ended_during(world: World, wait: Wait) -> Process | None:
+    """Return the process whose end made the wait come back; None when it was something else."""
+    for sent in world.sent:
+        victim = sent.victim
+        if victim.exited is None or sent.time > wait.end:
+            continue
+        learned = wait.waiter.knowledge.get((FactKind.EXIT, victim.index, ""))
+        if (
+            wait.start <= victim.exited <= wait.end <= victim.exited + NOTICE_S
+            and learned is not None
+            and learned <= wait.end + NOTICE_S
+        ):
+            return victim
+    return None
+
+
+def _expired_later(world: World, wait: Wait) -> bool:
+    """Tell whether that time did run out afterwards: then it was a pause, since a kept deadline is called off."""
+    return any(
+        wake.pause and wake.end >= wait.expiry - NOTICE_S / 20 and wake.armed <= wait.end
+        for wake in world.wakes.get(wait.tid, ())
+    )

@@ -1,0 +1,168 @@
+"""Looks at a process, or at what it holds, that no edge orders after its end.
+
+A look is ordered when the looker has, before it, an edge from the victim's exit: its own wait that returned the pid, a
+pidfd that polled readable, a message from one who knew, or a poll loop. What was learned while a pause was running does
+not count: the look came because the time was over, not because of what was learned (docs/trace.md, "Ordering rules").
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flakehunter.model import Mechanism
+from flakehunter.trace.findings import Finding, milliseconds, name_of
+from flakehunter.trace.marks import Mark
+from flakehunter.trace.processes import FactKind, Look, LookKind, Process
+from flakehunter.trace.world import World
+
+__all__ = ["Trigger", "find", "trigger_of"]
+
+_SEES_ZOMBIES = (LookKind.KILL, LookKind.PROC)
+_RESOURCES = (LookKind.PORT, LookKind.FILE)
+_LOCK_NAMES = re.compile(r"\.(?:pid|lock|lck|sock|socket)$|/lock$")
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Why somebody expects that a process ends."""
+
+    time: float
+    direct: bool
+    """Whether the process itself was signalled, and not only somebody above it."""
+    what: str
+    mark: Mark | None = None
+
+
+def find(world: World) -> Iterator[Finding]:
+    """Yield the findings of all looks; looks of one looker at one thing are taken together."""
+    failed = world.root is not None and world.root.status not in (0, None)
+    together: dict[tuple[int, int, str], list[Look]] = defaultdict(list)
+    for look in world.looks:
+        together[look.looker.index, look.victim.index, look.target].append(look)
+    for looks in together.values():
+        finding = _decide(world, looks, failed=failed)
+        if finding is not None:
+            yield finding
+
+
+def trigger_of(world: World, looker: Process, victim: Process, before: float) -> Trigger | None:
+    """Return the first reason to expect the victim's end that came before that time; None when there was none."""
+    for sent in world.sent:
+        if sent.victim is victim and sent.time <= before:
+            return Trigger(sent.time, True, sent.signal, sent.mark)
+    delivery = victim.delivered(before=before)
+    if delivery is not None:
+        return Trigger(delivery.time, True, delivery.signal)
+    for time, reader, writers in world.ends_of_output:
+        if time <= before and reader is looker and victim.index in writers:
+            return Trigger(time, True, "end of output")
+    return _trigger_above(world, looker, victim, before)
+
+
+def _trigger_above(world: World, looker: Process, victim: Process, before: float) -> Trigger | None:
+    own = {looker.index, *(above.index for above in looker.ancestors()), 0}
+    for above in victim.ancestors():
+        if above.index in own:
+            continue
+        for sent in world.sent:
+            # Signals to its parent before it was born say nothing of it.
+            if sent.victim is above and victim.spawned <= sent.time <= before:
+                return Trigger(sent.time, False, sent.signal, sent.mark)
+    return None
+
+
+def _decide(world: World, looks: list[Look], *, failed: bool) -> Finding | None:
+    """Return the finding for looks of one looker at one thing, if there is one."""
+    asked: list[Look] = []
+    for look in looks:
+        trigger = trigger_of(world, look.looker, look.victim, look.time)
+        if trigger is None or _is_no_resource(look):
+            continue
+        asked.append(look)
+        if _ordered(look):
+            return None
+        if _is_polling(look) or (not look.alive and len(asked) > 1):
+            return None
+        if not look.alive:
+            return _finding(look, trigger)
+    if len(asked) == 1 and failed and asked[0].victim.exited is not None:
+        trigger = trigger_of(world, asked[0].looker, asked[0].victim, asked[0].time)
+        return _finding(asked[0], trigger) if trigger else None
+    return None
+
+
+def _is_no_resource(look: Look) -> bool:
+    """A file that its creator neither removes nor is known to hold says nothing of the creator's life."""
+    return look.kind is LookKind.FILE and look.target not in look.victim.removed and not _LOCK_NAMES.search(look.target)
+
+
+def _is_polling(look: Look) -> bool:
+    return look.mark is not None and (look.mark.timeout_s is not None or look.mark.in_loop)
+
+
+def _ordered(look: Look) -> bool:
+    looker, victim, since = look.looker, look.victim, look.since
+    if look.kind is LookKind.FILE and looker.knows(FactKind.RELEASED, victim, look.target, at=since):
+        return True
+    if not looker.knows(FactKind.EXIT, victim, at=since):
+        return False
+    return look.kind not in _SEES_ZOMBIES or looker.knows(FactKind.REAP, victim, at=since)
+
+
+def _finding(look: Look, trigger: Trigger) -> Finding:
+    mechanism = _mechanism(look, trigger)
+    ended = _end_for(look, mechanism)
+    slack = look.time - ended if ended is not None else None
+    return Finding(
+        mechanism=mechanism,
+        victim=look.victim,
+        looker=look.looker,
+        text=_text(look, trigger, mechanism, slack),
+        slack_s=slack,
+        signalled=trigger.time,
+        looked=look.time,
+        look_kind=look.kind.value,
+        look_mark=look.mark,
+        signal_mark=trigger.mark,
+    )
+
+
+def _mechanism(look: Look, trigger: Trigger) -> Mechanism:
+    if look.kind in _RESOURCES:
+        return Mechanism.RESOURCE_STILL_HELD
+    saw_zombie = look.alive and look.victim.exited is not None and look.victim.exited < look.time
+    if look.kind in _SEES_ZOMBIES and (saw_zombie or look.looker.knows(FactKind.EXIT, look.victim, at=look.since)):
+        return Mechanism.ZOMBIE_COUNTED_ALIVE
+    if not trigger.direct:
+        return Mechanism.SURVIVOR
+    if look.wake is not None and look.wake.pause and look.wake.end >= trigger.time:
+        return Mechanism.FIXED_SLEEP
+    return Mechanism.CHECK_BEFORE_EXIT
+
+
+def _end_for(look: Look, mechanism: Mechanism) -> float | None:
+    """Return the moment that the look had to come after."""
+    if mechanism is Mechanism.ZOMBIE_COUNTED_ALIVE:
+        return look.victim.reaped
+    return look.victim.removed.get(look.target, look.victim.exited)
+
+
+def _text(look: Look, trigger: Trigger, mechanism: Mechanism, slack: float | None) -> str:
+    how = f"{look.kind.value} {look.target}".strip()
+    after = milliseconds(look.time - trigger.time)
+    pause = f", {milliseconds(look.wake.length_s)} of it a pause" if look.wake is not None and look.wake.pause else ""
+    subject = f"{name_of(look.victim)} was looked at ({how}) {after} after {trigger.what}{pause}"
+    if mechanism is Mechanism.RESOURCE_STILL_HELD:
+        subject = f"what {name_of(look.victim)} held ({how}) was used {after} after {trigger.what}{pause}"
+    elif mechanism is Mechanism.SURVIVOR:
+        left = f"it had left its group by {look.victim.left_group}" if look.victim.left_group else "it got none itself"
+        subject = (
+            f"{name_of(look.victim)} was looked at ({how}) {after} after {trigger.what} to a process above; {left}"
+        )
+    edge = "its reaping" if mechanism is Mechanism.ZOMBIE_COUNTED_ALIVE else "its end"
+    if slack is None:
+        return f"{subject}; nothing orders the look after {edge}, which did not come in this run"
+    if slack < 0:
+        return f"{subject}, {milliseconds(-slack)} too early: nothing orders the look after {edge}"
+    return f"{subject}; nothing orders the look after {edge}, which came {milliseconds(slack)} before"

@@ -1,0 +1,173 @@
+"""Run a command under strace to its end, read the trace as it comes, and leave no process behind."""
+
+import contextlib
+import fcntl
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flakehunter.errors import CommandError
+from flakehunter.trace.command import Strace, hook_environment, strace_argv
+from flakehunter.trace.reader import Reader
+from flakehunter.trace.watching import ENTERED, RETURNED
+from flakehunter.trace.world import World
+
+__all__ = ["Traced", "trace_command"]
+
+PIPE_SIZE = 1 << 20
+"""Bytes of trace that strace may be ahead of the reader: the largest that an unprivileged process may ask for."""
+PIECE = 1 << 16
+SURVIVOR_GRACE_S = 0.5
+"""How long a process may outlive the command before it is a survivor: Python's resource tracker and the like end when
+they read the end of their pipe, which is after the command's end."""
+END_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """One traced run: the world at its end, the command's exit code, and what the reading was like."""
+
+    world: World
+    exit_code: int | None
+    """As a shell has it: 128 + N when a signal ended it; None when the time limit did."""
+    timed_out: bool
+    wall_s: float
+    lines: int
+    not_understood: int
+
+
+def trace_command(
+    argv: Sequence[str],
+    strace: Strace,
+    *,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout_s: float | None = None,
+    hooks: bool = True,
+    save: Path | None = None,
+    output_to: int | None = None,
+) -> Traced:
+    """Run `argv` under strace and read the trace; `save` keeps strace's text.
+
+    `output_to` is a descriptor for the command's standard output; None leaves it as it is.
+
+    Raises:
+        CommandError: the command cannot be started.
+    """
+    environment = dict(os.environ if environment is None else environment)
+    if hooks:
+        environment = hook_environment(environment)
+    world, reader = World(ENTERED, RETURNED), Reader()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="flakehunter-trace-") as folder, contextlib.ExitStack() as stack:
+        fifo = Path(folder, "strace")
+        os.mkfifo(fifo, 0o600)
+        # For reading and writing, so that opening does not wait for strace, nor strace for us.
+        trace = os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        stack.callback(os.close, trace)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(trace, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        copy = stack.enter_context(save.open("wb")) if save is not None else None
+        ours, theirs = socket.socketpair()
+        stack.enter_context(ours)
+        with theirs:
+            keeper = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "flakehunter.trace.keeper",
+                    str(theirs.fileno()),
+                    *strace_argv(strace, fifo, argv),
+                ],
+                pass_fds=[theirs.fileno()],
+                env=environment,
+                cwd=cwd,
+                stdout=output_to,
+            )
+        try:
+            timed_out = _read(world, reader, trace, ours, copy, started, timeout_s)
+        finally:
+            ours.close()
+            try:
+                keeper.wait(END_TIMEOUT_S)
+            finally:
+                if keeper.poll() is None:
+                    keeper.kill()
+                    keeper.wait()
+    wall = time.monotonic() - started
+    root = world.root
+    if root is None or (root.executed is None and not timed_out):
+        raise CommandError(
+            f"cannot run {argv[0]}", argv=tuple(argv), hint="check the spelling and that it can be executed"
+        )
+    return Traced(world, _exit_code(root.status), timed_out, wall, reader.lines, reader.not_understood)
+
+
+def _exit_code(status: int | None) -> int | None:
+    return status if status is None or status >= 0 else 128 - status
+
+
+def _read(
+    world: World,
+    reader: Reader,
+    trace: int,
+    control: socket.socket,
+    copy: object,
+    started: float,
+    timeout_s: float | None,
+) -> bool:
+    """Read the trace until nothing of the command is left, or its grace or its time is over; tell if it was its time."""
+    limit = None if timeout_s is None else started + timeout_s
+    grace_end: float | None = None
+    ended = False
+    with selectors.DefaultSelector() as selector:
+        selector.register(trace, selectors.EVENT_READ)
+        selector.register(control, selectors.EVENT_READ)
+        while True:
+            now = time.monotonic()
+            until = min((moment for moment in (limit, grace_end) if moment is not None), default=None)
+            if until is not None and now >= until:
+                _mark_survivors(world)
+                return grace_end is None
+            ready = {key.fd for key, _ in selector.select(None if until is None else until - now)}
+            if trace in ready:
+                _take(world, reader, trace, copy)
+            if control.fileno() in ready and not ended:
+                # strace has ended; what it wrote is in the pipe, since it wrote before.
+                ended = True
+                selector.unregister(control)
+                while _take(world, reader, trace, copy):
+                    pass
+            if ended:
+                for record in reader.finish():
+                    world.consume(record)
+                return False
+            root = world.root
+            if grace_end is None and root is not None and root.exited is not None:
+                grace_end = time.monotonic() + SURVIVOR_GRACE_S
+
+
+def _mark_survivors(world: World) -> None:
+    for process in world.living.values():
+        if process is not world.root:
+            process.survived = True
+
+
+def _take(world: World, reader: Reader, trace: int, copy: object) -> bool:
+    """Read one piece; tell whether there was one."""
+    try:
+        piece = os.read(trace, PIECE)
+    except BlockingIOError:
+        return False
+    if copy is not None:
+        copy.write(piece)  # type: ignore[attr-defined]
+    for record in reader.feed(piece):
+        world.consume(record)
+    return True

@@ -1,0 +1,285 @@
+"""The state of all processes of a trace, moved on record by record: births, programs, signals, deaths, reaps."""
+
+import signal as signals
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from flakehunter.trace.marks import PREFIX, Mark, parse_mark
+from flakehunter.trace.processes import (
+    Assignment,
+    Delivery,
+    Fact,
+    FactKind,
+    Handler,
+    Knowledge,
+    Look,
+    Process,
+    Sent,
+    Wait,
+    Wake,
+)
+from flakehunter.trace.reader import Call, Ended, Entered, Record, Returned, Signalled, Superseded
+from flakehunter.trace.text import integer, split, strings
+
+__all__ = ["Channel", "World"]
+
+SPAWNING = frozenset({"clone", "clone3", "fork", "vfork"})
+MARK_LIFE_S = 0.25
+"""A mark stands right before its call; older ones belong to a call that never came."""
+HARMLESS = frozenset({"SIGCHLD", "SIGCONT", "SIGWINCH", "SIGURG", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIG_0"})
+"""Signals that are not meant to end a process."""
+
+
+@dataclass(slots=True)
+class Channel:
+    """A pipe, socket pair, listening port or file: what was written into it is known to whoever reads it."""
+
+    knowledge: Knowledge = field(default_factory=dict)
+    writers: set[int] = field(default_factory=set)
+
+
+Handling = Callable[["World", Process, Call], None]
+
+
+class World:
+    """Processes and what they did, as far as the trace has been read.
+
+    Feed it with `consume`; then `processes`, `looks`, `sent`, `waits` and `assignments` hold what the rules need, in
+    the order in which it happened.
+    """
+
+    def __init__(self, entered: dict[str, list[Handling]], returned: dict[str, list[Handling]]) -> None:
+        self.processes: list[Process] = []
+        self.looks: list[Look] = []
+        self.sent: list[Sent] = []
+        self.waits: list[Wait] = []
+        self.assignments: list[Assignment] = []
+        self.ends_of_output: list[tuple[float, Process, frozenset[int]]] = []
+        """Ends of file: when, who read it, and the indices of the processes that had written to that channel."""
+        self.wakes: dict[int, list[Wake]] = defaultdict(list)
+        """What blocked, by thread id."""
+        self.timers: dict[int, list[tuple[float, float]]] = defaultdict(list)
+        """(armed, expiry) of timers that a hook told of, by thread id."""
+        self.attempts: dict[int, list[tuple[float, float]]] = defaultdict(list)
+        """(start, expiry) of every call that blocks for a limited time, also of those that a signal interrupted."""
+        self.channels: dict[str, Channel] = defaultdict(Channel)
+        self.peers: dict[str, str] = {}
+        self.holders: dict[int, Process] = {}
+        """Who bound which port last."""
+        self.creators: dict[str, Process] = {}
+        """Who created which file."""
+        self.proc_reads: dict[tuple[int, int], Look] = {}
+        self.threads: dict[int, Process] = {}
+        self.living: dict[int, Process] = {}
+        self.by_pid: dict[int, list[Process]] = defaultdict(list)
+        self.first: float | None = None
+        self.last: float | None = None
+        self._marks: dict[int, tuple[float, Mark]] = {}
+        self._spawning: dict[int, Call] = {}
+        self._entered, self._returned = entered, returned
+
+    # --- records -----------------------------------------------------------------------------------------------
+
+    def consume(self, record: Record) -> None:
+        """Move the state on by one record."""
+        if isinstance(record, Entered):
+            self._see(record.call.tid, record.call.entered)
+            self._enter(record.call)
+        elif isinstance(record, Returned):
+            self._see(record.call.tid, record.call.returned or record.call.entered)
+            self._return(record.call)
+        elif isinstance(record, Signalled):
+            self._see(record.tid, record.time)
+            self._deliver(record)
+        elif isinstance(record, Ended):
+            self._end(record)
+        elif isinstance(record, Superseded):
+            self._supersede(record)
+
+    def consume_all(self, records: Iterable[Record]) -> None:
+        """Move the state on by all of them."""
+        for record in records:
+            self.consume(record)
+
+    @property
+    def root(self) -> Process | None:
+        """Return the command itself; None before its first record."""
+        return self.processes[0] if self.processes else None
+
+    # --- births ------------------------------------------------------------------------------------------------
+
+    def process_of(self, tid: int, time: float) -> Process:
+        """Return the process of a thread; one that was never announced is made, with what can be guessed."""
+        known = self.threads.get(tid)
+        if known is not None:
+            return known
+        # strace may print the child's first call before the end of its parent's clone.
+        candidates = [(parent, call) for parent, call in self._spawning.items() if parent in self.threads]
+        if len(candidates) == 1:
+            parent_tid, call = candidates[0]
+            call.values["child"] = tid
+            return self._born(tid, self.threads[parent_tid], call, time)
+        return self._new(tid, None, time)
+
+    def _see(self, tid: int, time: float) -> None:
+        if self.first is None:
+            self.first = time
+        self.last = time
+        if tid not in self.threads:
+            self.process_of(tid, time)
+
+    def _born(self, tid: int, parent: Process, call: Call, time: float) -> Process:
+        if "CLONE_THREAD" in call.arguments:
+            self.threads[tid] = parent
+            return parent
+        return self._new(tid, parent, time)
+
+    def _new(self, tid: int, parent: Process | None, time: float) -> Process:
+        process = Process(index=len(self.processes), pid=tid, spawned=time, parent=parent)
+        self.processes.append(process)
+        self.threads[tid] = self.living[tid] = process
+        self.by_pid[tid].append(process)
+        if parent is not None:
+            self._adopt(parent, process)
+        return process
+
+    def _adopt(self, parent: Process, child: Process) -> None:
+        child.parent = parent
+        parent.children.append(child)
+        child.argv = child.argv or parent.argv
+        child.pgid, child.sid = child.pgid or parent.pgid, child.sid or parent.sid
+        child.learn(parent.knowledge, child.spawned)
+        for name, handler in parent.handlers.items():
+            child.handlers.setdefault(name, Handler(handler.time, own=False))
+
+    # --- calls -------------------------------------------------------------------------------------------------
+
+    def _enter(self, call: Call) -> None:
+        process = self.process_of(call.tid, call.entered)
+        if call.name in SPAWNING:
+            self._spawning[call.tid] = call
+        for handle in self._entered.get(call.name, ()):
+            handle(self, process, call)
+
+    def _return(self, call: Call) -> None:
+        process = self.process_of(call.tid, call.entered)
+        if call.name in SPAWNING:
+            self._spawned(process, call)
+        elif call.name in ("access", "faccessat", "faccessat2") and PREFIX in call.arguments:
+            self._note_mark(call)
+            return
+        elif call.name in ("execve", "execveat") and call.result == 0:
+            self._executed(process, call)
+        for handle in self._returned.get(call.name, ()):
+            handle(self, process, call)
+
+    def _spawned(self, parent: Process, call: Call) -> None:
+        self._spawning.pop(call.tid, None)
+        child = call.result
+        if child is None or child <= 0:
+            return
+        known = self.threads.get(child)
+        if known is None:
+            self._born(child, parent, call, call.entered)
+        elif "CLONE_THREAD" in call.arguments or known is parent or known is self.root:
+            return
+        elif known.parent is None and known.spawned >= call.entered:
+            self._adopt(parent, known)
+
+    def _executed(self, process: Process, call: Call) -> None:
+        arguments = split(call.arguments)
+        argv = strings(arguments[1]) if len(arguments) > 1 else []
+        process.argv = tuple(argv or strings(arguments[0])[:1])
+        process.executed = call.returned
+        # execve(2): handlers go back to the default, since their code is gone.
+        process.handlers.clear()
+
+    def _note_mark(self, call: Call) -> None:
+        for path in strings(call.arguments):
+            mark = parse_mark(path)
+            if mark is None:
+                continue
+            if mark.what == "timer":
+                if mark.timeout_s:
+                    self.timers[call.tid].append((call.entered, call.entered + mark.timeout_s))
+            else:
+                self._marks[call.tid] = (call.entered, mark)
+
+    def take_mark(self, call: Call) -> Mark | None:
+        """Return the mark that stands right before this call, once."""
+        made, mark = self._marks.pop(call.tid, (0.0, None))
+        return mark if mark is not None and call.entered - made < MARK_LIFE_S else None
+
+    def wake_of(self, tid: int) -> Wake | None:
+        """Return what released the thread last."""
+        wakes = self.wakes.get(tid)
+        return wakes[-1] if wakes else None
+
+    # --- signals and deaths ------------------------------------------------------------------------------------
+
+    def find(self, pid: int) -> Process | None:
+        """Return the process that has, or had last, this id."""
+        known = self.by_pid.get(pid)
+        return known[-1] if known else None
+
+    def group(self, pgid: int | None) -> list[Process]:
+        """Return the living members of a process group."""
+        return [process for process in self.living.values() if process.pgid == pgid]
+
+    def _deliver(self, record: Signalled) -> None:
+        process = self.threads[record.tid]
+        if record.signal == "SIGCHLD" or record.signal in HARMLESS:
+            return
+        process.deliveries.append(Delivery(record.time, record.signal, record.sender))
+
+    def _end(self, record: Ended) -> None:
+        self.last = record.time
+        process = self.threads.pop(record.tid, None)
+        if process is None or process.pid != record.tid:
+            return
+        process.exited, process.status, process.killed_by = record.time, record.status, record.signal
+        if record.signal:
+            number = getattr(signals, record.signal, None)
+            process.status = -int(number) if number is not None else None
+        self.living.pop(process.pid, None)
+        for tid in [tid for tid, owner in self.threads.items() if owner is process]:
+            del self.threads[tid]
+
+    def _supersede(self, record: Superseded) -> None:
+        # The thread that called execve now has the process's own id: strace goes on under that id.
+        process = self.threads.get(record.tid) or self.threads.get(record.by)
+        self.threads.pop(record.by, None)
+        if process is not None:
+            self.threads[process.pid] = process
+
+    # --- knowledge ---------------------------------------------------------------------------------------------
+
+    def reap(self, waiter: Process, pid: int, time: float) -> Process | None:
+        """Note that `waiter` has reaped its child `pid`; it now knows that, and all that the child knew."""
+        child = self.find(pid)
+        if child is None or child.reaped is not None:
+            return None
+        child.reaped, child.reaped_by = time, waiter
+        if child.exited is None:  # strace reports the end of a thread late when another tracer event came first
+            child.exited = time
+            self.living.pop(pid, None)
+        waiter.learn(child.knowledge, time)
+        self.tell(waiter, (FactKind.EXIT, child.index, ""), time)
+        self.tell(waiter, (FactKind.REAP, child.index, ""), time)
+        return child
+
+    @staticmethod
+    def tell(process: Process, fact: Fact, time: float) -> None:
+        """Note that the process has learned a fact."""
+        process.knowledge.setdefault(fact, time)
+
+    def channel(self, name: str) -> Channel:
+        """Return the channel of that name; both ends of a socket pair are one."""
+        return self.channels[self.peers.get(name, name)]
+
+
+def number_argument(call: Call, position: int) -> int | None:
+    """Return an argument of the call that is a number; None when it is not there."""
+    arguments = split(call.arguments)
+    return integer(arguments[position]) if position < len(arguments) else None

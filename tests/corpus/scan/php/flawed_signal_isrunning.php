@@ -1,0 +1,17 @@
+<?php
+// flawed: check-before-exit
+// why: isRunning() straight after signal()
+use PHPUnit\Framework\TestCase;
+use Symfony\Component\Process\Process;
+
+final class WorkerTest extends TestCase
+{
+    public function testStops(): void
+    {
+        $worker = new Process(['php', 'worker.php']);
+        $worker->start();
+        $worker->waitUntil(fn ($type, $output) => str_contains($output, 'ready'));
+        $worker->signal(SIGTERM);
+        self::assertFalse($worker->isRunning());
+    }
+}

@@ -1,0 +1,11 @@
+// correct
+// why: vi.waitFor repeats the look for ten seconds
+import { spawn } from "node:child_process";
+import { expect, test, vi } from "vitest";
+import { isProcessAlive } from "../src/process";
+
+test("the watcher ends with its parent", async () => {
+  const watcher = spawn("node", ["watcher.mjs"], { detached: true });
+  process.kill(-watcher.pid!, "SIGTERM");
+  await vi.waitFor(() => expect(isProcessAlive(watcher.pid!)).toBe(false), { timeout: 10_000, interval: 50 });
+});
