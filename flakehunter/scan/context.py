@@ -11,13 +11,14 @@ from flakehunter.scan.syntax import ASSIGNMENTS, CALLS, IFS, LOOPS, MEMBERS, Spe
 KILL_WORDS = re.compile(r"[kK]ill|[tT]erminat|[dD]estroy|SIGKILL|[aA]bort")
 _TOLERATES = re.compile(
     r"GetExitCode|HasExited|\.poll\(|WaitFor|exited|ACCESS_DENIED|ESRCH|ErrProcessDone|ProcessLookupError|NoSuchProcess|isAlive|"
-    r"try_wait|already (?:gone|ended|exited|dead)|winerror\s*==\s*5"
+    r"try_wait|already (?:gone|ended|exited|dead)|winerror|AccessDenied|ERROR_ACCESS"
 )
 _RETURNS = frozenset("return_statement return_expression return yield yield_statement jump_expression".split())
 _STATEMENTS = frozenset(
     "expression_statement block statement_block compound_statement statement_list body_statement block_body then do "
     "statements function_body declaration_list".split()
 )
+_RUBY_TRIES = frozenset({"begin", "body_statement", "block_body"})
 _SPACE = re.compile(r"\s+")
 
 
@@ -110,7 +111,7 @@ def _of_expression(parent: Node, current: Node, look: Node, alive: Alive, *, cro
 
 def _of_match(source: str) -> Expect:
     fail = r"[^,;]*?(?:panic|[fF]ail|throw|unreachable|assert)"
-    if re.search(rf"(?:\bNone\b|\bOk\(_?\w*\)|null|nil|true)\)?\s*(?:=>|->|:){fail}", source) and not re.search(rf"Some\(\w*\)\)?\s*=>{fail}", source):
+    if re.search(rf"(?:\bNone\b|\bOk\(_?\w*\)|null|nil|true)\)?\s*(?:=>|->|:){fail}", source) and not re.search(r"Some\(\w*\)\)?\s*=>[^,;]*?(?:panic|fail|unreachable)", source):
         return Expect.DEAD
     if expectation.FAILS.search(source):
         return Expect.ALIVE
@@ -130,7 +131,7 @@ def branches(node: Node) -> tuple[str, str]:
 def _of_try(node: Node, part: Node, look: Node, alive: Alive) -> Expect | None:
     """Judge a look in the body of a `try`: who fails, the handler or what follows the look?"""
     body = child(node, "body") or node.named_children[0]
-    if not (_within(look, body) or (node.type == "begin" and part.type not in ("rescue", "ensure", "else"))):
+    if not (_within(look, body) or (node.type in _RUBY_TRIES and part.type not in ("rescue", "ensure", "else"))):
         return None
     handlers = [n for n in node.named_children if n.type.startswith(("except", "catch", "rescue"))]
     if not handlers or alive is not Alive.NO_ERROR:
@@ -172,7 +173,7 @@ def is_tolerant(node: Node, spec: Spec, *, escalates: bool) -> bool:
         if parent.type in spec.tries:
             body = child(parent, "body") or parent.named_children[0]
             handlers = [n for n in parent.named_children if n.type.startswith(("except", "catch", "rescue"))]
-            if handlers and (_within(node, body) or parent.type == "begin"):
+            if handlers and (_within(node, body) or parent.type in _RUBY_TRIES):
                 handled = " ".join(text(child(n, "body") or n.named_children[-1]) for n in handlers)
                 if escalates:
                     return True

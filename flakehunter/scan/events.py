@@ -24,6 +24,8 @@ class Kind(StrEnum):
     READY = "ready-wait"
     USE = "use"
     """Something that needs a ready child: a connection, its pid file."""
+    REAPER = "reaper"
+    """Somebody is set to reap children: Process.detach, a handler of SIGCHLD."""
     GATE = "gate"
     """The child is let go on by us (a byte on its stdin, ResumeThread): it cannot have ended before."""
 
@@ -47,6 +49,8 @@ class Alive(StrEnum):
     """null for alive, a status for dead: Popen.poll, try_wait, exitCode."""
     ZERO = "zero"
     """0 for alive, as kill(2) and shells say it."""
+    PID = "pid"
+    """0 for alive, its pid for dead: waitpid with WNOHANG."""
     NO_ERROR = "no-error"
     """An exception or error value for dead."""
 

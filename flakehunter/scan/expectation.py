@@ -32,13 +32,14 @@ FAILS = re.compile(
 _FALSY = re.compile(
     r"\bnot\s+[\w.(:\[]*@|!\s*[\w.(:\[]*@|False\w*\s*\(|assert_false|assertNot|refute\b|assert_not|_FALSE\b|IsFalse|isFalse|toBe\(false\)|toBeFalsy|"
     r"toEqual\(false\)|toStrictEqual\(false\)|(?:==|===|is|be|eq|eql|shouldBe|equal)[\s(]+(?:False|false|FALSE)\b|BeFalse|be_falsey?|falsy|"
-    r"to_not\s|not_to\s|should_not|\.not\.|notOk|not_ok|(?:[,(]\s*)(?:false|False)\s*[,)]|NotTrue|ShouldBeFalse|is_not_running|to\.be\.false"
+    r"to_not\s|not_to\s|should_not|\.not\.|notOk|not_ok|(?:[,(]\s*)(?:false|False)\s*[,)]|NotTrue|ShouldBeFalse|is_not_running|to\.be\.false|@\s*===?\s*\[\]|len\(@\)\s*==\s*0|toEqual\(\[\]\)|toHaveLength\(0\)|is_empty|isEmpty|assertEqual\(@, \[\]\)"
 )
 _NULLISH = re.compile(
     r"(?:==|===|is)\s*(?:null|nil|None|undefined|NULL|nullopt)\b|toBeNull|toBeUndefined|assertIsNone|assertNull|assert_nil|assert_none|is_none\b|"
     r"\bNil\(|IsNull|be_nil|[,(]\s*(?:None|null|nil|Ok\(None\))\s*[,)]|toBe\(null\)|isNull|toEqual\(null\)"
 )
 _NOT_NULLISH = re.compile(
+    r"[nN]ot_?\w*[eE]qual\w*\([^()]*@[^()]*\)|[nN]ot_?\w*[eE]qual\w*\((?:None|null|nil|undefined),|"
     r"(?:!=|!==|is\s+not)\s*(?:null|nil|None|undefined|NULL)\b|not\.(?:toBeNull|toBe\(null|toBeUndefined)|IsNotNone|NotNull|refute_nil|not_to\s+be_nil|NotNil|"
     r"is_some|assert_not_nil|notToBeNull|isNotNull|(?:==|===|!=|<|>)\s*-?\w"
 )
@@ -67,6 +68,9 @@ def wants(around: str, alive: Alive) -> Expect:
         return Expect.ALIVE if negated and not _NOT_NULLISH.search(around) else Expect.DEAD
     if alive is Alive.ZERO:
         return _zero(around)
+    if alive is Alive.PID:
+        still = r"@(?:\[0\]|\.0)?\s*(?:===?\s*\(?0\b|<=\s*0|!==?\s*[A-Za-z_(])|!\s*\(?@|\bnot @|[(\s]\(?0\b[^@]*@|@[^@]*[,(]\s*\(?0\s*[,)]|StillAlive"
+        return Expect.ALIVE if re.search(still, around) and not re.search(r"NE\(|[nN]ot\w*[eE]qual|!=\s*0", around) else Expect.DEAD
     falsy = bool(_FALSY.search(around))
     if re.search(r"(?:!=|!==|is not|NE\w*\()\s*(?:true|True|TRUE)\b", around):
         falsy = True

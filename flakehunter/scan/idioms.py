@@ -110,6 +110,11 @@ def use(pattern: str, **more: object) -> Idiom:
     return Idiom(Kind.USE, pattern, who="args", **more)  # type: ignore[arg-type]
 
 
+def reaper(pattern: str, who: str = "none", **more: object) -> Idiom:
+    """Sets somebody to reap children."""
+    return Idiom(Kind.REAPER, pattern, who=who, **more)  # type: ignore[arg-type]
+
+
 def gate(pattern: str, who: str = "receiver", **more: object) -> Idiom:
     """Lets a held child go on."""
     return Idiom(Kind.GATE, pattern, who=who, **more)  # type: ignore[arg-type]
@@ -210,4 +215,8 @@ KILLING = re.compile(
     r"^(?:_?(?:force_?)?(?:kill|terminate|abort|destroy|sigterm|sigkill|interrupt)(?:$|_|[A-Z]))|"
     r"(?:kill_(?:tree|group|process|all|pid|proc\w*)|[kK]ill(?:Tree|Group|Process|ProcessGroup|All|Pid|Proc)|terminate_\w+)$"
 )
+READING_FILE = re.compile(
+    r"read_text|readFile|ReadFile|^File\.read|^IO\.read|read_to_string|file_get_contents|^Files\.|ReadAllText|readText|read_bytes|^fs\.|^os\.Read|slurp"
+)
+"""Reading a file says nothing of a child: it may hold what was there before."""
 READING_PID = re.compile(r"(?i)read\w*pid|pid\w*from|get\w*(?:child|worker|grandchild)\w*pid|(?:child|grandchild|worker)_?pids?$")

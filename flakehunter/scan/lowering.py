@@ -102,10 +102,10 @@ class Lowering:
 
     def function(self, node: Node, name: str, body: Node | None = None) -> Function:
         """Lower the function, closure or test body `node`."""
-        body = body or child(node, "body") or node
+        body = body or child(node, "body") or next((n for n in node.named_children if n.type == "function_body"), None) or node
         is_expression = body.type not in ("block", "statement_block", "compound_statement", "body_statement", "do_block", "function_body",
                                           "block_body", "lambda_literal", "do")  # fmt: skip
-        flow = self._flow_of(body)
+        flow = self._flow_of(*(body.named_children if body is node else (body,)))
         if is_expression and body is not node:
             flow = (*flow, Return(names_in(text(body))))
         elif self.spec.name in ("rust", "ruby") and body.named_child_count:
@@ -280,10 +280,10 @@ class Lowering:
         compared = re.search(r"(?:<|<=|>|>=)\s*([\w.:()*]*\d[\w.:()*]*)", condition)
         if compared and re.search(r"time|now|Now|elapsed|Elapsed|Since|SECONDS|-\s*start", condition):
             return self._clock_duration(compared[1], condition)
-        count = re.search(r"(?:range\(|0\.\.=?\s*|<=?\s*|seq\s+(?:1\s+)?|\b)(\d+)\s*(?:\)|;|\.times|\s*\{|:|\))", source.split("\n")[0])
+        count = re.search(r"(?:range\(|0\.\.=?\s*|<=?\s*|seq\s+(?:1\s+)?)(\d+)\s*(?:\)|;|\s*\{|:)|\b(\d+)\.times", source.split("\n")[0])
         pause = next((p.timeout_s for p in pauses if p.timeout_s), None)
         if count and pause:
-            return int(count[1]) * pause
+            return int(count[1] or count[2]) * pause
         return None
 
     def _clock_duration(self, added: str, value: str) -> float | None:
@@ -400,7 +400,7 @@ class Lowering:
         found: list[str] = []
         for part in re.split(r"[,\s(){}\[\]:]+", re.sub(r"=[^,}]*", "", text(node))):
             name = part.strip("*&;").lstrip("$")
-            if re.fullmatch(r"@{0,2}[A-Za-z_][\w.]*", name) and name not in ("_", "mut", "ref", "let", "var", "const", "Some", "Ok", "err", "async", "Process"):
+            if re.fullmatch(r"@{0,2}[A-Za-z_][\w.]*", name) and name not in ("_", "mut", "ref", "let", "var", "const", "Some", "Ok", "async", "Process"):
                 found.append(name)
         return tuple(found)
 
@@ -458,7 +458,7 @@ class Lowering:
         dotted = "subshell" if node.type == "subshell" else path(node)[:-2]
         last = dotted.rpartition(".")[2]
         closures = self._closures(node)
-        if TEST_CALLS.match(dotted) and closures and self.spec.name in ("javascript", "typescript", "tsx", "ruby", "go", "kotlin"):
+        if (TEST_CALLS.match(dotted) or (name is not None and name.type in STRINGS)) and closures and self.spec.name in ("javascript", "typescript", "tsx", "ruby", "go", "kotlin"):
             return  # tests and hooks are functions of their own
         if receiver is not None:
             self._visit(receiver, out)
@@ -619,6 +619,8 @@ class Lowering:
             return ()
         if idiom.who == "receiver":
             return names_in(text(receiver)) if receiver is not None else ()
+        if idiom.who == "any":
+            return tuple(n for part in (receiver, *plain) if part is not None for n in names_in(text(part)))
         if idiom.who == "args":
             return tuple(n for a in plain for n in names_in(text(a)))
         index = int(idiom.who)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,17 +10,24 @@ from tree_sitter import Language, Node, Query, QueryCursor
 
 from flakehunter.scan import languages
 from flakehunter.scan.events import Call, Function, Kind, Store, events, walk
+from flakehunter.scan.processes import BACKGROUND, HANDLERS, LEAVES_GROUP
 from flakehunter.scan.lowering import TEST_CALLS, Lowering
-from flakehunter.scan.syntax import ASSIGNMENTS, CALLS, Spec, callee, child, path, text
+from flakehunter.scan.syntax import ASSIGNMENTS, CALLS, STRINGS, Spec, arguments, callee, child, path, text
 
 INTERESTING = re.compile(
-    rb"kill|[Tt]erminat|[dD]estroy|[aA]bort|send_signal|AssignProcess|cgroup\.procs|cg_enter|[cC]ancel|Signal\(|\.stop\b|\bSIG[A-Z]|SIG_|CloseMainWindow|"
+    rb"[kK]ill|[Tt]erminat|[dD]estroy|[aA]bort|send_signal|AssignProcess|cgroup\.procs|cg_enter|[cC]ancel|Signal\(|\.stop\b|\bSIG[A-Z]|SIG_|CloseMainWindow|"
     rb"Popen|spawn|\bfork|\.start\(|\.Start\(|proc_open|create_subprocess|AddProcess|AddProc|TERM|&$",
     re.MULTILINE,
 )
 """A function without one of these neither signals nor starts a process, and is only looked at as a helper."""
 MAX_HELPER_BYTES = 2_000_000
 MAX_SIBLINGS = 300
+_CONSTANT = re.compile(
+    r"^[ \t]*(?:(?:export|const|let|var|static|final|private|public|pub|val|String|char|string|readonly|auto|constexpr|std::string|my|local)\s+)*"
+    r"[*$&]?(\w+)(?:\[\])?\s*(?::\s*[&'\w\s]+)?=\s*(?:\w+[.(]+)*(?:[rRbfu]{0,2}\"{3}.*?\"{3}|'{3}.*?'{3}|`[^`]*`|r#+\".*?\"#+|<<[~-]?['\"]?(\w+).*?^\s*\2|"
+    r"(?:\"(?:\\.|[^\"\\\n])*\"\s*(?:\n\s*)?\+?\s*)+|'(?:\\.|[^'\\\n])*')",
+    re.MULTILINE | re.DOTALL,
+)
 _DEFINITION = re.compile(
     rb"\bfunc\s+(?:\([^)\n]*\)\s*)?(\w+)|\bfun\s+(?:<[^>\n]*>\s*)?(?:[\w.]+\.)?(\w+)\s*\(|\bfunction\s+(\w+)\s*\(|"
     rb"^[ \t]*(?:(?:public|private|protected|internal|static|final|async|synchronized|override|sealed|virtual)\s+)+[\w<>\[\],.? ]+?\s+(\w+)\s*\(",
@@ -50,6 +58,7 @@ class Module:
         self._imports: list[Path] | None = None
         self._spawned: dict[str, str] | None = None
         self._tainted: set[str] | None = None
+        self._constants: dict[str, str] | None = None
 
     @property
     def has_errors(self) -> bool:
@@ -120,7 +129,10 @@ class Module:
         if parent is not None and parent.type in ASSIGNMENTS | {"pair", "public_field_definition", "field_definition"}:
             return True
         call = _call_of(node)
-        return call is not None and bool(TEST_CALLS.match(path(call)[:-2]))
+        if call is None:
+            return False
+        name = callee(call)[1]
+        return bool(TEST_CALLS.match(path(call)[:-2])) or (name is not None and name.type in STRINGS)
 
     def _tainted_names(self) -> set[str]:
         """Return the names of helpers, here and in imported modules, that start or signal something."""
@@ -146,8 +158,21 @@ class Module:
         found = self._lowered.get(node.id)
         if found is None:
             lowering = (self.spec.lowering or Lowering)(self.spec)
-            found = self._lowered[node.id] = lowering.function(node, name)
+            found = lowering.function(node, name)
+            scripts = [script for constant, script in self._scripts().items() if re.search(rf"\b{re.escape(constant)}\b", text(node))]
+            if scripts and node.parent is not None:
+                found = replace(found, strings="\n".join([found.strings, *scripts]))
+            self._lowered[node.id] = found
         return found
+
+    def _scripts(self) -> dict[str, str]:
+        """Return the string constants of the file that are scripts with signal handlers or processes of their own."""
+        if self._constants is None:
+            source = self.source.decode("utf-8", "replace")
+            wanted = HANDLERS.search(source) or LEAVES_GROUP.search(source) or BACKGROUND.search(source)
+            found = _CONSTANT.finditer(source) if wanted else ()
+            self._constants = {m[1]: m[0] for m in found if HANDLERS.search(m[0]) or LEAVES_GROUP.search(m[0]) or BACKGROUND.search(m[0])}
+        return self._constants
 
     # ---- helpers ----
 
@@ -260,15 +285,13 @@ def _call_of(node: Node) -> Node | None:
 
 def test_title(call: Node) -> str:
     """Return the title that a test call gives as its first string, else the name of the call: `beforeEach`."""
-    from flakehunter.scan.syntax import STRINGS, arguments
-
     if call.type not in CALLS:
         return "<block>"
     given = arguments(call)
     if given and given[0].type in STRINGS:
         return text(given[0]).strip("\"'`")
     _, name = callee(call)
-    return text(name)
+    return text(name).strip("\"'")
 
 
 def _holds(starts: list[int], begin: int, end: int) -> bool:

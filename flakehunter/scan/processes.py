@@ -28,9 +28,12 @@ def resources(source: str) -> frozenset[str]:
     for token in _TOKENS.findall(source):
         if token[0] in "\"'`":
             bare = token[1:-1]
+            found.update(name for name in re.findall(r"[{$]\{?([A-Za-z_]\w*)", bare) if _RESOURCE.search(name) and name not in _GENERIC)
             if re.search(r"[/\\.]\w", bare) or re.search(r"\.(?:pid|lock|sock)$", bare) or re.fullmatch(r"\d{4,5}|\S*:\d{4,5}", bare):
                 found.add(bare)
         elif token.isdigit() or (_RESOURCE.search(token) and token not in _GENERIC):
+            while "." in token and not _RESOURCE.search(token.rpartition(".")[2]):
+                token = token.rpartition(".")[0]
             found.add(token.removeprefix("this.").removeprefix("self."))
     return frozenset(found)
 

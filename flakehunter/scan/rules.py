@@ -231,6 +231,7 @@ class Machine:
                     f"polls for {step.deadline_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death",
                 )  # fmt: skip
             process.ordered = True
+            process.reaped = process.reaped or reaps
         if not looked:
             self._all_ordered(derived=True)
         self._all_ready()
@@ -261,13 +262,14 @@ class Machine:
                 process.ordered = process.reaped = process.ready = True
             if not known:
                 self._all_ordered(derived=False)
-            self._all_ready()
+            if idioms.READYING.search(step.name):
+                self._all_ready()
         elif step.name in ("append", "push", "add", "push_back", "Add", "append!", "<<") and step.receiver:
             given = self._known(names)
             made = [n for n, p in self.state.processes.items() if p.own]
             if (given or made) and step.receiver[0] not in self.state.names:
                 self.state.names[step.receiver[0]] = given[0] if given else made[-1]
-        elif idioms.READYING.search(step.name):
+        elif idioms.READYING.search(step.name) and not idioms.READING_FILE.search(step.path):
             self._all_ready()
 
     def _unknown_kill(self, step: Call, known: list[int]) -> None:
@@ -339,6 +341,9 @@ class Machine:
                 self._all_ready(self._known(event.names))
             case Kind.USE:
                 self._use(event)
+            case Kind.REAPER:
+                for number in self._known(event.names) or list(self.state.processes):
+                    self.state.processes[number].reaped_beside = True
             case Kind.GATE:
                 for number in self._known(event.names) or [n for n, p in self.state.processes.items() if p.own]:
                     self.state.processes[number].let_go = True
@@ -596,7 +601,8 @@ class Machine:
             self._derive(step, known)
         elif known and look is None:
             for target in step.targets:
-                self.state.names[target] = known[0]
+                if target not in _ANSWERS:
+                    self.state.names[target] = known[0]
 
     def _derive(self, step: Store, known: list[int]) -> None:
         """A pid that was read: from a pipe of the parent, which is ready then, or from a file that may not be there."""
@@ -692,6 +698,10 @@ class Machine:
             process = self.state.processes.get(number)
             if process is None or not process.let_go:
                 self.flaws.append(flaw)
+
+
+_ANSWERS = frozenset("err error e ok status code rc ret out output stdout stderr result res exit_code exitCode".split())
+"""Names of what a call answered, which never mean the process itself."""
 
 
 def _out_parameters(text: str, language: str) -> list[str]:

@@ -111,6 +111,8 @@ def callee(node: Node) -> tuple[Node | None, Node | None]:
         return child(node, "object", "receiver", "scope"), name
     if function is None:
         function = child(node, "type") or (node.named_children[0] if node.named_child_count else None)
+        if function is not None and function.type == "call_expression" and node.type == "call_expression":
+            return callee(function)  # Kotlin: `f(5) { … }` is a call of the call
     if function is not None and function.type in MEMBERS:
         return member(function)
     return None, function
@@ -125,7 +127,7 @@ def member(node: Node) -> tuple[Node | None, Node | None]:
     name = child(node, "attribute", "property", "field", "name") or named[-1]
     if receiver is None and len(named) > 1:
         receiver = named[0]
-    if receiver is None and node.children and node.children[0] != name:
+    if receiver is None and node.children and node.children[0] != name and node.children[0].type != "::":
         receiver = node.children[0]
     if name.type == "member_binding_expression" and name.named_children:
         name = name.named_children[0]
@@ -181,7 +183,7 @@ def arguments(node: Node) -> list[Node]:
 
 
 _NOISE = frozenset(
-    "os self this int str String string signal syscall Signal Some None Ok Err Pid pid_t process Process subprocess "
+    "os self this int str String string signal syscall Signal Some None Ok Err Pid pid_t Process subprocess "
     "psutil nix libc sys time std rustix i32 u32 as var let const new await not and or is true false True False null "
     "nil undefined isize usize long uint DWORD HANDLE ctypes kernel32 win32job win32api win32process Number parseInt "
     "Integer Integer.parseInt to_i to_s format sprintf f fmt path join posix unix Unix ProcessHandle of orElse assert "

@@ -239,10 +239,9 @@ class BashLowering:
         name, rest, line = words[0].rsplit("/", 1)[-1], words[1:], _line(node)
         source, joined = text(node), " ".join(words[1:])
         names = variables(joined)
-        statement = node.parent is not None and node.parent.type in ("program", "compound_statement", "do_group")
         if name == "kill":
             if re.search(r"(?:^|\s)(?:-0|-s\s+0|-n\s+0)(?:\s|$)", joined):
-                return Event(Kind.LOOK, line, names, source, alive=Alive.TRUE, counts_zombies=True, expect=Expect.ALIVE if statement else Expect.VALUE)
+                return Event(Kind.LOOK, line, names, source, alive=Alive.TRUE, counts_zombies=True, expect=Expect.VALUE)
             group = re.search(r"(?:^|\s)[\"']?-[\"']?(?:\$|[1-9]\d{2,})|--\s+[\"']?-", joined)
             return Event(Kind.SIGNAL, line, names or ("%1",), source, scope=Scope.GROUP if group else Scope.LEADER, signal=idioms.signal_name(" " + joined.split("$")[0]))
         if name in ("pkill", "killall"):

@@ -17,7 +17,7 @@ IDIOMS = (
     signal(r".+\.Process\.Kill|.+\.Kill", signal="KILL"),
     signal(r".+\.Signal", unless=r"^(?:syscall|unix|os)\.Signal"),
     signal(r"(?:cancel\w*|stop|.+\.cancel|\w*[cC]ancel(?:Func)?)", who="none", scope=Scope.OPAQUE, unless=r"stop\(\w"),
-    look(r".+\.Wait4|(?:syscall|unix)\.Wait4", who="0", needs=r"WNOHANG", alive=Alive.ZERO),
+    look(r".+\.Wait4|(?:syscall|unix)\.Wait4", who="0", needs=r"WNOHANG", alive=Alive.PID),
     wait(r"(?:syscall|unix)\.Wait4", who="0"),
     wait(r".+\.Wait"),
     pause(r"time\.Sleep"),

@@ -13,7 +13,7 @@ IDIOMS = (
     run(r"(?:\w+\.)?(?:execSync|spawnSync|execFileSync|execaSync|execaCommandSync)|Bun\.spawnSync"),
     look(r"process\.kill", who="0", needs=r",\s*0\s*(?:as \w+)?\)", alive=Alive.NO_ERROR, counts_zombies=True),
     signal(r"process\.kill|Deno\.kill", who="0"),
-    signal(r"(?:treeKill|kill(?:Tree)?|treekill|fkill|terminate|killProcessTree|killTree|pidtreeKill|psTreeKill)", who="0", scope=Scope.TREE, known=True),
+    signal(r"^(?:treeKill|kill(?:Tree)?|treekill|fkill|terminate|killProcessTree|killTree|pidtreeKill|psTreeKill)", who="0", scope=Scope.TREE, known=True),
     signal(r".*(?:[aA]bort\w*|[cC]ontroller|\bac)\.abort", scope=Scope.OPAQUE),
     signal(r".+\.(?:kill|terminate|destroy)", unless=r"\.(?:stdin|stdout|stderr|socket|stream|agent)\.destroy|process\.kill", known=False),
     spawn(r"(?:child_process\.|cp\.|childProcess\.)?(?:spawn|fork|exec|execFile|execa|execaCommand|execaNode)|spawnProcess|pty\.spawn|Bun\.spawn|crossSpawn|"

@@ -19,7 +19,7 @@ IDIOMS = (
     signal(r"proc_terminate", who="0"),
     signal(r".+\.(?:signal|kill|terminate)"),
     wait(r".+\.stop", timeout=0),
-    look(r"pcntl_wait(?:pid)?", who="0", needs=r"WNOHANG", alive=Alive.ZERO),
+    look(r"pcntl_wait(?:pid)?", who="0", needs=r"WNOHANG", alive=Alive.PID),
     wait(r"pcntl_wait(?:pid)?|proc_close|pclose", who="0"),
     wait(r".+\.wait"),
     look(r"proc_get_status", who="0"),

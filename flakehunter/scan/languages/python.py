@@ -5,7 +5,7 @@ import re
 import tree_sitter_python
 
 from flakehunter.scan.events import Alive, Scope
-from flakehunter.scan.idioms import assign, bind, build, gate, look, pause, ready, run, signal, spawn, use, wait
+from flakehunter.scan.idioms import assign, bind, build, gate, look, pause, ready, reaper, run, signal, spawn, use, wait
 from flakehunter.scan.syntax import Spec
 
 IDIOMS = (
@@ -31,7 +31,7 @@ IDIOMS = (
     wait(r"psutil\.wait_procs|wait_procs", who="args", timeout="timeout"),
     wait(r".+\.join", timeout=0, known=True),
     wait(r"gather|asyncio\.wait|as_completed", who="args", known=True),
-    look(r"os\.wait(?:pid|id|4)", who="args", needs=r"WNOHANG", alive=Alive.ZERO),
+    look(r"os\.wait(?:pid|id|4)", who="args", needs=r"WNOHANG", alive=Alive.PID),
     ready(r".+\.wait_closed|(?:\w*event\w*|\w*ready\w*|\w*barrier\w*|\w*started\w*)\.wait"),
     wait(r".+\.wait(?:_?noecho|status)?", timeout=0),
     wait(r".+\.close", known=True, needs=r"force|\.close\(\)"),
@@ -45,6 +45,7 @@ IDIOMS = (
     ready(r".+\.stdout\.(?:readline|read|readexactly|readuntil|__next__|receive_some|receive)|.+\.stderr\.(?:readline|read|readline|readexactly)|"
           r".+\.(?:expect|expect_exact|read_nonblocking|recv|recv_bytes|readline|readuntil)|select\.select|.+\.select|next", who="args"),
     gate(r".+\.stdin\.(?:write|close|writelines|send_all)|win32process\.ResumeThread|ResumeThread|.+\.resume"),
+    reaper(r"signal\.signal", needs=r"SIGCHLD"),
     assign(r"(?:win32job\.|kernel32\.|windll\.kernel32\.|_winapi\.)?AssignProcessToJobObject|.+\.(?:assign_process|assign|add_process)_?(?:to_job)?",
            needs=r"Assign|job|Job|cgroup"),
     assign(r"(?:.+\.)?(?:write|write_text)", needs=r"cgroup\.procs|procs_file|cgroup_procs|\btasks\b.*pid|cgroup.*/\s*[\"']cgroup"),

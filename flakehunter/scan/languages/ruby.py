@@ -5,7 +5,7 @@ import re
 import tree_sitter_ruby
 
 from flakehunter.scan.events import Alive, Scope
-from flakehunter.scan.idioms import bind, gate, look, pause, ready, run, signal, spawn, use, wait
+from flakehunter.scan.idioms import bind, gate, look, pause, ready, reaper, run, signal, spawn, use, wait
 from flakehunter.scan.syntax import CLOSURES, Spec
 
 IDIOMS = (
@@ -23,7 +23,8 @@ IDIOMS = (
     look(r"File\.(?:exist\?|exists\?|directory\?|read)|Dir\.exist\?|File\.open", who="args", needs=r"/proc/", counts_zombies=True),
     look(r".+\.(?:alive\?|exited\?|crashed\?)", known=True),
     ready(r".+\.(?:gets|readline|read|readpartial|read_nonblock|readlines|expect|wait_readable|getc|pop)|IO\.select|readline"),
-    gate(r"\w*(?:stdin|\bin\b|w)\w*\.(?:puts|write|close|close_write)"),
+    gate(r"\w*stdin\w*\.(?:puts|write|close|close_write)|w\w*\.(?:puts|write)"),
+    reaper(r"Process\.detach", who="0"),
     bind(r"(?:TCPServer|UNIXServer|UDPSocket|WEBrick::HTTPServer)\.(?:new|open)|(?:TCPServer|UNIXServer)\.new|FileUtils\.(?:rm\w*|remove\w*|mv)|File\.(?:delete|unlink|rename)|.+\.flock|Dir\.rmdir"),
     bind(r"File\.exist\?", needs=r"pid_?file|lock|sock|\.pid\b"),
     use(r"TCPSocket\.(?:new|open)|UNIXSocket\.\w+|Net::HTTP\.\w+|Net\.HTTP\.\w+|URI\.open"),
@@ -45,5 +46,6 @@ SPEC = Spec(
     idioms=IDIOMS,
     imports=imports,
     closures=CLOSURES | {"block", "do_block"},
+    tries=frozenset({"begin", "body_statement", "block_body"}),
     comments=(b"#",),
 )
