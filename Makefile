@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NODE_READY := sample_data/project/node_modules/.package-lock.json
 
-.PHONY: help demo test lint format docs lock sample-data wheel clean
+.PHONY: help demo test lint format docs lock sample-data windows-python wheel clean
 
 help:
 	@echo "make demo         environment, then the whole job on sample_data/, ending with an HTML report"
@@ -25,10 +25,16 @@ $(NODE_READY): sample_data/project/package.json sample_data/project/package-lock
 	@if command -v npm >/dev/null; then cd sample_data/project && npm ci --no-audit --no-fund --loglevel=error; \
 	else echo "npm not found: the tests that need Node will be left out"; fi
 
+# A Windows Python under Wine: only where there is Wine; a second time takes a moment.
+windows-python: $(READY)
+	@if command -v wine64 >/dev/null || command -v wine >/dev/null || test -x /usr/lib/wine/wine64; then \
+	$(BIN)/python sample_data/windows_python.py .cache/windows-python; \
+	else echo "wine not found: the tests that need Wine will be left out"; fi
+
 demo: $(READY)
 	@PATH="$(abspath $(BIN)):$$PATH" bash sample_data/demo.sh
 
-test: $(READY) $(NODE_READY)
+test: $(READY) $(NODE_READY) windows-python
 	$(BIN)/python -m pytest
 
 lint: $(READY)

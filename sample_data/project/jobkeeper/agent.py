@@ -55,9 +55,9 @@ class Agent:
         raise SystemExit
 
     def _drain(self) -> None:
-        print(f"agent {os.getpid()} draining {len(self.journal.events)} events", flush=True)
         if self.listener is not None:
             self.listener.close()
+        print(f"agent {os.getpid()} draining {len(self.journal.events)} events", flush=True)
         self.journal.compact()
         self.pid_file.unlink()
         print(f"agent {os.getpid()} drained", flush=True)

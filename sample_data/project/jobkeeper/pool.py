@@ -6,7 +6,7 @@ import subprocess
 import threading
 from collections.abc import Sequence
 
-REAP_EVERY_S = 0.008
+REAP_EVERY_S = 0.01
 
 
 class Pool:
