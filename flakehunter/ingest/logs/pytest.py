@@ -3,7 +3,7 @@
 import re
 
 from flakehunter.ingest.identity import classname_of_node
-from flakehunter.ingest.logs.format import SOURCE, LogResult, Owner
+from flakehunter.ingest.logs.format import NEVER, SOURCE, LogResult, Owner
 from flakehunter.model import Outcome
 
 _WORDS = {
@@ -16,9 +16,11 @@ _WORDS = {
     "RERUN": Outcome.FAILED,
 }
 _WORD = "|".join(_WORDS)
+# Durations in brackets come from plugins, the reason in parentheses from `-ra`; the progress may be on a later line.
+_AFTER = r"(?:(?: \[[\d.]+s\])?(?: \(.*\))?(?:\s+\[\s*\d+%\]))"
 _NODE_START = re.compile(r"\S+?\.py::\S")
-_VERBOSE = re.compile(rf"(?P<node>\S+?\.py::.*?) (?P<word>{_WORD})(?: \(.*\))?(?:\s+\[\s*\d+%\])?\s*$")
-_BARE_WORD = re.compile(rf"(?:.*[^\w])?(?P<word>{_WORD})(?: \(.*\))?\s+\[\s*\d+%\]\s*$")
+_VERBOSE = re.compile(rf"(?P<node>\S+?\.py::.*?) (?P<word>{_WORD}){_AFTER}?\s*$")
+_BARE_WORD = re.compile(rf"(?:.*[^\w])?(?P<word>{_WORD})(?:{_AFTER}\s*|(?: \[[\d.]+s\])? \([^)]*)$")
 _XDIST = re.compile(rf"\[gw\d+\](?: \[\s*\d+%\])? (?P<word>{_WORD}) (?P<node>\S+?\.py::.*?)\s*$")
 _SUMMARY = re.compile(r"(?P<word>FAILED|ERROR) (?P<node>\S+?\.py(?:::.*?)?)(?: - (?P<message>.*))?$")
 _RULE = re.compile(r"=+ (?P<title>.+?) =+$")
@@ -42,6 +44,9 @@ class _Section(Owner):
 
 class PytestReader:
     """Reads one pytest session."""
+
+    shown: str | None = None
+    over = False
 
     def __init__(self) -> None:
         self.results: list[LogResult] = []
@@ -73,6 +78,7 @@ class PytestReader:
             self._part = titles[title]
         elif _COUNTS.search(title):
             self._part = "over"
+            self.over = True
         else:
             self._part = "progress" if title == "test session starts" else "other"
 
@@ -206,8 +212,10 @@ class PytestFormat:
     """How pytest's output is recognised."""
 
     name = "pytest"
+    weak = NEVER
     start = re.compile(
-        r"=+ test session starts =+|\S+\.py::\S.* (?:PASSED|FAILED|ERROR|SKIPPED)\s+\[\s*\d+%\]|=+ FAILURES =+$"
+        r"=+ test session starts =+|\S+\.py::\S.* (?:PASSED|FAILED|ERROR|SKIPPED)"
+        r"(?: \[[\d.]+s\])?(?: \(.*\))?\s+\[\s*\d+%\]|=+ FAILURES =+$"
     )
 
     def reader(self) -> PytestReader:

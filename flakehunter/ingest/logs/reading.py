@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from typing import BinaryIO
@@ -9,15 +10,68 @@ from typing import BinaryIO
 from flakehunter.db.rows import Batch, CaseRow, EventRow, FailureRow, IssueRow, ResultRow
 from flakehunter.ingest.identity import file_of
 from flakehunter.ingest.limits import Limits
+from flakehunter.ingest.logs.ava import AvaFormat
+from flakehunter.ingest.logs.bats import BatsFormat
+from flakehunter.ingest.logs.behave import BehaveFormat
+from flakehunter.ingest.logs.cargo import CargoFormat, CargoJsonFormat, NextestFormat
+from flakehunter.ingest.logs.catch2 import CatchFormat
+from flakehunter.ingest.logs.ctest import CTestFormat
 from flakehunter.ingest.logs.events import classify
 from flakehunter.ingest.logs.format import SOURCE, Format, LogResult, Owner, Reader
+from flakehunter.ingest.logs.googletest import GoogleTestFormat
+from flakehunter.ingest.logs.gotest import GoFormat, GoJsonFormat
+from flakehunter.ingest.logs.gradle import GradleFormat
+from flakehunter.ingest.logs.jest import JestFormat
+from flakehunter.ingest.logs.mocha import MochaFormat
+from flakehunter.ingest.logs.nodetest import NodeFormat
+from flakehunter.ingest.logs.phpunit import PhpunitFormat
+from flakehunter.ingest.logs.playwright import PlaywrightFormat
 from flakehunter.ingest.logs.prefixes import split_prefix, without_clock
 from flakehunter.ingest.logs.pytest import PytestFormat
+from flakehunter.ingest.logs.robot import RobotFormat
+from flakehunter.ingest.logs.rspec import RspecFormat
+from flakehunter.ingest.logs.surefire import SurefireFormat
+from flakehunter.ingest.logs.tap import TapFormat
+from flakehunter.ingest.logs.unittest import UnittestFormat
 from flakehunter.ingest.logs.vitest import VitestFormat
 from flakehunter.ingest.text import stored, stored_name
 from flakehunter.stats.fingerprints import detail_hash, fingerprint
 
-FORMATS: tuple[Format, ...] = (PytestFormat(), VitestFormat())
+FORMATS: tuple[Format, ...] = (
+    PytestFormat(),
+    VitestFormat(),
+    AvaFormat(),
+    BatsFormat(),
+    BehaveFormat(),
+    CargoFormat(),
+    CargoJsonFormat(),
+    NextestFormat(),
+    CatchFormat(),
+    CTestFormat(),
+    GoogleTestFormat(),
+    GoFormat(),
+    GoJsonFormat(),
+    GradleFormat(),
+    JestFormat(),
+    MochaFormat(),
+    NodeFormat(),
+    PhpunitFormat(),
+    PlaywrightFormat(),
+    RobotFormat(),
+    RspecFormat(),
+    SurefireFormat(),
+    TapFormat(),
+    UnittestFormat(),
+)
+
+RECENT = 400
+"""Lines kept in case that they turn out to belong to a runner that is recognised below them."""
+
+
+def _unnamed(pattern: re.Pattern[str]) -> str:
+    """Return a pattern's text without the names of its groups, so that it can stand beside others."""
+    return re.sub(r"\(\?P<\w+>", "(?:", pattern.pattern)
+
 
 _LINE_BYTES = 64 * 1024
 """A longer line is read in pieces."""
@@ -33,6 +87,8 @@ class LogFile:
         self._readers: list[tuple[Format, Reader]] = []
         self._events: list[tuple[EventRow, Owner | None]] = []
         self._dropped = 0
+        self._current: tuple[Format, Reader] | None = None
+        self._recent: deque[str] = deque(maxlen=RECENT)
 
     def batch(self) -> Batch:
         """Read the log and return its rows."""
@@ -57,12 +113,15 @@ class LogFile:
 
     def _line(self, number: int, moment: datetime | None, text: str) -> None:
         text = without_clock(text)
-        for form in FORMATS:
-            if form.start.match(text) and not self._is_current(form, text):
-                self._readers.append((form, form.reader()))
-                if form.name not in self.formats:
-                    self.formats.append(form.name)
-        owner = self._readers[-1][1].feed(text) if self._readers else None
+        self._recognise(text)
+        reader = self._current[1] if self._current else None
+        owner = reader.feed(text) if reader else None
+        if reader is None:
+            self._recent.append(text)
+        elif reader.shown is not None:
+            text = reader.shown
+        if reader is not None and reader.over:
+            self._current = None
         event = classify(text) if owner is not SOURCE else None
         if event is None:
             return
@@ -72,13 +131,31 @@ class LogFile:
         shown = stored(text.strip(), self._limits.line_chars)
         self._events.append((EventRow(number, moment, event[0].value, event[1], shown, None), owner))
 
-    def _is_current(self, form: Format, text: str) -> bool:
-        """Whether the line belongs to the run that is being read: only a first line begins another of the same kind."""
-        if not self._readers or self._readers[-1][0] is not form:
-            return False
-        return not _BEGINS.match(text)
+    def _recognise(self, text: str) -> None:
+        """Begin to read a runner's output where this line says that it begins."""
+        if _STARTS.match(text):
+            form = next(form for form in FORMATS if form.start.match(text))
+            if self._current is None or self._current[0] is not form or _BEGINS.match(text):
+                self._begin(form)
+                return
+        if self._current is None and _WEAK.match(text):
+            self._begin(next(form for form in FORMATS if form.weak.match(text)))
+            # Reporters of this kind print the names of suites before anything that tells them apart.
+            assert self._current is not None
+            for line in self._recent:
+                self._current[1].feed(line)
+            self._recent.clear()
+
+    def _begin(self, form: Format) -> None:
+        self._current = (form, form.reader())
+        self._readers.append(self._current)
+        if form.name not in self.formats:
+            self.formats.append(form.name)
 
 
+# All first lines in one expression each: nearly every line of a log is none.
+_STARTS = re.compile("|".join(f"(?:{_unnamed(form.start)})" for form in FORMATS))
+_WEAK = re.compile("|".join(f"(?:{_unnamed(form.weak)})" for form in FORMATS))
 _BEGINS = re.compile(r"=+ test session starts =+|\s*RUN\s+v\d+\.\d+\.\d+")
 
 
@@ -117,6 +194,6 @@ def looks_like_log(head: bytes) -> bool:
         if moment is not None:
             return True
         line = without_clock(line)
-        if any(form.start.match(line) for form in FORMATS):
+        if _STARTS.match(line) or _WEAK.match(line):
             return True
     return bool(re.search(r"##\[(?:group|error|section)\]|section_start:\d|travis_(?:fold|time):|\x1b_bk;t=\d", text))

@@ -2,7 +2,7 @@
 
 import re
 
-from flakehunter.ingest.logs.format import SOURCE, LogResult, Owner
+from flakehunter.ingest.logs.format import NEVER, SOURCE, LogResult, Owner
 from flakehunter.model import Outcome
 
 _FILE = r"(?P<file>\S[^>]*?\.[cm]?[jt]sx?)"
@@ -20,6 +20,9 @@ _RULE = re.compile(r"⎯{3,}")
 
 class VitestReader:
     """Reads one vitest run."""
+
+    shown: str | None = None
+    over = False
 
     def __init__(self) -> None:
         self.results: list[LogResult] = []
@@ -125,6 +128,7 @@ class VitestFormat:
     """How vitest's output is recognised."""
 
     name = "vitest"
+    weak = NEVER
     start = re.compile(r"\s*RUN\s+v\d+\.\d+\.\d+\S* \S|⎯{3,} Failed (?:Tests|Suites) \d+ ⎯{3,}")
 
     def reader(self) -> VitestReader:
