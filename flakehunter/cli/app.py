@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from flakehunter import __version__, console
-from flakehunter.cli import backends, db, detect, ingest, report, repro, run, show, wait_gone
+from flakehunter.cli import backends, db, detect, ingest, report, repro, run, show, trace, wait_gone
 from flakehunter.cli.defaults import option_defaults
 from flakehunter.config import load_config
 from flakehunter.errors import FlakehunterError
@@ -33,6 +33,7 @@ app.command("detect")(detect.detect)
 app.command("show")(show.show)
 app.command("repro", context_settings={"allow_interspersed_args": True})(repro.repro)
 app.command("report")(report.report)
+app.command("trace", cls=trace.TraceCommand)(trace.trace)
 app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
 app.command("wait-gone")(wait_gone.wait_gone)
 app.command("backends")(backends.backends)

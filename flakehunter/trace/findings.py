@@ -6,7 +6,7 @@ from flakehunter.model import Mechanism
 from flakehunter.trace.marks import Mark
 from flakehunter.trace.processes import Process
 
-__all__ = ["Finding", "milliseconds", "name_of"]
+__all__ = ["FIXES", "Finding", "milliseconds", "name_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +42,16 @@ def name_of(process: Process) -> str:
     """Return how a sentence calls a process: its pid and a short command line."""
     command = process.command
     return f"process {process.pid} ({command if len(command) <= 60 else command[:57] + '...'})"
+
+
+FIXES = {
+    Mechanism.CHECK_BEFORE_EXIT: "look until a deadline, with a pause between looks, or wait on the process",
+    Mechanism.ZOMBIE_COUNTED_ALIVE: "wait as the parent or subreaper, or take state Z for ended",
+    Mechanism.FIXED_SLEEP: "look until a deadline instead of after a constant pause",
+    Mechanism.SIGNAL_BEFORE_READY: "wait for a line by which the process says that it is ready",
+    Mechanism.ASSIGN_AFTER_EXIT: "create the process inside its container or suspended, and tolerate its exit",
+    Mechanism.SURVIVOR: "signal what left the group too, or use a group that cannot be left (cgroup, namespace)",
+    Mechanism.RESOURCE_STILL_HELD: "wait until it is released: try again until a deadline",
+    Mechanism.DEADLINE_TOO_SHORT: "give it a deadline of many times the time to death under load",
+}
+"""What to do about each mechanism, as a fragment of a sentence."""

@@ -1,7 +1,7 @@
 """The process above a traced command; run as `python -m flakehunter.trace.keeper CONTROL_FD STRACE_ARGV…`.
 
-It is the child subreaper, so orphans of the command come to it and are reaped at once. When the other end of the control
-descriptor closes (the tracer has seen enough, or was killed), it ends strace and everything below, and itself.
+It is the child subreaper, so orphans of the command come to it and are reaped at once. When the other end of the
+control descriptor closes (the tracer has seen enough, or was killed), it ends strace and everything below, and itself.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ def main() -> int:
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    strace = subprocess.Popen(sys.argv[2:], preexec_fn=_default_signals)
+    strace = subprocess.Popen(sys.argv[2:], preexec_fn=_default_signals)  # noqa: PLW1509 - there are no threads here
     while True:
         ready, _, _ = select.select([control, wake], [], [])
         if wake in ready:

@@ -24,6 +24,8 @@ class Mark:
     """The deadline of the wait that the call belongs to, or the length of the timer."""
     internal: bool = False
     """Whether a library made the call for its own purposes, such as Popen.send_signal."""
+    key: str = ""
+    """Which timer it is about: a mark `fired` names the one `timer` that it belongs to."""
 
     @property
     def file(self) -> str:
@@ -59,4 +61,4 @@ def parse_mark(path: str) -> Mark | None:
         file, _, line = frame.rpartition(":")
         if file and line.isdigit():
             stack.append((unquote(file), int(line)))
-    return Mark(what, tuple(stack), timeout, "internal" in values)
+    return Mark(what, tuple(stack), timeout, "internal" in values, values.get("id", ""))

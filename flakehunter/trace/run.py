@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from flakehunter.errors import CommandError
 from flakehunter.trace.command import Strace, hook_environment, strace_argv
@@ -119,11 +120,11 @@ def _read(
     reader: Reader,
     trace: int,
     control: socket.socket,
-    copy: object,
+    copy: BinaryIO | None,
     started: float,
     timeout_s: float | None,
 ) -> bool:
-    """Read the trace until nothing of the command is left, or its grace or its time is over; tell if it was its time."""
+    """Read until nothing of the command is left, or its grace or its time is over; tell whether it was its time."""
     limit = None if timeout_s is None else started + timeout_s
     grace_end: float | None = None
     ended = False
@@ -160,14 +161,14 @@ def _mark_survivors(world: World) -> None:
             process.survived = True
 
 
-def _take(world: World, reader: Reader, trace: int, copy: object) -> bool:
+def _take(world: World, reader: Reader, trace: int, copy: BinaryIO | None) -> bool:
     """Read one piece; tell whether there was one."""
     try:
         piece = os.read(trace, PIECE)
     except BlockingIOError:
         return False
     if copy is not None:
-        copy.write(piece)  # type: ignore[attr-defined]
+        copy.write(piece)
     for record in reader.feed(piece):
         world.consume(record)
     return True

@@ -157,19 +157,20 @@ def _polled_child(world: World, process: Process, pid: int, call: Call, *, gone:
     mark = world.take_mark(call)
     if victim is None or (mark is not None and mark.internal):
         return
-    if mark is None and _asks_for_itself(process):
+    if mark is None and _asks_for_itself(process, world.wake_of(call.tid)):
         return
     _look(world, process, victim, LookKind.WAIT, call, alive=not gone, mark=mark)
 
 
-def _asks_for_itself(process: Process) -> bool:
+def _asks_for_itself(process: Process, wake: Wake | None) -> bool:
     """Tell whether a WNOHANG wait without a mark is the run-time's own.
 
-    An event loop that was told by SIGCHLD asks each of its children; a Python that has no frame of the program's own
+    An event loop that was woken by SIGCHLD asks each of its children; a Python that has no frame of the program's own
     on the stack tidies up (Popen.__del__), and so does one that runs without the hook (-I, -S), as far as one can tell.
     """
     program = PurePosixPath(process.argv[0]).name if process.argv else ""
-    return "SIGCHLD" in process.handlers or program.startswith("python")
+    paused = wake is not None and wake.pause
+    return program.startswith("python") or ("SIGCHLD" in process.handlers and not paused)
 
 
 # --- pauses and event waits ------------------------------------------------------------------------------------
@@ -227,12 +228,8 @@ def _polled(world: World, process: Process, call: Call) -> None:
 
 
 def _armed(world: World, call: Call, expiry: float) -> float:
-    """Return when the timer that ends at `expiry` was armed: in a hook's words, or by earlier waits to the same end."""
+    """Return when the timer that ends at `expiry` was armed: at the first of the waits to that end."""
     armed = call.entered
-    for begun, ends in world.timers.get(call.tid, ()):
-        # Timers of Node round to milliseconds and start from the loop's cached time.
-        if begun <= armed and abs(ends - expiry) <= 4 * EXPIRY_TOLERANCE_S:
-            armed = begun
     for start, ends in reversed(world.attempts.get(call.tid, ())):
         if abs(ends - expiry) > EXPIRY_TOLERANCE_S:
             break

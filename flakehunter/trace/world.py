@@ -59,8 +59,8 @@ class World:
         """Ends of file: when, who read it, and the indices of the processes that had written to that channel."""
         self.wakes: dict[int, list[Wake]] = defaultdict(list)
         """What blocked, by thread id."""
-        self.timers: dict[int, list[tuple[float, float]]] = defaultdict(list)
-        """(armed, expiry) of timers that a hook told of, by thread id."""
+        self.timers: dict[tuple[int, str], float] = {}
+        """When the timers that a hook told of were armed, by thread id and key."""
         self.attempts: dict[int, list[tuple[float, float]]] = defaultdict(list)
         """(start, expiry) of every call that blocks for a limited time, also of those that a signal interrupted."""
         self.channels: dict[str, Channel] = defaultdict(Channel)
@@ -201,8 +201,11 @@ class World:
             if mark is None:
                 continue
             if mark.what == "timer":
-                if mark.timeout_s:
-                    self.timers[call.tid].append((call.entered, call.entered + mark.timeout_s))
+                self.timers[call.tid, mark.key] = call.entered
+            elif mark.what == "fired":
+                armed = self.timers.pop((call.tid, mark.key), None)
+                if armed is not None:
+                    self.wakes[call.tid].append(Wake(call.entered, call.entered, True, armed))
             else:
                 self._marks[call.tid] = (call.entered, mark)
 

@@ -3,7 +3,7 @@
 'use strict';
 
 const fs = require('fs');
-const timers = require('timers/promises');
+const promiseTimers = require('timers/promises');
 const { syncBuiltinESMExports } = require('module');
 const { ChildProcess } = require('child_process');
 
@@ -43,7 +43,6 @@ function wrap(object, name, before) {
     }
     return Reflect.apply(real, this, values);
   };
-  // util.promisify finds setTimeout's promise form by a symbol property.
   for (const key of Reflect.ownKeys(real)) {
     if (key !== 'prototype') Object.defineProperty(wrapped, key, Object.getOwnPropertyDescriptor(real, key));
   }
@@ -66,8 +65,53 @@ for (const name of ['readFileSync', 'existsSync', 'statSync', 'accessSync', 'unl
     if (looksAtProcess(path) || (signals > 0 && typeof path === 'string')) mark('open', '');
   });
 }
-const armed = (delay) => mark('timer', `timeout=${Number(delay || 0) / 1000}`);
-wrap(globalThis, 'setTimeout', (_callback, delay) => armed(delay));
-wrap(timers, 'setTimeout', (delay) => armed(delay));
-wrap(require('timers'), 'setTimeout', (_callback, delay) => armed(delay));
+
+// Timers: one mark when a timer is armed, one when it fires. What the loop has heard of in between has not caused what
+// comes next. A timer that is called off never fires.
+let timers = 0;
+function armed(delay) {
+  timers += 1;
+  mark('timer', `timeout=${Number(delay || 0) / 1000},id=${timers}`);
+  return timers;
+}
+function fired(id) {
+  try {
+    access(`/.flakehunter/fired/id=${id}/-`);
+  } catch {
+    // As above.
+  }
+}
+function replace(object, name, make) {
+  const real = object[name];
+  const replaced = make(real);
+  // util.promisify finds setTimeout's promise form by a getter that asks timers/promises, so it finds the one above.
+  for (const key of Reflect.ownKeys(real)) {
+    if (key !== 'prototype') Object.defineProperty(replaced, key, Object.getOwnPropertyDescriptor(real, key));
+  }
+  object[name] = replaced;
+}
+const withCallback = (real) =>
+  function (callback, delay, ...values) {
+    if (typeof callback !== 'function') return Reflect.apply(real, this, [callback, delay, ...values]);
+    const id = armed(delay);
+    const marking = function (...given) {
+      fired(id);
+      return Reflect.apply(callback, this, given);
+    };
+    return Reflect.apply(real, this, [marking, delay, ...values]);
+  };
+const withPromise = (real) =>
+  function (delay, ...values) {
+    const id = armed(delay);
+    const promise = Reflect.apply(real, this, [delay, ...values]);
+    // Registered first, so it runs before the program goes on; a timer that was called off rejects, which is no firing.
+    promise.then(
+      () => fired(id),
+      () => {},
+    );
+    return promise;
+  };
+replace(promiseTimers, 'setTimeout', withPromise);
+replace(globalThis, 'setTimeout', withCallback);
+replace(require('timers'), 'setTimeout', withCallback);
 syncBuiltinESMExports();

@@ -86,9 +86,11 @@ def _ended_during(world: World, wait: Wait) -> Process | None:
             continue
         learned = wait.waiter.knowledge.get((FactKind.EXIT, victim.index, ""))
         if (
-            wait.start <= victim.exited <= wait.end <= victim.exited + NOTICE_S
+            # The end of its output comes a little before a process's end, and may be what ended the wait.
+            wait.start <= victim.exited <= wait.end + NOTICE_S
+            and wait.end <= victim.exited + NOTICE_S
             and learned is not None
-            and learned <= wait.end + NOTICE_S
+            and learned <= max(wait.end, victim.exited) + NOTICE_S
         ):
             return victim
     return None

@@ -1,8 +1,11 @@
 """Runs at the start of every traced Python: marks the calls that end processes or look at them with file and line.
 
-A mark is access(2) on a path that does not exist; see flakehunter/trace/marks.py. Nothing here may fail, print, or change
-what the program sees; when it has done its work it hands over to the sitecustomize that it hides, if there is one.
+A mark is access(2) on a path that does not exist; see flakehunter/trace/marks.py. Nothing here may fail, print, or
+change what the program sees; when it has done its work it hands over to the sitecustomize that it hides, if there is
+one. It must be quick to import: os.path, and no types at run time.
 """
+# mypy: ignore-errors
+# ruff: noqa: PTH100, PTH120
 
 import os
 import sys

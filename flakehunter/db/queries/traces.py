@@ -1,0 +1,144 @@
+"""Write what `flakehunter trace` saw: an experiment with one trial, its processes, and its findings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from flakehunter.clock import utc_now
+from flakehunter.db.schema import Experiment, Finding, ProcessExit, Trial
+from flakehunter.model import EvidenceSource, Mechanism, TrialOutcome
+
+__all__ = ["StoredTrace", "TracedFinding", "TracedProcess", "times_to_death_ms", "write_trace"]
+
+
+@dataclass(frozen=True, slots=True)
+class TracedProcess:
+    """One process of the traced run; times are milliseconds after its first signal, None without one."""
+
+    pid: int
+    ppid: int
+    pgid: int | None
+    sid: int | None
+    argv: str
+    exit_status: int | None
+    survived: bool
+    time_to_exit_ms: float | None
+    time_to_reap_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TracedFinding:
+    """One finding; `file` is empty and `line` None where the source is not known."""
+
+    mechanism: Mechanism
+    file: str
+    line: int | None
+    score: float
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTrace:
+    """One traced run as it goes into the database; `test_id` is None for a command that is no known test."""
+
+    test_id: int | None
+    command: str
+    exit_code: int | None
+    duration_s: float
+    summary: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    processes: Sequence[TracedProcess]
+    findings: Sequence[TracedFinding]
+    started_at: datetime
+
+
+def write_trace(connection: Connection, project_id: int, trace: StoredTrace) -> int:
+    """Insert the trace and return the id of its experiment; the caller commits."""
+    experiment = connection.execute(
+        insert(Experiment)
+        .values(
+            project_id=project_id,
+            test_case_id=trace.test_id,
+            command=trace.command,
+            verdict=None,
+            mechanism=trace.findings[0].mechanism if trace.findings else None,
+            started_at=trace.started_at,
+            finished_at=utc_now(),
+            summary=dict(trace.summary),
+            machine=dict(trace.machine),
+        )
+        .returning(Experiment.id)
+    ).scalar_one()
+    trial = connection.execute(
+        insert(Trial)
+        .values(
+            experiment_id=experiment,
+            arm="trace",
+            stressor="none",
+            group_kill="",
+            ordinal=1,
+            outcome=_outcome(trace.exit_code),
+            exit_code=trace.exit_code,
+            duration_s=trace.duration_s,
+            message="",
+        )
+        .returning(Trial.id)
+    ).scalar_one()
+    if trace.processes:
+        connection.execute(insert(ProcessExit), [_process(int(trial), process) for process in trace.processes])
+    if trace.findings:
+        connection.execute(insert(Finding), [_finding(trace, finding) for finding in trace.findings])
+    return int(experiment)
+
+
+def _outcome(exit_code: int | None) -> TrialOutcome:
+    if exit_code is None:
+        return TrialOutcome.HUNG
+    return TrialOutcome.PASSED if exit_code == 0 else TrialOutcome.FAILED
+
+
+def _process(trial_id: int, process: TracedProcess) -> dict[str, Any]:
+    return {
+        "trial_id": trial_id,
+        "pid": process.pid,
+        "ppid": process.ppid,
+        "pgid": process.pgid,
+        "sid": process.sid,
+        "argv": process.argv,
+        "state": "S" if process.survived else "",
+        "exit_status": process.exit_status,
+        "survived": process.survived,
+        "time_to_exit_ms": process.time_to_exit_ms,
+        "time_to_reap_ms": process.time_to_reap_ms,
+    }
+
+
+def _finding(trace: StoredTrace, finding: TracedFinding) -> dict[str, Any]:
+    return {
+        "test_case_id": trace.test_id,
+        "mechanism": finding.mechanism,
+        "source": EvidenceSource.TRACE,
+        "file": finding.file,
+        "line": finding.line,
+        "score": finding.score,
+        "evidence": dict(finding.evidence),
+        "created_at": trace.started_at,
+    }
+
+
+def times_to_death_ms(connection: Connection, test_id: int) -> list[float]:
+    """Return the times from signal to exit that experiments with a stressor have measured for a test."""
+    query = (
+        select(ProcessExit.time_to_exit_ms)
+        .join(Trial, Trial.id == ProcessExit.trial_id)
+        .join(Experiment, Experiment.id == Trial.experiment_id)
+        .where(
+            Experiment.test_case_id == test_id,
+            Trial.stressor.not_in(("none", "control")),
+            ProcessExit.time_to_exit_ms.is_not(None),
+        )
+    )
+    return [float(time) for (time,) in connection.execute(query) if time is not None]
