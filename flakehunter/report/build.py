@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from flakehunter.db.queries import report as rows
 from flakehunter.errors import NothingToDoError
 from flakehunter.model import Mechanism, Outcome, TestIdentity, Verdict
-from flakehunter.report import experiments, timeline
+from flakehunter.report import experiments, heat, timeline
+from flakehunter.report.owners import Owners
 from flakehunter.report.views import (
     Cell,
     Commit,
@@ -23,6 +24,8 @@ from flakehunter.report.views import (
     LogLine,
     MechanismCount,
     Overview,
+    OwnerHealth,
+    Scope,
     Site,
     SourceFinding,
     TestPage,
@@ -51,22 +54,47 @@ class _History:
     bad_runs: Mapping[int, frozenset[int]]
     """Run ids by test in which it failed at least once."""
     slugs: Mapping[int, str]
+    owners: Mapping[int, str]
+    """Owners by test, separated by blanks; empty where no file says who owns what."""
 
 
-def build_site(connection: Connection, *, project: str | None = None, warning: str = "") -> Site:
-    """Read everything the report shows; `warning` is put on the first page.
+def build_site(
+    connection: Connection,
+    *,
+    project: str | None = None,
+    scope: Scope | None = None,
+    owners: Owners | None = None,
+    warning: str = "",
+) -> Site:
+    """Read everything the report shows, within `scope`; `warning` is put on the first page.
 
     Raises:
-        NothingToDoError: there are no runs (of that project) in the database.
+        NothingToDoError: there are no runs (of that project, in that scope) in the database.
     """
-    runs = rows.runs(connection, project)
-    if not runs:
+    scope = scope or Scope()
+    stored = rows.runs(connection, project)
+    if not stored:
         raise _nothing(connection, project)
+    runs = [run for run in stored if _in_scope(run, scope)]
+    if not runs:
+        raise NothingToDoError(f"there are no {scope.words or 'runs'}", hint="widen --since or --branch")
+    belongs = _owners_of_tests(connection, project, owners)
     by_id = {run.id: run for run in runs}
-    verdicts = rows.verdicts(connection, project)
-    flaky = {row.test_id for row in verdicts if row.verdict is Verdict.FLAKY}
+    judged = rows.verdicts(connection, project)
+    verdicts = [row for row in judged if not scope.owner or scope.owner in belongs.get(row.test_id, "").split()]
+    if scope.owner and not any(scope.owner in names.split() for names in belongs.values()):
+        raise NothingToDoError(
+            f"no test belongs to {scope.owner}",
+            hint="owners: " + ", ".join(sorted({name for names in belongs.values() for name in names.split()}))
+            if belongs
+            else "give a CODEOWNERS file with --codeowners",
+        )
+    flaky = {row.test_id for row in judged if row.verdict is Verdict.FLAKY}
     bad = [row for row in rows.bad_results(connection) if row.run_id in by_id]
     retried = [row for row in rows.retried_results(connection) if row.run_id in by_id]
+    lost = timeline.losses(bad, retried, flaky)
+    if scope.owner:
+        lost = timeline.losses_with(lost, {row.test_id for row in verdicts})
     bad_runs: dict[int, set[int]] = defaultdict(set)
     for row in bad:
         bad_runs[row.test_id].add(row.run_id)
@@ -74,17 +102,36 @@ def build_site(connection: Connection, *, project: str | None = None, warning: s
         runs=by_id,
         commits=timeline.order_commits(runs),
         totals={id_: total for id_, total in rows.run_totals(connection).items() if id_ in by_id},
-        lost=timeline.losses(bad, retried, flaky),
+        lost=lost,
         bad_runs={test: frozenset(ids) for test, ids in bad_runs.items()},
         slugs={row.test_id: slug(row.identity) for row in verdicts},
+        owners=belongs,
     )
     pages = _pages(connection, verdicts, history, project)
-    overview = _overview(connection, project, history, [page.summary for page in pages], warning)
+    overview = _overview(connection, project, history, pages, scope, warning)
     by_mechanism: dict[Mechanism, list[TestSummary]] = {mechanism: [] for mechanism in Mechanism}
     for summary in overview.flaky:
         if summary.mechanism is not None:
             by_mechanism[summary.mechanism].append(summary)
-    return Site(overview, pages, by_mechanism)
+    return Site(overview, pages, by_mechanism=by_mechanism)
+
+
+def _in_scope(run: rows.RunRow, scope: Scope) -> bool:
+    if scope.since is not None and (run.started_at is None or run.started_at < scope.since):
+        return False
+    return not scope.branch or run.branch == scope.branch
+
+
+def _owners_of_tests(connection: Connection, project: str | None, owners: Owners | None) -> dict[int, str]:
+    if owners is None:
+        return {}
+    belongs = {}
+    for test, file, classname, framework in rows.test_places(connection, project):
+        if not file:
+            # Artifacts that name no file: vitest's class names are files, pytest's are dotted modules.
+            file = classname if "/" in classname else classname.replace(".", "/") + ".py" * (framework == "pytest")
+        belongs[test] = owners.of(file)
+    return belongs
 
 
 def _nothing(connection: Connection, project: str | None) -> NothingToDoError:
@@ -180,6 +227,7 @@ def _summary(verdict: rows.VerdictRow, own: Sequence[rows.ResultRow], history: _
         framework=verdict.framework,
         file=verdict.file,
         line=verdict.line,
+        owner=history.owners.get(verdict.test_id, ""),
     )
 
 
@@ -290,9 +338,11 @@ def _overview(
     connection: Connection,
     project: str | None,
     history: _History,
-    summaries: Sequence[TestSummary],
+    pages: Sequence[TestPage],
+    scope: Scope,
     warning: str,
 ) -> Overview:
+    summaries = [page.summary for page in pages]
     runs = list(history.runs.values())
     flaky = sorted(
         (row for row in summaries if row.verdict is Verdict.FLAKY),
@@ -322,5 +372,20 @@ def _overview(
         flaky=flaky,
         broken=[row for row in summaries if row.verdict is Verdict.BROKEN],
         unsure=[row for row in summaries if row.verdict is Verdict.UNKNOWN],
+        heat=heat.heat_map(pages, history.commits),
+        owners=_owner_health(history, summaries),
+        scope=scope,
         warning=warning,
     )
+
+
+def _owner_health(history: _History, summaries: Sequence[TestSummary]) -> list[OwnerHealth]:
+    tests = Counter(name for names in history.owners.values() for name in names.split())
+    found = []
+    for owner, count in tests.items():
+        own = [row for row in summaries if owner in row.owner.split()]
+        flaky = [row for row in own if row.verdict is Verdict.FLAKY]
+        broken = sum(row.verdict is Verdict.BROKEN for row in own)
+        lost_jobs, lost_s = sum(row.lost_jobs for row in flaky), sum(row.lost_s for row in flaky)
+        found.append(OwnerHealth(owner, count, len(flaky), broken, lost_jobs, lost_s))
+    return sorted(found, key=lambda row: (-row.lost_jobs, -row.flaky, -row.broken, row.owner))

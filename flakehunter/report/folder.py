@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from flakehunter.errors import UsageError
 from flakehunter.model import SCHEMA_VERSION
@@ -26,8 +27,19 @@ class Written:
     """Files in the folder that are not ours; they were left alone."""
 
 
-def write_site(files: Iterable[tuple[str, str]], folder: Path) -> Written:
+def read_list(folder: Path) -> dict[str, Any]:
+    """Return what the report before kept in `folder`; empty where there is none, or none that can be read."""
+    try:
+        document = json.loads((folder / LIST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def write_site(files: Iterable[tuple[str, str]], folder: Path, *, keep: Mapping[str, object] | None = None) -> Written:
     """Write (relative path, text) pairs below `folder`, which is made where it is missing.
+
+    `keep` goes into the list of files, for the next report to read with `read_list`.
 
     Raises:
         UsageError: the folder cannot be written, or a file that is not ours is in the way; nothing was changed then.
@@ -37,13 +49,14 @@ def write_site(files: Iterable[tuple[str, str]], folder: Path) -> Written:
         raise UsageError(f"{folder} is not a folder", hint="give another with -o DIR")
     try:
         known = _known(folder)
+        told = dict(keep or {})
         _refuse_foreign(folder, pages, known)
         folder.mkdir(parents=True, exist_ok=True)
         # Both the old and the new names are ours from now on, even if we are ended half-way.
-        _write_list(folder, {*known, *pages})
+        _write_list(folder, {*known, *pages}, read_list(folder))
         size = sum(_write(folder / name, content) for name, content in pages.items())
         removed = _remove(folder, known - set(pages))
-        _write_list(folder, set(pages))
+        _write_list(folder, set(pages), told)
     except OSError as error:
         raise UsageError(
             f"cannot write the report: {error.filename or folder}: {error.strerror or error}",
@@ -54,13 +67,7 @@ def write_site(files: Iterable[tuple[str, str]], folder: Path) -> Written:
 
 def _known(folder: Path) -> set[str]:
     """Return the names in the list of the report before, without any that would lead out of the folder."""
-    try:
-        document = json.loads((folder / LIST).read_text(encoding="utf-8"))
-        names = document["files"]
-    except FileNotFoundError:
-        return set()
-    except (ValueError, KeyError, TypeError):
-        return set()
+    names = read_list(folder).get("files")
     if not isinstance(names, list):
         return set()
     paths = [PurePosixPath(name) for name in names if isinstance(name, str)]
@@ -85,9 +92,9 @@ def _write(path: Path, content: str) -> int:
     return len(data)
 
 
-def _write_list(folder: Path, names: Iterable[str]) -> None:
-    document = {"schema_version": SCHEMA_VERSION, "files": sorted(names)}
-    _write(folder / LIST, json.dumps(document, indent=1) + "\n")
+def _write_list(folder: Path, names: Iterable[str], keep: Mapping[str, object]) -> None:
+    document = {**keep, "schema_version": SCHEMA_VERSION, "files": sorted(names)}
+    _write(folder / LIST, json.dumps(document, indent=1, sort_keys=True) + "\n")
 
 
 def _remove(folder: Path, names: Iterable[str]) -> int:

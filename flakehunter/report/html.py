@@ -77,6 +77,7 @@ def _environment(templates: Path | None) -> Environment:
         minute=text.minute,
         number=text.number,
         plural=text.plural,
+        signed=text.signed,
         durations=charts.describe,
         describe=describe_cell,
         counts=describe_commit,

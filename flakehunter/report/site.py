@@ -1,16 +1,20 @@
 """The one call of `flakehunter report`: from a database to a folder of pages."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from flakehunter.db.engine import readonly
 from flakehunter.db.queries.report import freshness
 from flakehunter.report.build import build_site
-from flakehunter.report.folder import Written, write_site
+from flakehunter.report.changes import State, compare, state_of
+from flakehunter.report.folder import Written, read_list, write_site
 from flakehunter.report.html import render
-from flakehunter.report.views import Overview
+from flakehunter.report.owners import Owners
+from flakehunter.report.views import Changes, Overview, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,8 @@ class Report:
 
     written: Written
     overview: Overview
+    changes: Changes | None
+    """Since the report that was in the folder; None where there was none."""
 
 
 def verdicts_are_current(engine: Engine, project: str | None = None) -> bool:
@@ -28,17 +34,42 @@ def verdicts_are_current(engine: Engine, project: str | None = None) -> bool:
         return not found.missing and not found.stale
 
 
-def write_report(engine: Engine, folder: Path, *, project: str | None = None, templates: Path | None = None) -> Report:
-    """Write the site of a project, or of all, into `folder`.
+def write_report(
+    engine: Engine,
+    folder: Path,
+    *,
+    project: str | None = None,
+    scope: Scope | None = None,
+    owners: Owners | None = None,
+    templates: Path | None = None,
+) -> Report:
+    """Write the site of a project, or of all, into `folder`, with what changed since the report that is there.
 
     Raises:
-        NothingToDoError: the database has no runs.
+        NothingToDoError: the database has no runs, or none in `scope`.
         UsageError: the folder cannot be written, or files that are not ours are in the way.
     """
     with readonly(engine).connect() as connection:
-        site = build_site(connection, project=project, warning=_warning(connection, project))
-    written = write_site(render(site, templates=templates), folder)
-    return Report(written, site.overview)
+        warning = _warning(connection, project)
+        site = build_site(connection, project=project, scope=scope, owners=owners, warning=warning)
+    state = state_of(site.overview)
+    base = _compared_with(read_list(folder), state)
+    if base is not None:
+        slugs = {page.summary.identity.key.hex(): page.summary.slug for page in site.pages}
+        site = replace(site, changes=compare(base, state, slugs))
+    keep = {"state": state.as_document(), "previous": base.as_document() if base else None}
+    written = write_site(render(site, templates=templates), folder, keep=keep)
+    return Report(written, site.overview, site.changes)
+
+
+def _compared_with(document: Mapping[str, Any], state: State) -> State | None:
+    """Return the state that this report is compared with: that of the last one that said something else.
+
+    So a report written twice from the same data says the same both times.
+    """
+    stored, previous = State.of_document(document.get("state")), State.of_document(document.get("previous"))
+    base = previous if stored == state else stored
+    return base if base is not None and base.scope == state.scope else None
 
 
 def _warning(connection: Connection, project: str | None) -> str:

@@ -111,3 +111,8 @@ def number(value: int) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """Return a count with its noun."""
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def signed(count: int, one: str) -> str:
+    """Return how many of something came, or went, with its noun."""
+    return f"{plural(count, one)} more" if count >= 0 else f"{plural(-count, one)} fewer"

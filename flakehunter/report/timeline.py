@@ -68,6 +68,13 @@ def losses(bad: Iterable[ResultRow], retried: Iterable[ResultRow], flaky: set[in
     return {run: RunLoss(frozenset(ours), frozenset(other)) for run, (ours, other) in red.items()}
 
 
+def losses_with(lost: Mapping[int, RunLoss], tests: set[int]) -> dict[int, RunLoss]:
+    """Return the losses in which one of `tests` has a part; to its owner, all other red runs are someone else's."""
+    return {
+        run: loss if loss.flaky & tests else RunLoss(frozenset(), loss.flaky | loss.other) for run, loss in lost.items()
+    }
+
+
 def cost(
     runs: Sequence[RunRow],
     totals: Mapping[int, RunTotals],

@@ -241,6 +241,87 @@ class MechanismCount:
 
 
 @dataclass(frozen=True, slots=True)
+class HeatCell:
+    """A test at a commit: how many of its attempts failed."""
+
+    bad: int
+    attempts: int
+    """Without those that were skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Tests by commits, as far as they fit on a page; a cell is None where the test did not run."""
+
+    commits: Sequence[Commit]
+    rows: Sequence[tuple[TestSummary, Sequence[HeatCell | None]]]
+    hidden_tests: int
+    hidden_commits: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerHealth:
+    """The tests of one owner."""
+
+    owner: str
+    tests: int
+    flaky: int
+    broken: int
+    lost_jobs: int
+    lost_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a test; rates are None where it was, or is, not flaky."""
+
+    label: str
+    slug: str | None
+    before: float | None
+    after: float | None
+    now: Verdict | None
+    """None for a test that is healthy now, or gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed since an earlier report."""
+
+    until: str
+    """Day of the newest run that the earlier report knew."""
+    runs: int
+    """Jobs that came since."""
+    lost: int
+    """Jobs lost to flakes alone since."""
+    new: Sequence[Change]
+    healed: Sequence[Change]
+    worse: Sequence[Change]
+    better: Sequence[Change]
+
+    @property
+    def any(self) -> bool:
+        """Whether any test changed."""
+        return bool(self.new or self.healed or self.worse or self.better)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a report is limited to; all runs of all tests where nothing is said."""
+
+    since: datetime | None = None
+    branch: str = ""
+    owner: str = ""
+
+    @property
+    def words(self) -> str:
+        """Return the limits in words; empty for none."""
+        parts = [f"runs since {self.since.date().isoformat()}"] if self.since else []
+        parts += [f"branch {self.branch}"] if self.branch else []
+        parts += [f"tests of {self.owner}"] if self.owner else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """Everything on the first page."""
 
@@ -259,6 +340,10 @@ class Overview:
     """Worst first: by lost jobs, then by rate."""
     broken: Sequence[TestSummary]
     unsure: Sequence[TestSummary]
+    heat: HeatMap
+    owners: Sequence[OwnerHealth]
+    """Empty where no file says who owns what."""
+    scope: Scope
     warning: str = ""
     """What is wrong with the verdicts, such as that they are older than the newest results."""
 
@@ -269,4 +354,5 @@ class Site:
 
     overview: Overview
     pages: Sequence[TestPage]
+    changes: Changes | None = None
     by_mechanism: Mapping[Mechanism, Sequence[TestSummary]] = field(default_factory=dict)

@@ -91,7 +91,12 @@ def test_filter_sort_and_copy_work(browser: Browser, team_site: Path) -> None:
     page.get_by_label("Words in the row").fill("")
     page.get_by_label("Mechanism", exact=True).select_option("check-before-exit")
     assert [row.is_visible() for row in rows.all()] == [True, False]
-    page.get_by_label("Mechanism", exact=True).select_option("")
+    assert page.locator("#heat-table tbody tr:visible").count() == 1, "the heat map follows"
+    assert page.url.endswith("#?mechanism=check-before-exit")
+    page.reload()
+    assert [row.is_visible() for row in rows.all()] == [True, False], "the address keeps the filter"
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_function("document.querySelectorAll('#flaky-table tbody tr:not([hidden])').length === 2")
     page.locator("#flaky-table th", has_text="Jobs lost").click()
     page.locator("#flaky-table th", has_text="Jobs lost").click()
     page.wait_for_selector("#flaky-table th[aria-sort=ascending]")

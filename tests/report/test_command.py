@@ -91,6 +91,8 @@ def test_a_file_that_is_no_database_is_a_database_error(run: Run, tmp_path: Path
         (["-o", "taken"], "is in the way and was not written by flakehunter report"),
         (["-o", "team.db"], "is not a folder"),
         (["-o", "site", "--templates", "missing"], "there is no template folder missing"),
+        (["-o", "site", "--since", "yesterday"], "--since 'yesterday' is no day"),
+        (["-o", "site", "--codeowners", "missing"], "cannot read missing: No such file"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -103,6 +105,17 @@ def test_wrong_input_is_one_line_and_a_hint(run: Run, tmp_path: Path, arguments:
     assert says in err
     assert "\n  hint: " in err
     assert (tmp_path / "taken/index.html").read_text() == "mine"
+
+
+def test_limits_are_told_on_the_page(run: Run, tmp_path: Path) -> None:
+    team_history(tmp_path / "team.db")
+    (tmp_path / "CODEOWNERS").write_text("*.ts @web\n")
+    code, _out, err = run("report", "--db", "team.db", "-o", "site", "--owner", "@web", "--since", "2026-04-01")
+    assert code == ExitCode.OK
+    assert "1 flaky test of 10" in err
+    page = (tmp_path / "site/index.html").read_text(encoding="utf-8")
+    assert "Limited to <b>runs since 2026-04-01, tests of @web</b>" in page
+    assert run("report", "--db", "team.db", "-o", "site", "--since", "1d")[0] == ExitCode.NOTHING
 
 
 def test_a_report_reads_and_changes_nothing(run: Run, tmp_path: Path) -> None:

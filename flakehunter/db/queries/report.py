@@ -337,6 +337,16 @@ def retried_results(connection: Connection) -> list[ResultRow]:
     return [ResultRow(*row) for row in connection.execute(query)]
 
 
+def test_places(connection: Connection, project: str | None) -> list[tuple[int, str, str, str]]:
+    """Return (id, file, class name, framework) of every test."""
+    query = (
+        select(TestCase.id, TestCase.file, TestCase.classname, TestCase.framework)
+        .join(Project, Project.id == TestCase.project_id)
+        .order_by(TestCase.id)
+    )
+    return [tuple(row) for row in connection.execute(_of_project(query, project))]
+
+
 def results_of(connection: Connection, test_ids: Sequence[int]) -> list[ResultRow]:
     """Return every attempt of the given tests, in the order they were stored."""
     found: list[ResultRow] = []
