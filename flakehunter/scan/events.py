@@ -127,7 +127,6 @@ class Call:
     expect: Expect
     text: str
     awaited: bool = False
-    tolerant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

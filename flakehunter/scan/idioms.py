@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from flakehunter.scan.events import Alive, Kind, Scope
 
@@ -46,12 +46,10 @@ class Idiom:
     def _unless(self) -> re.Pattern[str] | None:
         return re.compile(self.unless) if self.unless else None
 
-    def fits(self, path: str, source: str) -> bool:
-        """Whether a call with this `path` and `source` is the idiom."""
-        return bool(
-            self.matches.search(path)
-            and (self._needs is None or self._needs.search(source))
-            and (self._unless is None or not self._unless.search(source))
+    def accepts(self, source: str) -> bool:
+        """Whether a call whose path matches, with this `source`, is the idiom."""
+        return (self._needs is None or bool(self._needs.search(source))) and (
+            self._unless is None or not self._unless.search(source)
         )
 
 
@@ -220,3 +218,13 @@ READING_FILE = re.compile(
 )
 """Reading a file says nothing of a child: it may hold what was there before."""
 READING_PID = re.compile(r"(?i)read\w*pid|pid\w*from|get\w*(?:child|worker|grandchild)\w*pid|(?:child|grandchild|worker)_?pids?$")
+
+
+@lru_cache(maxsize=50_000)
+def speaks(name: str) -> bool:
+    """Whether the name of an unknown function says something that the rules use."""
+    return name in ADDING or any(p.search(name) for p in (ALIVE_NAME, DEAD_NAME, POLLING, KILLING, WAITING, READYING))
+
+
+ADDING = frozenset({"append", "push", "add", "push_back", "Add", "append!", "<<"})
+"""Calls that put a process into a collection."""

@@ -1,7 +1,7 @@
 """Turn the syntax tree of a function into events and the control flow that orders them, for all languages but bash."""
 
 import re
-from functools import lru_cache
+from collections.abc import Container
 
 from tree_sitter import Node
 
@@ -74,26 +74,23 @@ _PARSES = re.compile(
 )
 _OWN_PID = re.compile(r"\.pid\b|\.Pid\b|\bid\(\)|getpgid|\.Id\b|->pid|getPid|get_pid|\bpid\(\)")
 _JUMPS = re.compile(r"\b(?:break|return|done|last|throw|raise|exit|next|panic|abort|_exit|execv?\w*|Exit|die|fail|Fatal\w*)\b")
+_NAME = re.compile(r"(?<![\w.])@{0,2}[A-Za-z_][\w.]*(?!\w)")
 _LEAVES = re.compile(r"\b(?:break|return|last)\b")
 _CHILD_SIDE = re.compile(r"^\(?\s*(?:!\s*\w+|not \w+|\w*pid\w*\s*===?\s*0|0\s*===?\s*\w+|\w+\s*===?\s*0|\w+(?:\.|->)?is_child\(\)|\w+\.nil\?)\s*\)?:?$")
 _TIMEBOX = re.compile(r"(?:^|\.)(?:wait_for|timeout|timeout_at|fail_after|move_on_after|withTimeout|withTimeoutOrNull|WithTimeout|assertTimeoutPreemptively)$")
 
 
-@lru_cache(maxsize=20000)
-def _matching(idioms_: tuple[Idiom, ...], dotted: str) -> tuple[Idiom, ...]:
-    return tuple(idiom for idiom in idioms_ if idiom.matches.search(dotted))
-
-
 def idiom_of(spec: Spec, dotted: str, source: str) -> Idiom | None:
     """Return the first idiom of the language that a call with this path and source is."""
-    return next((i for i in _matching(spec.idioms, dotted) if i.fits(dotted, source)), None)
+    return next((i for i in spec.fitting(dotted) if i.accepts(source)), None)
 
 
 class Lowering:
     """Lowers one function; makes no judgement, only notes what happens in which order."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, helpers: Container[str] = ()) -> None:
         self.spec = spec
+        self.helpers = helpers
         self.look_names: set[str] = set()
         self.constants: dict[str, str] = {}
         self.strings: list[str] = []
@@ -211,11 +208,12 @@ class Lowering:
                 out[marked] = _with_script(out[marked], text(then))
                 out.extend(self._flow_of(*rest))
                 return
-            then_text, else_text = context.branches(node)
-            if node.type.startswith("unless"):
-                then_text, else_text = else_text, then_text
-            fails = "then-fails" if expectation.FAILS.search(then_text) else "else-fails" if expectation.FAILS.search(else_text) else ""
-            self._use(condition, fails, out)
+            if not self.look_names.isdisjoint(_NAME.findall(source)):
+                then_text, else_text = context.branches(node)
+                if node.type.startswith("unless"):
+                    then_text, else_text = else_text, then_text
+                fails = "then-fails" if expectation.FAILS.search(then_text) else "else-fails" if expectation.FAILS.search(else_text) else ""
+                self._use(condition, fails, out)
         alternatives = [self._flow_of(then), self._flow_of(*rest)]
         jumps = (_ends_in_jump(then), any(_ends_in_jump(n) for n in rest))
         if any(alternatives):
@@ -255,7 +253,9 @@ class Lowering:
 
     def _polling(self, node: Node, checked: Flow, body: Flow, condition: Node | None) -> tuple[bool, float | None, tuple[str, ...]]:
         """Return whether the loop polls, its deadline in seconds, and the names it may poll through a helper."""
-        source = text(node)
+        source = text(node) if any(isinstance(s, Event | Call) for s in walk((*checked, *body))) else ""
+        if not source:
+            return False, None, ()
         condition_text = text(condition)
         pauses = [e for e in events(body, Kind.SLEEP)] + [e for e in events(body, Kind.WAIT) if e.timeout_s is not None]
         pauses += [e for e in events(checked, Kind.WAIT) if e.timeout_s is not None]
@@ -269,7 +269,7 @@ class Lowering:
         polls = polls or (bool(pauses) and leaves and binds)
         maybe = bool(pauses) or condition is not None
         names = tuple({n for s in walk((*checked, *body)) if isinstance(s, Call) for arg in (*s.args, s.receiver) for n in arg}) if maybe and not polls else ()
-        return polls, self._deadline(source, condition_text, pauses), names
+        return polls, self._deadline(source, condition_text, pauses) if polls or names else None, names
 
     def _deadline(self, source: str, condition: str, pauses: list[Event]) -> float | None:
         for name in re.findall(r"\b(\w*(?:deadline|end|stop|limit|until|timeout|expire|give_up|max|start)\w*)\b", condition or source, re.IGNORECASE):
@@ -376,7 +376,7 @@ class Lowering:
         targets = self._targets(left)
         if right.type in self.spec.closures or right.type in ("function_expression",):
             return  # a helper of its own
-        source = text(right)
+        source = text(right) if right.end_byte - right.start_byte < 2000 else text(right)[:2000]
         value = self._flow_of(right)
         for target in targets:
             if len(source) < 400:
@@ -435,10 +435,10 @@ class Lowering:
         if not self.spec.properties or (node.parent is not None and node.parent.type in CALLS and child(node.parent, "function") == node):
             return
         dotted = f"{path(receiver)}.{text(name)}"
-        for idiom in _matching(self.spec.properties, dotted):
+        for idiom in self.spec.fitting(dotted, properties=True):
             source = text(receiver)
             expect = context.expected(node, idiom.alive, self.spec)
-            if idiom.fits(dotted, text(node)) and not _assigned(node):
+            if idiom.accepts(text(node)) and not _assigned(node):
                 out.append(Event(idiom.kind, _line(name or node), names_in(source), text(node), alive=idiom.alive, expect=expect,
                                  counts_zombies=idiom.counts_zombies, needs_known=idiom.known))  # fmt: skip
                 return
@@ -448,7 +448,7 @@ class Lowering:
             return
         root = context.chain_root(node) if branch == "assert" else node
         source = re.sub(r"\s+", " ", text(root))
-        used = [name for name in self.look_names if re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", source)]
+        used = sorted(self.look_names.intersection(_NAME.findall(source)))
         if used:
             marked = re.sub(rf"(?<![\w.])(?:{'|'.join(map(re.escape, used))})(?!\w)", "@", source)
             out.append(Use(_line(node), tuple(used), marked, branch))
@@ -487,10 +487,11 @@ class Lowering:
             self._use(node, "assert", out)
         if idioms.POLLING.search(dotted) and not closures and any(a.type in ("identifier", "attribute", "lambda") for a in plain) and not idioms.ALIVE_NAME.search(last):
             names = tuple(n for a in plain for n in names_in(text(a)))
-            out.append(Call(line, last, dotted, names_in(text(receiver)), tuple(names_in(text(a)) for a in plain), Expect.LOOP, source[:400], tolerant=True))
+            out.append(Call(line, last, dotted, names_in(text(receiver)), tuple(names_in(text(a)) for a in plain), Expect.LOOP, source[:400]))
             del names
             return
-        out.append(self._helper(node, receiver, dotted, last, plain, line, source))
+        if last in self.helpers or idioms.speaks(last):
+            out.append(self._helper(node, receiver, dotted, last, plain, line, source))
 
     def _helper(self, node: Node, receiver: Node | None, dotted: str, last: str, plain: list[Node], line: int, source: str) -> Call:
         alive = Alive.FALSE if idioms.DEAD_NAME.search(last) else Alive.TRUE
@@ -503,7 +504,6 @@ class Lowering:
             expect=context.expected(node, alive, self.spec),
             text=source[:400],
             awaited=node.parent is not None and node.parent.type in ("await_expression", "await"),
-            tolerant=context.is_tolerant(node, self.spec, escalates=True),
         )
 
     def _closures(self, node: Node) -> list[Node]:

@@ -14,12 +14,15 @@ from flakehunter.scan.processes import BACKGROUND, HANDLERS, LEAVES_GROUP
 from flakehunter.scan.lowering import TEST_CALLS, Lowering
 from flakehunter.scan.syntax import ASSIGNMENTS, CALLS, STRINGS, Spec, arguments, callee, child, path, text
 
-INTERESTING = re.compile(
-    rb"[kK]ill|[Tt]erminat|[dD]estroy|[aA]bort|send_signal|AssignProcess|cgroup\.procs|cg_enter|[cC]ancel|Signal\(|\.stop\b|\bSIG[A-Z]|SIG_|CloseMainWindow|"
-    rb"Popen|spawn|\bfork|\.start\(|\.Start\(|proc_open|create_subprocess|AddProcess|AddProc|TERM|&$",
-    re.MULTILINE,
+ENDS = re.compile(
+    rb"[kK]ill|[Tt]erminat|[dD]estroy|[aA]bort\(|send_signal|AssignProcess|cgroup\.procs|cg_enter|[cC]ancel\(|\.Signal\(|\.signal\(|SIG[A-Z]|CloseMainWindow|"
+    rb"AddProc|AssignProc|\.stop\("
 )
-"""A function without one of these neither signals nor starts a process, and is only looked at as a helper."""
+"""A function without one of these ends no process itself."""
+STARTS = re.compile(rb"Popen|[sS]pawn|\bv?fork|\.[sS]tart\(|proc_open|create_subprocess|CreateProcess")
+"""A function without one of these starts no process itself."""
+_PLAIN = frozenset("run main get set close send call setup setUp tearDown test start stop add new init write read open exit exec wait".split())
+"""Names that too many functions have: a call of one does not make a function worth judging."""
 MAX_HELPER_BYTES = 2_000_000
 MAX_SIBLINGS = 300
 _CONSTANT = re.compile(
@@ -59,6 +62,9 @@ class Module:
         self._spawned: dict[str, str] | None = None
         self._tainted: set[str] | None = None
         self._constants: dict[str, str] | None = None
+        self._offsets: tuple[list[int], list[int]] | None = None
+        self._helpers: set[str] | None = None
+        self._found: dict[str, Function | None] = {}
 
     @property
     def has_errors(self) -> bool:
@@ -105,7 +111,8 @@ class Module:
     def units(self) -> Iterator[Function]:
         """Yield the functions and tests in which something may be signalled, lowered; the script itself last."""
         self.functions()
-        starts = [found.start() for found in INTERESTING.finditer(self.source)]
+        ends, begins = self._marks()
+        starts = ends + [start for start in begins if _waits_after(self.source, start)]
         tainted = self._tainted_names()
         if tainted:
             calls = re.compile(rb"\b(?:" + b"|".join(re.escape(n.encode()) for n in sorted(tainted)) + rb")\b")
@@ -124,6 +131,12 @@ class Module:
                 before = block.prev_named_sibling
                 yield self.lower(block, test_title(before.named_children[0]) if before is not None and before.named_child_count else "<block>")
 
+    def _marks(self) -> tuple[list[int], list[int]]:
+        """Return the sorted offsets of words that end processes, and of words that start them."""
+        if self._offsets is None:
+            self._offsets = ([m.start() for m in ENDS.finditer(self.source)], [m.start() for m in STARTS.finditer(self.source)])
+        return self._offsets
+
     def _is_unit(self, node: Node) -> bool:
         parent = node.parent
         if parent is not None and parent.type in ASSIGNMENTS | {"pair", "public_field_definition", "field_definition"}:
@@ -137,10 +150,7 @@ class Module:
     def _tainted_names(self) -> set[str]:
         """Return the names of helpers, here and in imported modules, that start or signal something."""
         if self._tainted is None:
-            self._tainted = set()
-            for name, node in self.functions().items():
-                if len(name) > 2 and re.fullmatch(r"[\w?!]+", name) and INTERESTING.search(self.source, node.start_byte, node.end_byte):
-                    self._tainted.add(name)
+            self._tainted = self.own_tainted()
             for other in self.imported():
                 self._tainted |= {n for n in other.own_tainted() if n.encode() in self.source}
         return self._tainted
@@ -150,16 +160,20 @@ class Module:
         return {
             name
             for name, node in self.functions().items()
-            if len(name) > 2 and re.fullmatch(r"[\w?!]+", name) and INTERESTING.search(self.source, node.start_byte, node.end_byte)
+            if len(name) > 3
+            and name not in _PLAIN
+            and not name.startswith(("__", "test"))
+            and re.fullmatch(r"[\w?!]+", name)
+            and any(_holds(marks, node.start_byte, node.end_byte) for marks in self._marks())
         }
 
     def lower(self, node: Node, name: str) -> Function:
         """Return the lowered form of a function node; kept for the next caller."""
         found = self._lowered.get(node.id)
         if found is None:
-            lowering = (self.spec.lowering or Lowering)(self.spec)
+            lowering = (self.spec.lowering or Lowering)(self.spec, self._helper_names())
             found = lowering.function(node, name)
-            scripts = [script for constant, script in self._scripts().items() if re.search(rf"\b{re.escape(constant)}\b", text(node))]
+            scripts = [script for constant, script in self._scripts().items() if constant.encode() in (node.text or b"")]
             if scripts and node.parent is not None:
                 found = replace(found, strings="\n".join([found.strings, *scripts]))
             self._lowered[node.id] = found
@@ -169,7 +183,7 @@ class Module:
         """Return the string constants of the file that are scripts with signal handlers or processes of their own."""
         if self._constants is None:
             source = self.source.decode("utf-8", "replace")
-            wanted = HANDLERS.search(source) or LEAVES_GROUP.search(source) or BACKGROUND.search(source)
+            wanted = any(word in source for word in ("trap", "signal(", "signal.signal", "setsid", "nohup", "on('SIG", "& ", "daemon"))
             found = _CONSTANT.finditer(source) if wanted else ()
             self._constants = {m[1]: m[0] for m in found if HANDLERS.search(m[0]) or LEAVES_GROUP.search(m[0]) or BACKGROUND.search(m[0])}
         return self._constants
@@ -181,9 +195,21 @@ class Module:
         del function
         if name.startswith("fixture:"):
             return self._fixture(name.removeprefix("fixture:")) if self.spec.name == "python" else None
-        node = self.functions().get(name)
-        found = self.lower(node, name) if node is not None else self._imported_function(name)
-        return found if found is not None and _acts(found) else None
+        if name not in self._found:
+            node = self.functions().get(name)
+            found = self.lower(node, name) if node is not None else self._imported_function(name)
+            self._found[name] = found if found is not None and _acts(found) else None
+        return self._found[name]
+
+    def _helper_names(self) -> set[str]:
+        """Return the names of all functions that may be found: here, in imported modules, in the folder."""
+        if self._helpers is None:
+            self._helpers = set(self.functions())
+            for other in self.imported():
+                self._helpers |= other.functions().keys()
+            if self.spec.same_folder:
+                self._helpers |= _folder_index(str(self.file.parent), self.spec.suffixes).keys()
+        return self._helpers
 
     def _fixture(self, name: str) -> Function | None:
         node = self.functions().get(name)
@@ -220,7 +246,7 @@ class Module:
                 found = self._resolve(stem)
                 if found is not None and found != self.file and found not in self._imports:
                     self._imports.append(found)
-        return [module for file in self._imports[:20] if (module := load(str(file))) is not None]
+        return [module for file in self._imports[:20] if (module := load_helpers(str(file))) is not None]
 
     def _resolve(self, stem: str) -> Path | None:
         suffixes = [*self.spec.suffixes]
@@ -242,8 +268,15 @@ class Module:
         """Return the names that any function of the file stores a started process in, with the source of the start."""
         if self._spawned is None:
             self._spawned = {}
-            for function in list(self.units()):
-                for step in walk(function.flow):
+            self.functions()
+            _, begins = self._marks()
+            for node in self._nodes:
+                if not _holds(begins, node.start_byte, node.end_byte):
+                    continue
+                name = self._name(node)
+                if not name or (node.type in self.spec.closures and not self._is_unit(node)):
+                    continue
+                for step in walk(self.lower(node, name).flow):
                     if isinstance(step, Store):
                         self._note_start(step)
         return self._spawned
@@ -260,6 +293,12 @@ class Module:
         if started is not None:
             for target in step.targets:
                 self._spawned.setdefault(target, started)
+
+
+def _waits_after(source: bytes, start: int) -> bool:
+    """Whether a pause or the word pid comes soon after a start: only then is a start without a signal worth a look."""
+    part = source[start : start + 2000]
+    return b"leep" in part or b"pid" in part or b"elay(" in part
 
 
 def _acts(function: Function) -> bool:
@@ -313,6 +352,19 @@ def load(file: str) -> Module | None:
         return None
     spec = languages.of_file(location.name, source[:128])
     return Module(location, spec, source) if spec is not None else None
+
+
+@lru_cache(maxsize=1024)
+def load_helpers(file: str) -> Module | None:
+    """Return the parsed module at `file` when it may hold helpers for processes."""
+    try:
+        location = Path(file)
+        if location.stat().st_size > MAX_HELPER_BYTES:
+            return None
+        source = location.read_bytes()
+    except OSError:
+        return None
+    return load(file) if any(word in source for word in (b"kill", b"Kill", b"erminate", b"estroy", b"waitpid", b"spawn", b"Popen", b"/proc/", b"alive", b"Alive")) else None
 
 
 @lru_cache(maxsize=64)

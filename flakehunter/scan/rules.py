@@ -264,7 +264,7 @@ class Machine:
                 self._all_ordered(derived=False)
             if idioms.READYING.search(step.name):
                 self._all_ready()
-        elif step.name in ("append", "push", "add", "push_back", "Add", "append!", "<<") and step.receiver:
+        elif step.name in idioms.ADDING and step.receiver:
             given = self._known(names)
             made = [n for n, p in self.state.processes.items() if p.own]
             if (given or made) and step.receiver[0] not in self.state.names:

@@ -83,6 +83,19 @@ class Spec:
     """The class that lowers functions, where it is not `lowering.Lowering`."""
 
     @cached_property
+    def by_path(self) -> dict[tuple[str, bool], tuple[Idiom, ...]]:
+        """Idioms whose pattern fits a dotted path, filled as paths are met; the flag says properties."""
+        return {}
+
+    def fitting(self, dotted: str, *, properties: bool = False) -> tuple[Idiom, ...]:
+        """Return the idioms that a call or a property with this dotted path may be."""
+        found = self.by_path.get((dotted, properties))
+        if found is None:
+            idioms = self.properties if properties else self.idioms
+            found = self.by_path[(dotted, properties)] = tuple(i for i in idioms if i.matches.search(dotted))
+        return found
+
+    @cached_property
     def parser(self) -> Parser:
         """The parser of the grammar; one a process."""
         return Parser(Language(self.grammar()))

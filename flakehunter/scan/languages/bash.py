@@ -36,7 +36,8 @@ def variables(source: str) -> tuple[str, ...]:
 class BashLowering:
     """Lowers a script or a function of it to events."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, helpers: object = ()) -> None:
+        del helpers  # every command may be a function of the script
         self.spec = spec
         self.strings: list[str] = []
         self.constants: dict[str, str] = {}

@@ -1,6 +1,7 @@
 """Python: subprocess, multiprocessing, asyncio, anyio, trio, psutil, os, pexpect, pywin32 and ctypes jobs."""
 
 import re
+import sys
 
 import tree_sitter_python
 
@@ -69,7 +70,7 @@ def imports(source: str) -> tuple[str, ...]:
         found.extend(f"{up}{path}/{name}".replace("//", "/") for name in re.findall(r"\w+", names) if name != "as")
     for module in re.findall(r"^\s*import\s+([\w.]+)", source, re.MULTILINE):
         found.append(module.replace(".", "/"))
-    return tuple(dict.fromkeys(f for f in found if f))
+    return tuple(dict.fromkeys(f for f in found if f and f.partition("/")[0] not in sys.stdlib_module_names))
 
 
 SPEC = Spec(
