@@ -1,6 +1,191 @@
-"""`flakehunter repro`."""
+"""`flakehunter repro`: make a test flake on demand, and prove that a fix holds."""
+
+import json as json_module
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from flakehunter import console
+from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
+from flakehunter.config import database_url, load_config
+from flakehunter.errors import UsageError
+from flakehunter.exitcodes import ExitCode
+from flakehunter.model import ReproVerdict
+
+if TYPE_CHECKING:
+    from flakehunter.repro.command import Command
+    from flakehunter.repro.experiment import Arm
+    from flakehunter.repro.session import Answer
+
+COMMAND = "flakehunter.repro.command"
 
 
-def repro() -> None:
-    """To be written."""
-    raise NotImplementedError
+class Format(StrEnum):
+    """Forms of the output."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class ReproCommand(TyperCommand):
+    """Keeps what stands after `--` apart: click would mix it with the arguments before."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the command off the arguments."""
+        if "--" in args:
+            place = args.index("--")
+            ctx.meta[COMMAND] = args[place + 1 :]
+            args = args[:place]
+        return list(super().parse_args(ctx, args))
+
+
+def repro(
+    context: typer.Context,
+    test: Annotated[
+        str | None,
+        typer.Argument(metavar="[TEST] [-- CMD...]", help="A test of the database, or a command.", show_default=False),
+    ] = None,
+    stress: Annotated[
+        str, typer.Option("--stress", metavar="SPEC", help="Stressor, several with +; see flakehunter stressors.")
+    ] = "cpu",
+    fix: Annotated[
+        str | None, typer.Option("--fix", metavar="CMD", help="The command with the fix.", show_default=False)
+    ] = None,
+    fix_rev: Annotated[
+        str | None, typer.Option("--fix-rev", metavar="REV", help="The git revision with the fix.", show_default=False)
+    ] = None,
+    fix_test: Annotated[
+        str | None, typer.Option("--fix-test", metavar="TEST", help="The fixed twin of the test.", show_default=False)
+    ] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option("-C", "--directory", metavar="DIR", help="Folder of the test project.", show_default=False),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="PATH", help="JUnit file that CMD writes.", show_default=False)
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="At most so many trials of an arm.", show_default=False)
+    ] = None,
+    budget: Annotated[str, typer.Option("--budget", metavar="TIME", help="Time for all trials together.")] = "10m",
+    time_limit: Annotated[str, typer.Option("--time-limit", metavar="TIME", help="Time limit of one trial.")] = "60s",
+    max_rate: Annotated[float, typer.Option("--max-rate", help="A failure rate below this is good enough.")] = 0.05,
+    confidence: Annotated[float, typer.Option("--confidence", help="How sure to be of a rate.")] = 0.95,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Start pytest anew for each trial instead of forking one that is ready.")
+    ] = False,
+    format_: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.TABLE,
+    json: JsonOption = False,
+    fail_on: Annotated[
+        str | None, typer.Option("--fail-on", metavar="VERDICT[,...]", help="Exit with 1.", show_default=False)
+    ] = None,
+    project: ProjectOption = None,
+    db: DbOption = None,
+) -> int:
+    """Make a test or command flake on demand, measure how often, and prove that a fix holds.
+
+    Trials run one after the other under a stressor, each below a supervisor that ends what it leaves behind, until the
+    answer is certain: reproduced, not-reproduced, and with a fix fix-verified, fix-insufficient or undecided.
+    """
+    from flakehunter.repro.durations import parse_duration
+    from flakehunter.repro.schedule import Rules
+    from flakehunter.repro.session import Question, answer, check_question
+
+    verdicts = _verdicts(fail_on)
+    folder = (directory or Path.cwd()).resolve()
+    question = Question(
+        test=test,
+        words=tuple(context.meta.get(COMMAND, ())),
+        stress=stress,
+        folder=folder,
+        config=load_config(start=folder) if directory is not None and folder.is_dir() else context.obj,
+        rules=Rules(max_rate=max_rate, confidence=confidence, trials=trials),
+        project=project,
+        junit=junit,
+        fix=fix,
+        fix_rev=fix_rev,
+        fix_test=fix_test,
+        time_limit_s=parse_duration(time_limit, "--time-limit"),
+        budget_s=parse_duration(budget, "--budget"),
+        warm=not cold,
+    )
+    check_question(question)
+    line = _ProgressLine()
+    try:
+        found = answer(question, database_url(db), progress=line.show, announce=_announce)
+    finally:
+        line.clear()
+    if json or format_ is Format.JSON:
+        console.write(json_module.dumps(found.document, indent=2))
+    else:
+        console.write(as_text(found))
+    return ExitCode.FINDINGS if found.outcome.verdict in verdicts else ExitCode.OK
+
+
+def _verdicts(text: str | None) -> set[ReproVerdict]:
+    known = [verdict.value for verdict in ReproVerdict]
+    words = [word.strip() for word in (text or "").split(",") if word.strip()]
+    wrong = [word for word in words if word not in known]
+    if wrong:
+        raise UsageError(f"--fail-on: {wrong[0]!r} is no verdict", hint="known: " + ", ".join(known))
+    return {ReproVerdict(word) for word in words}
+
+
+def _announce(flawed: "Command", fixed: "Command | None") -> None:
+    console.say(f"flawed: {flawed.shown}")
+    if fixed is not None:
+        console.say(f"fixed:  {fixed.shown}")
+
+
+class _ProgressLine:
+    """One line on the terminal that is written over after each trial."""
+
+    def __init__(self) -> None:
+        self._shows = console.shows_progress()
+
+    def show(self, arms: "Sequence[Arm]", elapsed_s: float) -> None:
+        """Draw it."""
+        if not self._shows:
+            return
+        parts = [f"{arm.name} {arm.tally.failures}/{arm.tally.counts.trials} failed" for arm in arms]
+        sys.stderr.write(f"\r\x1b[K{arms[0].stressor}: {', '.join(parts)}, {elapsed_s:.0f} s")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take it away."""
+        if self._shows:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def as_text(found: "Answer") -> str:
+    """Return what the table form prints: the verdict, the arms with their rates, the exact test, what to know."""
+    from flakehunter.repro.document import percent
+
+    outcome, document = found.outcome, found.document
+    lines = [document["text"], ""]
+    for arm in document["arms"]:
+        rate = arm["rate"]
+        said = arm["trials"] - arm["errors"] - arm["hangs"]
+        odd = [f"{arm[key]} {key}" for key in ("errors", "hangs") if arm[key]]
+        lines.append(
+            f"  {arm['name']:<7} {arm['stressor']:<12} {arm['failures']:>3} of {said:>3} failed  "
+            f"{percent(rate['value']):>6}  [{percent(rate['low'])}, {percent(rate['high'])}]"
+            + (f"  and {', '.join(odd)}" if odd else "")
+        )
+    test = document["exact_test"]
+    if test is not None:
+        lines.append(f"  better than before: p <= {test['p_value']:.2g}, anytime-valid (looked at after every trial)")
+    for arm in document["arms"]:
+        for message, count in sorted(arm["messages"].items(), key=lambda item: -item[1])[:3]:
+            lines.append(f"  {arm['name']}, {count} x: {message}")
+        if arm["left_behind"]:
+            lines.append(f"  {arm['name']}: {arm['left_behind']} trials left processes behind; they were ended")
+    lines.extend(f"  note: {note}" for note in document["notes"])
+    lines.append(f"  {outcome.elapsed_s:.1f} s, experiment {found.experiment_id} in the database")
+    return "\n".join(lines)

@@ -1,0 +1,250 @@
+"""One experiment: its arms under one stress, interleaved until the answer is certain, every trial recorded."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from flakehunter.model import Mechanism, ReproVerdict, TrialOutcome
+from flakehunter.repro.command import JUNIT, Command
+from flakehunter.repro.nurseries import Nursery, start_nursery, start_warm_nursery
+from flakehunter.repro.outcome import Judgement, judge
+from flakehunter.repro.schedule import Rules, Tally, decide, is_certain, next_arm
+from flakehunter.repro.stressors import Stress
+from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec, output_tail
+
+FLAWED = "flawed"
+FIXED = "fixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to find out."""
+
+    flawed: Command
+    fixed: Command | None
+    stress: Stress
+    rules: Rules
+    time_limit_s: float = 60.0
+    """Of one trial."""
+    budget_s: float = 600.0
+    """Of the whole experiment; no trial starts after it."""
+    warm: bool = True
+    """Whether a pytest may be forked when it is ready to collect, instead of started anew for each trial."""
+    mechanism: Mechanism | None = None
+
+
+@dataclass(slots=True)
+class Arm:
+    """A command under a stress, and what its trials said."""
+
+    name: str
+    command: Command
+    stressor: str
+    group_kill: str = ""
+    tally: Tally = field(default_factory=Tally)
+    messages: dict[str, int] = field(default_factory=dict)
+    """How often each message of a failed trial came."""
+    left_behind: int = 0
+    """Trials whose command left processes alive, which the supervisor ended."""
+    trouble: str = ""
+    """Message and output of the last trial that said nothing of the test."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """One trial, as it is recorded."""
+
+    arm: Arm
+    ordinal: int
+    judgement: Judgement
+    report: TrialReport | None
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an experiment found."""
+
+    verdict: ReproVerdict
+    arms: tuple[Arm, ...]
+    rules: Rules
+    elapsed_s: float
+    warm: bool
+    reason: str = ""
+    """Why it is undecided."""
+    notes: tuple[str, ...] = ()
+    mechanism: Mechanism | None = None
+
+
+class Recorder(Protocol):
+    """Where trials are written down as they happen."""
+
+    def trial(self, result: TrialResult) -> None:
+        """Keep one trial."""
+        ...
+
+
+def run_experiment(
+    request: Request, folder: Path, recorder: Recorder, progress: Callable[[Sequence[Arm], float], None]
+) -> Outcome:
+    """Run trials until the verdict is certain, or trials or time are used up.
+
+    Args:
+        request: the arms and the rules.
+        folder: an empty folder for the trials' output, see `Workspace`.
+        recorder: is given each trial.
+        progress: is told the arms and the seconds gone by after each trial.
+
+    Raises:
+        TrialError: the process that forks the trials cannot be kept alive.
+    """
+    arms = [Arm(FLAWED, request.flawed, request.stress.spec)]
+    if request.fixed is not None:
+        arms.append(Arm(FIXED, request.fixed, request.stress.spec))
+    begin = time.monotonic()
+    with ExitStack() as stack:
+        nurseries, notes = _start_nurseries(arms, request, folder, stack)
+        reason = _run_trials(arms, nurseries, request, folder, recorder, progress, begin)
+    flawed, fixed = arms[0].tally, arms[1].tally if len(arms) > 1 else None
+    verdict = decide(flawed, fixed, request.rules)
+    if verdict is None:
+        # Time is up: what was seen stays true, what was not seen stays open.
+        found = flawed.failures > 0 and fixed is None
+        verdict = ReproVerdict.REPRODUCED if found else ReproVerdict.UNDECIDED
+    return Outcome(
+        verdict=verdict,
+        arms=tuple(arms),
+        rules=request.rules,
+        elapsed_s=time.monotonic() - begin,
+        warm=all(nursery.warm for nursery in nurseries),
+        reason=reason or _why_undecided(arms),
+        notes=tuple(notes),
+        mechanism=request.mechanism,
+    )
+
+
+def _why_undecided(arms: Sequence[Arm]) -> str:
+    for arm in arms:
+        if arm.tally.trouble:
+            return f"the last {arm.tally.trouble} trials of {arm.name} said nothing of the test: {arm.trouble}"
+    return "the trials are used up"
+
+
+def _run_trials(
+    arms: Sequence[Arm],
+    nurseries: Sequence[Nursery],
+    request: Request,
+    folder: Path,
+    recorder: Recorder,
+    progress: Callable[[Sequence[Arm], float], None],
+    begin: float,
+) -> str:
+    flawed, fixed = arms[0].tally, arms[1].tally if len(arms) > 1 else None
+    ordinal = 0
+    while (choice := next_arm(flawed, fixed, request.rules)) is not None:
+        elapsed = time.monotonic() - begin
+        if elapsed >= request.budget_s:
+            return f"the budget of {request.budget_s:g} s is used up"
+        ordinal += 1
+        if choice == 0 and is_certain(flawed, request.rules):
+            flawed.sentinels += 1
+        arm, nursery = arms[choice], nurseries[choice]
+        # A trial may not take much longer than the whole budget has left.
+        limit = max(1.0, min(request.time_limit_s, request.budget_s - elapsed + 1.0))
+        spec = request.stress.apply(_spec(arm.command, folder, limit, warm=nursery.warm))
+        recorder.trial(_count(arm, ordinal, *_run(nursery, arm.command, spec)))
+        progress(arms, time.monotonic() - begin)
+    return ""
+
+
+def _spec(command: Command, folder: Path, limit_s: float, *, warm: bool) -> TrialSpec:
+    junit = folder / "junit.xml"
+    return TrialSpec(
+        argv=command.words(junit),
+        cwd=str(command.cwd),
+        env=command.environment(),
+        output=str(folder / "output.txt"),
+        time_limit_s=limit_s,
+        junit=str(junit) if warm else None,
+        has_window=warm,
+    )
+
+
+def _junit_of(command: Command, spec: TrialSpec) -> Path | None:
+    if spec.junit is not None:
+        return Path(spec.junit)
+    if any(JUNIT in word for word in command.argv):
+        return Path(spec.output).with_name("junit.xml")
+    return command.junit
+
+
+def _run(nursery: Nursery, command: Command, spec: TrialSpec) -> tuple[Judgement, TrialReport | None, float, str]:
+    junit = _junit_of(command, spec)
+    if junit is not None:
+        junit.unlink(missing_ok=True)  # else the last trial's report would be taken for this one's
+    begin = time.monotonic()
+    try:
+        report = nursery.run(spec)
+    except TrialError as error:
+        return Judgement(TrialOutcome.ERRORED, error.message), None, time.monotonic() - begin, ""
+    judgement = judge(
+        report, junit=junit, test=command.test, is_pytest=command.is_pytest, time_limit_s=spec.time_limit_s
+    )
+    return judgement, report, time.monotonic() - begin, spec.output
+
+
+def _count(
+    arm: Arm, ordinal: int, judgement: Judgement, report: TrialReport | None, duration_s: float, output: str
+) -> TrialResult:
+    arm.tally.add(judgement.outcome)
+    if judgement.outcome is TrialOutcome.FAILED:
+        arm.messages[judgement.message] = arm.messages.get(judgement.message, 0) + 1
+    elif judgement.outcome is not TrialOutcome.PASSED:
+        tail = output_tail(output) if output else ""
+        arm.trouble = judgement.message + (f"\n{tail}" if tail else "")
+    if report is not None and report.survivors:
+        arm.left_behind += 1
+    return TrialResult(arm, ordinal, judgement, report, duration_s if report is None else report.duration_s)
+
+
+def _start_nurseries(
+    arms: Sequence[Arm], request: Request, folder: Path, stack: ExitStack
+) -> tuple[list[Nursery], list[str]]:
+    """Start a warm nursery for each arm, or one cold nursery for all: arms that differ in that cannot be compared."""
+    notes: list[str] = []
+    if request.warm and all(arm.command.is_pytest for arm in arms):
+        warm: list[Nursery] = []
+        try:
+            for arm in arms:
+                warm.append(_start_warm(arm.command, request, folder))
+        except BaseException as error:
+            for nursery in warm:
+                nursery.close()
+            if not isinstance(error, TrialError):
+                raise
+            notes.append(f"pytest is started anew for each trial: {error.message}")
+        else:
+            for nursery in warm:
+                stack.enter_context(nursery)
+            return warm, notes
+    cold = stack.enter_context(start_nursery())
+    return [cold] * len(arms), notes
+
+
+def _start_warm(command: Command, request: Request, folder: Path) -> Nursery:
+    junit = folder / "junit.xml"
+    modules = folder / "modules.txt"
+    nursery = start_warm_nursery(command.words(junit), command.environment(), command.cwd)
+    try:
+        # A rehearsal, not counted: it shows which libraries a trial imports, so that no later one pays for them.
+        spec = _spec(command, folder, request.time_limit_s, warm=True)
+        nursery.run(TrialSpec(**{name: getattr(spec, name) for name in spec.__slots__} | {"modules": str(modules)}))
+        if modules.is_file():
+            nursery.preload(modules)
+    except BaseException:
+        nursery.close()
+        raise
+    return nursery

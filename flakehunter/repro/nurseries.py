@@ -1,0 +1,160 @@
+"""Start and stop nurseries: the process that forks the supervisors of one arm, warm where pytest allows it."""
+
+import itertools
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec, output_tail, run_trial
+
+WARM_FOLDER = Path(__file__).parent / "warm"
+PACKAGE_ROOT = Path(__file__).parent.parent.parent
+START_LIMIT_S = 60.0
+STOP_LIMIT_S = 15.0
+
+
+class Nursery:
+    """A started nursery; as a context manager it is stopped at the end, with everything below it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket, *, warm: bool) -> None:
+        self._process = process
+        self._control = control
+        self.warm = warm
+
+    def run(self, spec: TrialSpec) -> TrialReport:
+        """Run one trial; see `run_trial`."""
+        return run_trial(self._control, spec)
+
+    def preload(self, modules: Path) -> None:
+        """Import the modules listed in the file `modules`, so that no trial pays for them again.
+
+        Raises:
+            TrialError: that started threads or processes, so forking is not safe any more.
+        """
+        self._control.sendall(b"P")
+        self._control.sendall(os.fsencode(modules) + b"\n")
+        _await_ready(self._process, self._control)
+
+    def close(self) -> None:
+        """Close the lifeline and wait until the nursery and its supervisors are gone."""
+        self._control.close()
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def start_nursery() -> Nursery:
+    """Start a nursery for any command.
+
+    Raises:
+        TrialError: it did not come up.
+    """
+    environment = os.environ | {"PYTHONPATH": str(PACKAGE_ROOT)}
+    return _start([sys.executable, "-P", "-m", "flakehunter.repro.nursery"], environment, Path("/"), warm=False)
+
+
+def start_warm_nursery(argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> Nursery:
+    """Start the pytest of `argv` and stop it before it configures its session; each trial is a fork of it.
+
+    Raises:
+        TrialError: the command is no pytest, or it cannot be forked safely; the message says why.
+    """
+    place = pytest_word(argv)
+    if place is None:
+        raise TrialError("not a pytest command")
+    words = [*argv[: place + 1], "-p", "flakehunter_warm_pytest", *argv[place + 1 :]]
+    before = env.get("PYTHONPATH", "")
+    environment = dict(env) | {
+        "FLAKEHUNTER_WARM_ROOT": str(PACKAGE_ROOT),
+        "FLAKEHUNTER_WARM_PYTHONPATH": before,
+        "PYTHONPATH": os.pathsep.join([str(WARM_FOLDER), *([before] if before else [])]),
+    }
+    return _start(words, environment, cwd, warm=True)
+
+
+def pytest_word(argv: Sequence[str]) -> int | None:
+    """Return where in `argv` pytest is named (`pytest …` or `python … -m pytest …`), or None."""
+    if argv and Path(argv[0]).name in ("pytest", "py.test"):
+        return 0
+    for place, (first, second) in enumerate(itertools.pairwise(argv)):
+        if first == "-m":
+            return place + 1 if second == "pytest" and Path(argv[0]).name.startswith("python") else None
+    return None
+
+
+def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, warm: bool) -> Nursery:
+    ours, theirs = socket.socketpair()
+    words, environment = list(argv), dict(env)
+    if warm:
+        environment["FLAKEHUNTER_WARM_FD"] = str(theirs.fileno())
+    else:
+        words.append(str(theirs.fileno()))
+    with theirs, tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(
+                words,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is for the harness, which tells the others by closing the lifeline
+                preexec_fn=_default_signals,  # noqa: PLW1509 - the harness has one thread
+            )
+        except OSError as error:
+            ours.close()
+            raise TrialError(f"cannot start {words[0]}: {error.strerror}") from error
+        theirs.close()
+        try:
+            _await_ready(process, ours)
+        except BaseException as error:
+            Nursery(process, ours, warm=warm).close()
+            if isinstance(error, TrialError):
+                tail = output_tail(f"/proc/self/fd/{output.fileno()}", lines=8)
+                raise TrialError(error.message + (f":\n{tail}" if tail else "")) from error
+            raise
+    return Nursery(process, ours, warm=warm)
+
+
+def _default_signals() -> None:
+    # A shell starts background jobs with SIGINT and SIGQUIT ignored; no trial may inherit that.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def _await_ready(process: subprocess.Popen[bytes], control: socket.socket) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    said = b""
+    while not said.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            process.kill()
+            raise TrialError(f"the process that forks the trials was not ready after {START_LIMIT_S:.0f} s")
+        if select.select([control], [], [], left)[0]:
+            part = control.recv(4096)
+            if not part:
+                raise TrialError("the process that forks the trials ended while it started")
+            said += part
+    if said != b"ready\n":
+        raise TrialError(said.decode("utf-8", "replace").removeprefix("unsafe: ").strip())

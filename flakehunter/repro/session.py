@@ -1,0 +1,243 @@
+"""One invocation of `repro`: from what the user asked for to the verdict, with everything kept in the database."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from flakehunter.clock import utc_now
+from flakehunter.config import Config
+from flakehunter.db.engine import open_database, readonly
+from flakehunter.db.queries.experiments import (
+    ProcessRow,
+    TrialRow,
+    add_trial,
+    begin_experiment,
+    finish_experiment,
+)
+from flakehunter.db.queries.tests import TestRow, find_test
+from flakehunter.db.schema import TestVerdict
+from flakehunter.errors import UsageError
+from flakehunter.model import Mechanism, TrialOutcome
+from flakehunter.repro.command import Command, plain_command, split_command, test_command
+from flakehunter.repro.document import to_document
+from flakehunter.repro.experiment import Arm, Outcome, Request, TrialResult, run_experiment
+from flakehunter.repro.machine import machine_facts
+from flakehunter.repro.schedule import Rules
+from flakehunter.repro.stressors import parse_stress
+from flakehunter.repro.workspace import Workspace
+
+MESSAGE_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the user asked for; either `test` or `words` is given, and at most one of the three fixes."""
+
+    test: str | None
+    words: tuple[str, ...]
+    stress: str
+    folder: Path
+    config: Config
+    rules: Rules
+    project: str | None = None
+    junit: Path | None = None
+    fix: str | None = None
+    fix_rev: str | None = None
+    fix_test: str | None = None
+    time_limit_s: float = 60.0
+    budget_s: float = 600.0
+    warm: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came out, and its JSON document."""
+
+    outcome: Outcome
+    document: dict[str, Any]
+    experiment_id: int
+
+
+def answer(
+    question: Question,
+    url: str,
+    *,
+    progress: Callable[[Sequence[Arm], float], None] = lambda _arms, _elapsed: None,
+    announce: Callable[[Command, Command | None], None] = lambda _flawed, _fixed: None,
+) -> Answer:
+    """Run the experiment that `question` asks for, and keep it in the database `url`, which is made where missing.
+
+    Raises:
+        UsageError: an option, test, command, revision or stressor that cannot be meant.
+        DatabaseError: the database cannot be used.
+        NothingToDoError: a test is named, but nothing was ingested yet.
+    """
+    stress = parse_stress(question.stress)
+    engine = open_database(url, create=question.test is None)
+    try:
+        row, twin, mechanism = _look_up(engine, question)
+        flawed = _flawed(question, row)
+        with Workspace() as workspace:
+            fixed = _fixed(question, flawed, row, twin, workspace)
+            for command in (flawed, fixed):
+                if command is not None:
+                    command.check()
+            announce(flawed, fixed)
+            request = Request(
+                flawed=flawed,
+                fixed=fixed,
+                stress=stress,
+                rules=question.rules,
+                time_limit_s=question.time_limit_s,
+                budget_s=question.budget_s,
+                warm=question.warm,
+                mechanism=mechanism,
+            )
+            recorder = DatabaseRecorder.begin(engine, question, row, flawed)
+            outcome = run_experiment(request, workspace.folder, recorder, progress)
+        document = to_document(outcome)
+        recorder.finish(outcome, document)
+        return Answer(outcome, document, recorder.experiment_id)
+    finally:
+        engine.dispose()
+
+
+def _look_up(engine: Engine, question: Question) -> tuple[TestRow | None, TestRow | None, Mechanism | None]:
+    """Return the test, its twin for `--fix-test`, and the mechanism that `detect` suspects."""
+    if question.test is None:
+        return None, None, None
+    with readonly(engine).connect() as connection:
+        row = find_test(connection, question.test, project=question.project)
+        twin = None
+        if question.fix_test is not None:
+            twin = find_test(connection, question.fix_test, project=question.project or row.identity.project)
+        query = select(TestVerdict.mechanism).where(TestVerdict.test_case_id == row.id)
+        return row, twin, connection.scalar(query)
+
+
+def _flawed(question: Question, row: TestRow | None) -> Command:
+    if row is None:
+        return plain_command(question.words, question.folder, junit=question.junit)
+    return test_command(row, question.config, _root(question))
+
+
+def _root(question: Question) -> Path:
+    """Return the folder that runners' `cwd` is relative to: the configuration's, or the project's without one."""
+    return question.config.root if question.config.path is not None else question.folder
+
+
+def _fixed(
+    question: Question, flawed: Command, row: TestRow | None, twin: TestRow | None, workspace: Workspace
+) -> Command | None:
+    if question.fix is not None:
+        words = split_command(question.fix, "--fix")
+        return plain_command(words, flawed.cwd, junit=question.junit)
+    if question.fix_test is not None:
+        if twin is None:
+            raise UsageError(
+                "--fix-test needs a test to compare with", hint="write: repro TEST --fix-test TEST2, or --fix 'CMD'"
+            )
+        return test_command(twin, question.config, _root(question))
+    if question.fix_rev is not None:
+        if row is not None:
+            return test_command(row, question.config, workspace.worktree(question.fix_rev, _root(question)))
+        return plain_command(
+            question.words, workspace.worktree(question.fix_rev, question.folder), junit=question.junit
+        )
+    return None
+
+
+class DatabaseRecorder:
+    """Writes each trial down in a transaction of its own, so that a killed harness loses none that ended."""
+
+    def __init__(self, engine: Engine, experiment_id: int) -> None:
+        self._engine = engine
+        self.experiment_id = experiment_id
+
+    @classmethod
+    def begin(cls, engine: Engine, question: Question, row: TestRow | None, command: Command) -> "DatabaseRecorder":
+        """Add the experiment, without a verdict yet."""
+        project = row.identity.project if row is not None else question.project or "default"
+        with engine.begin() as connection:
+            experiment_id = begin_experiment(
+                connection,
+                project=project,
+                test_case_id=None if row is None else row.id,
+                command=command.shown,
+                started_at=utc_now(),
+                machine=machine_facts(),
+            )
+        return cls(engine, experiment_id)
+
+    def trial(self, result: TrialResult) -> None:
+        """Keep one trial and its processes."""
+        report = result.report
+        row = TrialRow(
+            arm=result.arm.name,
+            stressor=result.arm.stressor,
+            group_kill=result.arm.group_kill,
+            ordinal=result.ordinal,
+            outcome=result.judgement.outcome,
+            exit_code=report.status if report is not None else None,
+            duration_s=result.duration_s,
+            message="" if result.judgement.outcome is TrialOutcome.PASSED else result.judgement.message[:MESSAGE_LIMIT],
+        )
+        processes = [
+            ProcessRow(
+                pid=record.pid,
+                ppid=record.ppid,
+                pgid=record.pgid,
+                sid=record.sid,
+                argv=record.argv,
+                state=record.state,
+                exit_status=record.exit_status,
+                survived=record.survived,
+                time_to_exit_ms=record.exit_ms,
+                time_to_reap_ms=record.reap_ms,
+            )
+            for record in (report.processes if report is not None else ())
+        ]
+        with self._engine.begin() as connection:
+            add_trial(connection, self.experiment_id, row, processes)
+
+    def finish(self, outcome: Outcome, document: dict[str, Any]) -> None:
+        """Keep the verdict."""
+        with self._engine.begin() as connection:
+            finish_experiment(
+                connection,
+                self.experiment_id,
+                verdict=outcome.verdict,
+                mechanism=outcome.mechanism,
+                summary=document,
+                finished_at=utc_now(),
+            )
+
+
+def check_question(question: Question) -> None:
+    """Refuse combinations of options that cannot be meant.
+
+    Raises:
+        UsageError: with what to write instead.
+    """
+    if (question.test is None) == (not question.words):
+        both = question.test is not None
+        raise UsageError(
+            "a test and a command were given" if both else "neither a test nor a command was given",
+            hint="write: flakehunter repro TEST, or: flakehunter repro -- CMD",
+        )
+    fixes = {"--fix": question.fix, "--fix-rev": question.fix_rev, "--fix-test": question.fix_test}
+    given = [name for name, value in fixes.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} were given", hint="one fix is compared at a time")
+    if question.fix_test is not None and question.test is None:
+        raise UsageError("--fix-test needs a test to compare with", hint="use --fix 'CMD' with a command")
+    if not question.folder.is_dir():
+        raise UsageError(f"there is no folder {question.folder}", hint="give the test project's folder with -C")
+    for name, value in (("--max-rate", question.rules.max_rate), ("--confidence", question.rules.confidence)):
+        if not 0.0 < value < 1.0:
+            raise UsageError(f"{name} {value:g} is not between 0 and 1", hint="write 0.05 for 5 %")
+    if question.budget_s <= 0 or question.time_limit_s <= 0:
+        raise UsageError("--budget and --time-limit must be more than 0", hint="write 60s or 5m")
