@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flakehunter.groupkill.api import spawn
     from flakehunter.groupkill.backend import BackendUnusableError, GroupKillBackend, ProcessGroup, StartError
     from flakehunter.groupkill.choice import choose, probe_all
-    from flakehunter.groupkill.gone import NotGoneError, assert_gone, wait_gone
+    from flakehunter.groupkill.gone import GoneReport, NotGoneError, assert_gone, wait_gone
     from flakehunter.groupkill.report import Capability, Escalation, KillReport, Member
 
 _HOMES = {
@@ -28,6 +28,7 @@ _HOMES = {
     "GroupKillBackend": "backend",
     "KillReport": "report",
     "Member": "report",
+    "GoneReport": "gone",
     "NotGoneError": "gone",
     "ProcessGroup": "backend",
     "StartError": "backend",
@@ -44,6 +45,7 @@ __all__ = [
     "BackendUnusableError",
     "Capability",
     "Escalation",
+    "GoneReport",
     "GroupKillBackend",
     "KillReport",
     "Member",

@@ -20,6 +20,9 @@ __all__ = ["AsyncProcessGroup", "spawn_async"]
 
 Result = TypeVar("Result")
 
+SLICE_S = 0.1
+"""How long a thread waits at most before it looks whether its task was cancelled."""
+
 
 class AsyncProcessGroup:
     """A process group whose waiting calls are coroutines; `group` is the group itself.
@@ -52,10 +55,10 @@ class AsyncProcessGroup:
         loop = asyncio.get_running_loop()
         deadline = None if timeout_s is None else loop.time() + timeout_s
         while True:
-            left = 0.1 if deadline is None else min(0.1, max(0.0, deadline - loop.time()))
+            left = SLICE_S if deadline is None else min(SLICE_S, max(0.0, deadline - loop.time()))
             try:
                 async with self._lock:
-                    return await asyncio.to_thread(self.group.wait, left)
+                    return await _finish(asyncio.to_thread(self.group.wait, left))
             except TimeoutError:
                 if deadline is not None and loop.time() >= deadline:
                     raise
@@ -63,12 +66,12 @@ class AsyncProcessGroup:
     async def members(self) -> tuple[Member, ...]:
         """Return the members that run now."""
         async with self._lock:
-            return await asyncio.to_thread(self.group.members)
+            return await _finish(asyncio.to_thread(self.group.members))
 
     async def send_signal(self, signal_number: int, *, leader_only: bool = False) -> None:
         """Send a signal to all members, or to the leader only."""
         async with self._lock:
-            await asyncio.to_thread(self.group.send_signal, signal_number, leader_only=leader_only)
+            await _finish(asyncio.to_thread(self.group.send_signal, signal_number, leader_only=leader_only))
 
     async def terminate(
         self,
@@ -84,8 +87,15 @@ class AsyncProcessGroup:
 
     async def wait_gone(self, deadline_s: float) -> bool:
         """Wait without signalling until no member runs."""
-        async with self._lock:
-            return await asyncio.to_thread(self.group.wait_gone, deadline_s)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + deadline_s
+        while True:
+            left = max(0.0, deadline - loop.time())
+            async with self._lock:
+                if await _finish(asyncio.to_thread(self.group.wait_gone, min(left, SLICE_S))):
+                    return True
+            if loop.time() >= deadline:
+                return False
 
     async def close(self) -> KillReport | None:
         """Kill what is left and give back all descriptors."""

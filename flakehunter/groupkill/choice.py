@@ -49,6 +49,24 @@ def load_backend(name: str) -> GroupKillBackend:
     return backend
 
 
+ONLY_ON = {
+    "linux": frozenset(
+        {"cgroup", "cgroup-v1", "cookie", "pid-namespace", "process-tree", "session", "subreaper", "systemd-scope"}
+    ),
+    "win32": frozenset({"checked-job", "job-object", "naive-job", "taskkill"}),
+    "linux or darwin": frozenset({"process-group"}),
+}
+SYSTEMS = {"linux": "Linux", "win32": "Windows", "linux or darwin": "Linux and macOS"}
+
+
+def _elsewhere(name: str) -> str:
+    """Return where a backend of ours works instead of here; empty when it may work here."""
+    for systems, names in ONLY_ON.items():
+        if name in names and sys.platform not in systems.split(" or "):
+            return f"{SYSTEMS[systems]} only"
+    return ""
+
+
 @functools.cache
 def probe(name: str) -> Capability:
     """Return what backend `name` can do here; the dry run is made once in a process.
@@ -56,6 +74,9 @@ def probe(name: str) -> Capability:
     Raises:
         UsageError: there is no such backend.
     """
+    elsewhere = _elsewhere(name)
+    if elsewhere:
+        return Capability(False, elsewhere, False, True, False)
     return load_backend(name).probe()
 
 

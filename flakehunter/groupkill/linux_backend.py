@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 
 from flakehunter.errors import FlakehunterError
+from flakehunter.groupkill.arguments import check_argv
 from flakehunter.groupkill.backend import ProcessGroup, Stream
 from flakehunter.groupkill.linux_group import LinuxProcessGroup, Reach
 from flakehunter.groupkill.marks import Mark, new_mark
 from flakehunter.groupkill.report import Capability
-from flakehunter.groupkill.start import check_argv, start
+from flakehunter.groupkill.start import start
 
 __all__ = ["LinuxBackend", "dry_run"]
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from typing import IO, Any, Protocol
@@ -72,6 +73,7 @@ class LinuxProcessGroup(ProcessGroup):
         self._returncode: int | None = None
         self._report: KillReport | None = None
         self._released = False
+        self._lock = threading.RLock()
 
     # --- the leader --------------------------------------------------------------------------------------------
 
@@ -122,11 +124,12 @@ class LinuxProcessGroup(ProcessGroup):
 
     def members(self) -> tuple[Member, ...]:
         """Return the members that run now."""
-        if self._released:
-            return ()
-        self._look()
-        self._tracker.note_deaths(0)
-        described = (self._member(swept) for swept in self._tracker.describe())
+        with self._lock:
+            if self._released:
+                return ()
+            self._look()
+            self._tracker.note_deaths(0)
+            described = [self._member(swept) for swept in self._tracker.describe()]
         return tuple(member for member in described if member.is_alive)
 
     def send_signal(self, signal_number: int, *, leader_only: bool = False) -> None:
@@ -135,8 +138,9 @@ class LinuxProcessGroup(ProcessGroup):
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._leader_fd, signal_number)
         elif not self._released and not leader_only:
-            self._look()
-            self._reach.signal(self._tracker, signal_number)
+            with self._lock:
+                self._look()
+                self._reach.signal(self._tracker, signal_number)
 
     # --- ending ------------------------------------------------------------------------------------------------
 
@@ -148,8 +152,12 @@ class LinuxProcessGroup(ProcessGroup):
         deadline_s: float = DEFAULT_DEADLINE_S,
     ) -> KillReport:
         """End the group; see ProcessGroup.terminate."""
-        if self._released and self._report is not None:
-            return self._report
+        with self._lock:
+            if self._released and self._report is not None:
+                return self._report
+            return self._terminate(signal_number, grace_s, deadline_s)
+
+    def _terminate(self, signal_number: int, grace_s: float, deadline_s: float) -> KillReport:
         self._tracker.restart_clock()
         begin = self._tracker.begin_s
         deadline = begin + deadline_s
@@ -255,7 +263,8 @@ class LinuxProcessGroup(ProcessGroup):
 
     def wait_gone(self, deadline_s: float) -> bool:
         """Wait without signalling until no member runs."""
-        return self._released or self._await_empty(time.monotonic() + deadline_s)
+        with self._lock:
+            return self._released or self._await_empty(time.monotonic() + deadline_s)
 
     def close(self) -> KillReport | None:
         """Kill what is left and give back all descriptors."""

@@ -11,17 +11,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from flakehunter.groupkill.arguments import check_argv
 from flakehunter.groupkill.backend import DEFAULT_DEADLINE_S, DEFAULT_GRACE_S, ProcessGroup, StartError, Stream
 from flakehunter.groupkill.linux_backend import SpawnsGroups, dry_run
 from flakehunter.groupkill.linux_group import close_quietly
 from flakehunter.groupkill.report import Capability, Escalation, KillReport, Member
-from flakehunter.groupkill.start import HINTS, PythonPopen, check_argv, interpreter
+from flakehunter.groupkill.start import HINTS, PythonPopen, interpreter
 
 __all__ = ["PidNamespaceBackend", "SubreaperBackend", "SupervisedGroup"]
 
@@ -54,6 +56,7 @@ class SupervisedGroup(ProcessGroup):
         self._returncode: int | None = None
         self._report: KillReport | None = None
         self._closed = False
+        self._lock = threading.RLock()  # answers belong to the thread that asked
 
     # --- the conversation --------------------------------------------------------------------------------------
 
@@ -107,6 +110,10 @@ class SupervisedGroup(ProcessGroup):
         Raises:
             ConnectionError: the supervisor is gone, or does not answer in time.
         """
+        with self._lock:
+            return self._ask_alone(request, timeout_s)
+
+    def _ask_alone(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         self._control.sendall(json.dumps(request).encode() + b"\n")
         deadline = time.monotonic() + timeout_s
         while True:
@@ -126,20 +133,24 @@ class SupervisedGroup(ProcessGroup):
     @property
     def returncode(self) -> int | None:
         """Return the leader's exit code, or None while it runs."""
-        while self._returncode is None and not self._closed:
-            try:
-                if self._next(0) is None:
-                    break
-            except ConnectionError:
-                self._returncode = -signal.SIGKILL  # a supervisor that died took nothing with it; see terminate
+        with self._lock:
+            while self._returncode is None and not self._closed:
+                try:
+                    if self._next(0) is None:
+                        break
+                except ConnectionError:
+                    self._returncode = -signal.SIGKILL  # somebody killed the supervisor: its end is not to be known
         return self._returncode
 
     def wait(self, timeout_s: float | None = None) -> int:
         """Wait for the leader only."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while self._returncode is None:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if self._next(left) is None:
+            left = WAIT_SLICE_S if deadline is None else max(0.0, deadline - time.monotonic())
+            # In slices, so that another thread can end the group meanwhile.
+            with self._lock:
+                got = self._returncode is not None or self._next(min(left, WAIT_SLICE_S)) is not None
+            if not got and deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"pid {self.pid} ({self.argv[0]}) still runs after {timeout_s:g} s")
         return self._returncode
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
+from flakehunter.groupkill.arguments import check_argv
 from flakehunter.groupkill.backend import ProcessGroup, StartError, Stream
 from flakehunter.groupkill.cgroup_mounts import find_root
 from flakehunter.groupkill.cgroup_reach import CgroupReach
 from flakehunter.groupkill.linux_backend import LinuxBackend
 from flakehunter.groupkill.linux_group import Reach
 from flakehunter.groupkill.marks import Mark
-from flakehunter.groupkill.start import check_argv
 
 __all__ = ["SystemdScopeBackend"]
 

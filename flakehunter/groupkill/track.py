@@ -59,6 +59,12 @@ class Tracked:
         self.status: int | None = None
         self.error = ""
 
+    def see(self, stat: ProcessStat) -> None:
+        """Take over what changes in a process's life: group, session, and the command when it has called exec."""
+        if stat.comm != self.last.comm:
+            self.argv = read_argv(stat.pid) or self.argv
+        self.last = stat
+
     @property
     def lives(self) -> bool:
         """Whether its end has not been seen yet."""
@@ -183,9 +189,7 @@ class Tracker:
         self.note_signal(tracked, number)
         if stat is None:
             return
-        if stat.comm != tracked.last.comm:  # it has called exec since
-            tracked.argv = read_argv(stat.pid) or tracked.argv
-        tracked.last = stat
+        tracked.see(stat)
         if stat.state == "T" and number not in (signal.SIGKILL, signal.SIGCONT) and self._send(tracked, signal.SIGCONT):
             self.note_signal(tracked, signal.SIGCONT)
 
@@ -263,7 +267,7 @@ class Tracker:
                 self.mark_reaped(tracked, None)  # by another process
             else:
                 state = stat.state
-                tracked.last = stat
+                tracked.see(stat)
                 if stat.is_dead and tracked.exit_s is None:
                     tracked.exit_s = time.monotonic()
         return SweptProcess(

@@ -1,0 +1,296 @@
+"""The interface of groups, the same on every usable backend."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+if sys.platform != "linux":
+    pytest.skip("Windows has its own tests", allow_module_level=True)
+
+from flakehunter import plugins
+from flakehunter.errors import UsageError
+from flakehunter.groupkill import (
+    BackendUnusableError,
+    GroupKillBackend,
+    ProcessGroup,
+    StartError,
+    choose,
+    probe_all,
+    spawn,
+    spawn_async,
+)
+from flakehunter.groupkill.drain import PipesHeldError
+from flakehunter.groupkill.procfs import read_stat
+
+USABLE = [name for name, capability in probe_all().items() if capability.usable]
+FEW = [name for name in ("cgroup", "subreaper", "process-group", "pid-namespace") if name in USABLE]
+PIPE = subprocess.PIPE
+
+
+def output_of(group: ProcessGroup) -> str:
+    """Read the output of a command that ends by itself."""
+    output, _ = group.communicate(timeout_s=30)
+    return str(output)
+
+
+@pytest.mark.parametrize("backend", USABLE)
+def test_streams_cwd_environment_and_status_are_as_in_subprocess(backend: str, tmp_path: Path) -> None:
+    script = 'cat; echo "$PWD $WORD"; echo oops >&2; exit 7'
+    env = {"PATH": os.environ["PATH"], "WORD": "a b"}
+    with spawn(
+        ["bash", "-c", script], backend=backend, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=tmp_path, env=env, text=True
+    ) as group:
+        assert group.communicate("in\n", timeout_s=30) == (f"in\n{tmp_path} a b\n", "oops\n")
+        assert group.wait(30) == 7
+        assert group.returncode == 7
+        report = group.terminate()
+        assert report.clean
+        assert report.argv == ("bash", "-c", script)
+
+
+@pytest.mark.parametrize("backend", FEW)
+def test_signals_are_at_their_default_and_unblocked(backend: str) -> None:
+    # As in a background shell job: SIGINT and SIGQUIT ignored, and something blocked.
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGTERM])
+    try:
+        with spawn(
+            ["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"], backend=backend, stdout=PIPE, text=True
+        ) as group:
+            lines = output_of(group).split()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert [int(word, 16) for word in lines[1::2]] == [0, 0]
+
+
+@pytest.mark.parametrize("backend", FEW)
+def test_a_pty_is_the_controlling_terminal(backend: str) -> None:
+    with spawn(
+        ["bash", "-c", "tty; [ -t 0 ] && ps -o tpgid= -p $$ && echo pid $$ >/dev/tty"], backend=backend, pty=True
+    ) as group:
+        assert group.pty is not None
+        assert group.wait(30) == 0
+        output = os.read(group.pty, 4096)
+    assert output.startswith(b"/dev/pts/")
+    assert b"pid " in output
+
+
+@pytest.mark.parametrize("backend", FEW)
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["no-such-program"], "No such file"),
+        (["/"], "Permission denied"),
+        ([], "no command"),
+        ("sleep 1", "one string"),
+        (["a\0b"], "NUL"),
+    ],
+    ids=["missing", "folder", "empty", "string", "nul"],
+)
+def test_what_cannot_be_started_says_why_and_leaves_nothing(backend: str, argv: list[str], text: str) -> None:
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    with pytest.raises(StartError, match=text):
+        spawn(argv, backend=backend, stdin=PIPE, stdout=PIPE)
+    assert len(os.listdir("/proc/self/fd")) == len(before)  # noqa: PTH208
+
+
+def test_a_missing_folder_is_named() -> None:
+    for backend in FEW:
+        with pytest.raises(StartError, match="/no/such/folder"):
+            spawn(["true"], backend=backend, cwd="/no/such/folder")
+
+
+@pytest.mark.parametrize("backend", FEW)
+def test_wait_gone_waits_for_the_members_not_for_the_leader(backend: str) -> None:
+    with spawn(["bash", "-c", "sleep 4567 & echo up"], backend=backend, stdout=PIPE) as group:
+        assert group.stdout is not None
+        assert group.stdout.readline() == b"up\n"
+        assert group.wait(30) == 0
+        (living,) = group.members()
+        assert not group.wait_gone(0.05)
+        os.kill(living.pid, signal.SIGTERM)
+        assert group.wait_gone(30)
+        assert group.members() == ()
+        report = group.terminate()
+        assert report.clean
+        assert report.escalations == ()
+
+
+@pytest.mark.parametrize("backend", FEW)
+def test_leaving_the_block_kills_what_is_left_and_closes_every_descriptor(backend: str) -> None:
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    with spawn(["bash", "-c", "sleep 4567 & echo up; wait"], backend=backend, stdin=PIPE, stdout=PIPE) as group:
+        assert group.stdout is not None
+        group.stdout.readline()
+        members = group.members()
+        assert len(members) == 2
+    for member in members:
+        stat = read_stat(member.pid)
+        assert stat is None or stat.is_dead
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert group.terminate().clean  # the last report again
+    assert group.close() is not None
+
+
+@pytest.mark.parametrize("backend", FEW)
+def test_members_of_a_group_can_be_started_from_many_threads(backend: str) -> None:
+    reports = []
+
+    def one() -> None:
+        with spawn(["bash", "-c", "sleep 4567 & echo up; wait"], backend=backend, stdout=PIPE) as group:
+            assert group.stdout is not None
+            group.stdout.readline()
+            reports.append(group.terminate(signal.SIGKILL))
+
+    threads = [threading.Thread(target=one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(report.clean, len(report.members)) for report in reports] == [(True, 2)] * 4
+
+
+def test_pipes_that_a_stray_keeps_open_are_named() -> None:
+    with spawn(["bash", "-c", "setsid sleep 4567 & echo up"], backend="subreaper", stdout=PIPE, text=True) as group:
+        with pytest.raises(PipesHeldError, match="kept open by") as caught:
+            group.communicate(timeout_s=0.3)
+        assert caught.value.stdout == "up\n"
+        assert {member.pid for member in group.members()} == set(caught.value.holders)
+
+
+def test_the_report_is_a_json_document_and_says_why() -> None:
+    with spawn(["bash", "-c", "setsid sleep 4567 & echo $!; wait"], backend="process-group", stdout=PIPE) as group:
+        assert group.stdout is not None
+        stray = int(group.stdout.readline())
+        stat = read_stat(stray)
+        while stat is not None and stat.sid != stray:
+            stat = read_stat(stray)
+        report = group.terminate(signal.SIGKILL)
+        document = report.as_dict()
+        os.kill(stray, signal.SIGKILL)
+    assert document["schema_version"] == 1
+    assert document["clean"] is False
+    assert document["survivors"] == [stray]
+    member = next(member for member in document["members"] if member["pid"] == stray)
+    assert member["escaped"] == "setsid"
+    assert member["why"].startswith("left the group by setsid; was never signalled")
+
+
+@pytest.mark.parametrize("backend", FEW)
+def test_asyncio_ends_a_group_also_when_the_task_is_cancelled(backend: str) -> None:
+    async def cancelled() -> tuple[int, ...]:
+        async with await spawn_async(choose(backend), ["bash", "-c", "sleep 4567 & wait"]) as group:
+            while len(members := await group.members()) < 2:
+                await asyncio.sleep(0.01)
+            pids.extend(member.pid for member in members)
+            with pytest.raises(TimeoutError):
+                await group.wait(0.01)
+            await group.wait()
+        return ()
+
+    async def main() -> None:
+        task = asyncio.create_task(cancelled())
+        while not pids:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    pids: list[int] = []
+    asyncio.run(main())
+    assert len(pids) == 2
+    for pid in pids:
+        stat = read_stat(pid)
+        assert stat is None or stat.is_dead
+
+
+def test_other_members_are_awaited_while_a_group_is_ended() -> None:
+    async def main() -> float:
+        ticks = 0
+        trap = ["bash", "-c", "trap 'sleep 0.3; exit' TERM; echo up; while :; do sleep 0.01; done"]
+        async with await spawn_async(choose("process-group"), trap, stdout=PIPE) as group:
+            await asyncio.to_thread(group.group.stdout.readline)  # type: ignore[union-attr]
+            ending = asyncio.create_task(group.terminate(grace_s=20))
+            while not ending.done():
+                ticks += 1
+                await asyncio.sleep(0.01)
+            assert (await ending).escalations == ()
+        return ticks
+
+    assert asyncio.run(main()) >= 5
+
+
+def test_no_backend_of_that_name_lists_the_others() -> None:
+    with pytest.raises(UsageError, match="no group-kill backend 'nosuch'") as caught:
+        spawn(["true"], backend="nosuch")
+    assert "subreaper" in str(caught.value.hint)
+
+
+def test_a_backend_of_another_system_says_so() -> None:
+    assert probe_all()["job-object"].reason == "Windows only"
+    with pytest.raises(BackendUnusableError, match="Windows only"):
+        choose("job-object")
+
+
+def test_the_environment_chooses_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLAKEHUNTER_GROUP_KILL", "session")
+    with spawn(["true"]) as group:
+        assert group.backend == "session"
+    monkeypatch.delenv("FLAKEHUNTER_GROUP_KILL")
+    with spawn(["true"]) as group:
+        assert group.backend == next(name for name in USABLE if name in ("cgroup", "systemd-scope", "subreaper"))
+
+
+def test_a_teams_own_backend_is_found_by_entry_point(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "from flakehunter.groupkill.process_group_linux import ProcessGroupBackend\n"
+        "class Own(ProcessGroupBackend):\n    name = 'own'\n"
+    )
+    folder = tmp_path / "own-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[flakehunter.groupkill]\nown = own:Own\nbroken = own:Missing\n")
+    code = (
+        "from flakehunter.groupkill import choose, probe_all\n"
+        "print(choose('own').name, probe_all()['own'].usable, probe_all()['broken'].reason)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("own True plugin 'broken' of flakehunter.groupkill cannot be loaded: AttributeError")
+
+
+def test_every_backend_fits_the_protocol() -> None:
+    for name in plugins.names("flakehunter.groupkill"):
+        if probe_all()[name].usable:
+            assert isinstance(choose(name), GroupKillBackend)
+            assert choose(name).name == name
+
+
+def test_groups_inside_groups_are_told_apart() -> None:
+    # Marks are inherited: the inner group has to choose another one, and the outer still sees all.
+    inner = (
+        "import subprocess\nfrom flakehunter.groupkill import spawn\n"
+        "group = spawn(['sleep', '4567'], backend='cookie')\nother = subprocess.Popen(['sleep', '4568'])\n"
+        "report = group.terminate()\nprint(len(report.members), report.clean, other.poll(), flush=True)\n"
+        "group = spawn(['bash', '-c', 'setsid env -i sleep 4569 & wait'], backend='naive')\nprint('up', flush=True)\n"
+        "group.wait()\n"
+    )
+    with spawn([sys.executable, "-c", inner], backend="cookie", stdout=PIPE, text=True) as group:
+        assert group.stdout is not None
+        assert group.stdout.readline() == "1 True None\n"
+        assert group.stdout.readline() == "up\n"
+        end = time.monotonic() + 20
+        while sum(member.argv[:1] == ("sleep",) for member in group.members()) < 2:
+            assert time.monotonic() < end
+        report = group.terminate(signal.SIGKILL)
+    assert report.clean
+    assert {member.argv for member in report.members} >= {("sleep", "4568"), ("sleep", "4569")}
