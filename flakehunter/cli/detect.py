@@ -109,6 +109,9 @@ def summary(detection: "Detection", rows: int) -> str:
         share = f"{detection.outage_share:.0%}"
         count = len(detection.outages)
         text += f"; {count} {'run' if count == 1 else 'runs'} with more than {share} failures left out as outage"
+    if detection.bad_runs:
+        count = len(detection.bad_runs)
+        text += f"; failures of {count} bad {'run' if count == 1 else 'runs'} counted as one cause each"
     if rows < len(detection.assessments):
         text += f"; {len(detection.assessments) - rows} healthy tests not shown (--all)"
     return text

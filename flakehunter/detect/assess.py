@@ -13,6 +13,7 @@ from flakehunter.db.queries.failures import failed_runs, failure_counts, failure
 from flakehunter.db.queries.findings import experiments, findings
 from flakehunter.db.queries.history import OUTAGE_SHARE, RunRow, project_names, read_history
 from flakehunter.db.queries.tests import TestRow, list_tests
+from flakehunter.detect.clusters import BadRun, sensitivity, set_apart
 from flakehunter.detect.history import summarise
 from flakehunter.detect.rulebook import Rule, built_in
 from flakehunter.detect.text import Match, match_failures, match_log
@@ -48,6 +49,8 @@ class Detection:
     runs: int
     commits: int
     outages: list[RunRow]
+    bad_runs: list[BadRun]
+    """Runs that failed many tests by one cause, without being an outage."""
     outage_share: float
 
     @property
@@ -121,6 +124,7 @@ def assess_project(
     only_id = only.id if only else None
     history = read_history(connection, project, outage_share=outage_share, test_id=only_id)
     leave_out = [run.id for run in history.outages]
+    history, bad_runs = set_apart(connection, history)
     summaries = summarise(history, p_flaky=PRIOR_FLAKY)
     failed = [test for test in tests if test.id in summaries]
     matches = _matches(connection, project, rules, leave_out, failed)
@@ -137,11 +141,13 @@ def assess_project(
             findings=found.get(test.id, ()),
             experiments=tried.get(test.id, ()),
             outage_failures=history.outage_failures.get(test.id, 0),
+            bad_runs=[one for one in bad_runs if test.id in one.tests],
+            sensitivity=sensitivity(test.id, bad_runs),
         )
-        failures = (summary.failed if summary else 0) + case.outage_failures
+        failures = (summary.failed if summary else 0) + case.outage_failures + len(case.bad_runs)
         assessments.append(Assessment(test, weigh(case), tuple(case.matches), case.executed, failures))
     assessments.sort(key=_worst_first)
-    return Detection(assessments, len(history.runs), len(history.commits), history.outages, outage_share)
+    return Detection(assessments, len(history.runs), len(history.commits), history.outages, bad_runs, outage_share)
 
 
 def _worst_first(one: Assessment) -> tuple[int, float, str]:
@@ -157,6 +163,7 @@ def _joined(parts: Iterable[Detection], outage_share: float) -> Detection:
         runs=sum(part.runs for part in parts),
         commits=sum(part.commits for part in parts),
         outages=[run for part in parts for run in part.outages],
+        bad_runs=[run for part in parts for run in part.bad_runs],
         outage_share=outage_share,
     )
 

@@ -51,6 +51,10 @@ def document(detection: Detection, *, everything: bool = False) -> dict[str, Any
             }
             for run in detection.outages
         ],
+        "bad_runs": [
+            {"run": one.run.id, "job": one.run.kind[1], "commit": one.run.commit, "failed": len(one.tests)}
+            for one in detection.bad_runs
+        ],
         "tests": [entry(one) for one in listed(detection, everything=everything)],
     }
 

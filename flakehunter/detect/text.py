@@ -160,15 +160,18 @@ def _first_hit(rule: Rule, channels: Channels) -> tuple[str, str] | None:
         text = channels.of(channel)
         found = rule.pattern.search(text) if text else None
         if found:
-            return channel, _quote(found, text)
+            # Strings are empty in `code`; people read the line as it stands.
+            return channel, _quote(found, text, channels.source if channel == "code" else text)
     return None
 
 
-def _quote(found: re.Match[str], text: str) -> str:
-    """Return the matched words within their lines: the last line of a match over several is where it failed."""
-    start = text.rfind("\n", 0, found.start()) + 1
-    end = text.find("\n", found.end())
-    whole = text[start : end if end >= 0 else len(text)]
-    last = whole.rstrip().rpartition("\n")[2] if "\n" in found[0] else whole.partition("\n")[0]
-    words = " ".join(last.removeprefix("E ").split())
+def _quote(found: re.Match[str], text: str, shown: str | None = None) -> str:
+    """Return the line that was matched: of a match over several lines the last, which is where the test failed.
+
+    `shown` is a text with the same lines to quote from.
+    """
+    end = len(found[0].rstrip()) + found.start()
+    lines = (text if shown is None else shown).split("\n")
+    line = lines[text.count("\n", 0, end if "\n" in found[0] else found.start())]
+    words = " ".join(re.sub(r"^(?:E|>) ", "", line).split())
     return words if len(words) <= QUOTE_LIMIT else words[: QUOTE_LIMIT - 1] + "…"

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flakehunter.db.queries.findings import ExperimentRow, FindingRow
+from flakehunter.detect.clusters import BadRun
 from flakehunter.detect.history import TestHistory
 from flakehunter.detect.text import Match
 from flakehunter.model import Evidence, EvidenceSource, Interval, Mechanism, ReproVerdict, Verdict
@@ -69,6 +70,10 @@ class Case:
     findings: Sequence[FindingRow] = ()
     experiments: Sequence[ExperimentRow] = ()
     outage_failures: int = 0
+    bad_runs: Sequence[BadRun] = ()
+    """Runs in which it failed together with many others, and whose failures are in no other number."""
+    sensitivity: float = 0.0
+    """Natural log of the evidence that it is always the same tests that fail in bad runs."""
 
 
 def weigh(case: Case) -> Weighed:
@@ -112,14 +117,15 @@ def _reproduced(experiment: ExperimentRow) -> bool:
 def _p_flaky(case: Case) -> float:
     log_odds = _logit(PRIOR_FLAKY)
     history = case.history
-    log_odds += history.log_bayes_factor if history else 0.0
+    log_odds += (history.log_bayes_factor if history else 0.0) + case.sensitivity
     if history:
         log_odds += TEXT_LOG_ODDS * max((match.rule.weight * match.share for match in case.matches), default=0.0)
     for source, most in FINDING_LOG_ODDS.items():
         log_odds += most * max((one.score for one in case.findings if one.source is source), default=0.0)
     if any(_reproduced(experiment) for experiment in case.experiments):
         return _expit(max(log_odds, 0.0) + REPRODUCED_LOG_ODDS)
-    if not (history and (history.has_proof or history.short_streaks >= 2)):
+    repeats = (history.short_streaks if history else 0) + len(case.bad_runs)
+    if not ((history and history.has_proof) or repeats >= 2):
         log_odds = min(log_odds, UNPROVEN_LOG_ODDS)
     return _expit(log_odds)
 
@@ -199,10 +205,20 @@ def _history_evidence(case: Case) -> list[Evidence]:
                 "counted as a regression, not as a flake"
             )
             found.append((0.5, text, f"commits:{history.last_failed}"))
-        if not found:
+        if not found and history.failed:
             found.append(
                 (0.2, f"{counts}: too little to tell a flake from a breakage", "commits:" + history.last_failed)
             )
+    if case.bad_runs:
+        most = max(one.run.failed for one in case.bad_runs) - 1
+        text = (
+            f"failed in {_count(len(case.bad_runs), 'bad run')} together with up to {_count(most, 'other test')}: "
+            "counted as one cause"
+        )
+        if case.sensitivity > 1.0:
+            text += "; but it is always the same tests that such runs hit"
+        runs = ",".join(str(one.run.id) for one in case.bad_runs)
+        found.append((max(0.15, min(0.9, 1.0 - math.exp(-case.sensitivity))), text, f"runs:{runs}"))
     if case.outage_failures:
         text = f"failed in {_count(case.outage_failures, 'run')} that was an outage: counted as none of its own"
         text = text.replace("that was an outage", "that were outages") if case.outage_failures > 1 else text

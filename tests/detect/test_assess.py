@@ -218,3 +218,42 @@ def test_detect_on_postgresql_says_the_same(tmp_path: Path, empty_database: str)
     detection = detect(builder.close())
     assert found(detection, "test_it").weighed.verdict is Verdict.FLAKY
     assert found(detection, "test_mended").weighed.verdict is Verdict.HEALTHY
+
+
+def bad_run_history(folder: Path, *, same: bool) -> DatabaseBuilder:
+    """Two runs at each of 20 commits, 40 tests; in four runs seven tests fail, the same ones or others."""
+    builder = DatabaseBuilder(folder)
+    for commit in range(20):
+        for repeat in range(2):
+            run = builder.run(f"c{commit:02d}")
+            start = 0 if same else commit * 2
+            hit = range(start, start + 7) if commit in (3, 8, 13, 16) and repeat == 0 else ()
+            for number in range(40):
+                builder.result(run, f"test_{number}", "F" if number in hit else "P")
+    return builder
+
+
+def test_failures_of_bad_runs_are_one_cause_each(tmp_path: Path) -> None:
+    detection = detect(bad_run_history(tmp_path, same=False).close())
+    assert [len(one.tests) for one in detection.bad_runs] == [7, 7, 7, 7]
+    assert detection.flaky == []
+    evidence = found(detection, "test_8").weighed.evidence
+    assert any("together with up to 6 other tests: counted as one cause" in item.text for item in evidence)
+
+
+def test_tests_that_every_bad_run_hits_are_flaky(tmp_path: Path) -> None:
+    detection = detect(bad_run_history(tmp_path, same=True).close())
+    assert {one.test.identity.name for one in detection.flaky} == {f"test_{number}" for number in range(7)}
+    assert "always the same tests" in " ".join(item.text for item in detection.flaky[0].weighed.evidence)
+
+
+def test_breakage_of_many_tests_is_no_bad_run(tmp_path: Path) -> None:
+    builder = DatabaseBuilder(tmp_path)
+    for commit in range(10):
+        for _ in range(2):
+            run = builder.run(f"c{commit}")
+            for number in range(20):
+                builder.result(run, f"test_{number}", "F" if number < 8 and commit >= 7 else "P")
+    detection = detect(builder.close())
+    assert detection.bad_runs == []
+    assert [one.weighed.verdict for one in detection.assessments].count(Verdict.BROKEN) == 8

@@ -91,3 +91,14 @@ def test_no_rule_takes_long_on_repetitive_text(unit: str) -> None:
         if time.process_time() - start > 1.0:
             slow.append(rule.id)
     assert slow == []
+
+
+def test_quoted_line_keeps_its_strings() -> None:
+    entry = {
+        "type": "E",
+        "message": "",
+        "detail": "    a.kill()\n    time.sleep(1)\n>   assert alive, f'{pid} lives'\nE   x",
+    }
+    matches = match_failures(built_in(), [text(entry)], {b"f": 1}, "")
+    [match] = [one for one in matches if one.rule.id == "signal-sleep-failing-line"]
+    assert match.quote == "assert alive, f'{pid} lives'"

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from flakehunter.db.queries.history import BAD
+from flakehunter.db.queries.history import BAD, IDS_AT_ONCE
 from flakehunter.db.schema import Artifact, Failure, LogEvent, Project, Result, Run, TestCase
 from flakehunter.model import LogEventKind
 
@@ -15,9 +15,6 @@ TEXTS_PER_FINGERPRINT = 3
 
 EVENT_RUNS = 60
 """Newest runs of a test whose log lines are read."""
-
-IDS_AT_ONCE = 500
-"""Ids in one IN list; SQLite takes 32766 parameters, and plans do not improve with longer lists."""
 
 
 @dataclass(frozen=True, slots=True)

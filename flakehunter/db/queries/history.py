@@ -26,6 +26,9 @@ OUTAGE_MAX_RUNS = 0.5
 ROWS_AT_ONCE = 50_000
 """Rows of an aggregate that are Python objects at one time."""
 
+IDS_AT_ONCE = 500
+"""Ids in one IN list; SQLite takes 32766 parameters, and plans do not improve with longer lists."""
+
 BAD = Result.outcome.in_([Outcome.FAILED, Outcome.ERRORED])
 """SQL condition: the attempt counts as a failure."""
 
@@ -77,6 +80,8 @@ class History:
     totals: Ints
     outage_failures: dict[int, int]
     """Failures in outages by test case id."""
+    slot_of: dict[int, int]
+    """Slot of each run that is no outage, by run id."""
 
 
 def project_names(connection: Connection) -> list[str]:
@@ -114,6 +119,7 @@ def read_history(
         cells=_cells(connection, run_slots, test_id),
         totals=_totals(connection, run_slots, test_id),
         outage_failures=_outage_failures(connection, [run.id for run in outages]),
+        slot_of={row["run_id"]: row["slot"] for row in rows},
     )
 
 
@@ -244,6 +250,19 @@ def _outage_failures(connection: Connection, run_ids: Sequence[int]) -> dict[int
         .order_by(Result.test_case_id)
     )
     return {int(test): int(count) for test, count in connection.execute(query)}
+
+
+def results_of_runs(connection: Connection, run_ids: Sequence[int]) -> Ints:
+    """Return the results of a few runs: test case id, run id, failures, executions."""
+    chunks = [np.zeros((0, 4), np.int64)]
+    for start in range(0, len(run_ids), IDS_AT_ONCE):
+        query = (
+            select(Result.test_case_id, Result.run_id, func.sum(case((BAD, 1), else_=0)), func.count())
+            .where(Result.run_id.in_(run_ids[start : start + IDS_AT_ONCE]), EXECUTED)
+            .group_by(Result.test_case_id, Result.run_id)
+        )
+        chunks.append(np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 4))
+    return np.concatenate(chunks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from flakehunter.db.schema import (
     Failure,
     Finding,
     LogEvent,
+    ProcessExit,
     Project,
     Result,
     Run,
@@ -436,3 +437,33 @@ def trial_counts(connection: Connection, experiment_id: int) -> list[tuple[str, 
         .order_by(Trial.arm, Trial.stressor, Trial.group_kill, Trial.outcome)
     )
     return [(row[0], row[1], row[2], row[3].value, row[4]) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class DeathRow:
+    """A process of a trial that ended by itself; `time_ms` as in `ProcessExit.time_to_exit_ms`."""
+
+    test_id: int
+    stressor: str
+    group_kill: str
+    time_ms: float
+
+
+def death_times(connection: Connection, test_ids: Sequence[int]) -> list[DeathRow]:
+    """Return the times to death that trials of the given tests have measured, survivors left out."""
+    found: list[DeathRow] = []
+    for chunk in _chunks(test_ids):
+        query = (
+            select(Experiment.test_case_id, Trial.stressor, Trial.group_kill, ProcessExit.time_to_exit_ms)
+            .join(Trial, Trial.id == ProcessExit.trial_id)
+            .join(Experiment, Experiment.id == Trial.experiment_id)
+            .where(
+                Experiment.test_case_id.in_(chunk),
+                ProcessExit.time_to_exit_ms.is_not(None),
+                ProcessExit.survived.is_(False),
+            )
+            .order_by(ProcessExit.id)
+        )
+        rows: Any = connection.execute(query)
+        found += [DeathRow(*row) for row in rows]
+    return found
