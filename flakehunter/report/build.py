@@ -162,11 +162,13 @@ def _pages(
         ids = [row.test_id for row in chunk]
         results = _group(row for row in rows.results_of(connection, ids) if row.run_id in history.runs)
         findings = _group(rows.findings_of(connection, ids))
+        deaths = _group(rows.death_times(connection, ids))
         log = _group(row for row in rows.log_events_of(connection, ids) if row.run_id in history.runs)
         for verdict in chunk:
             own = sorted(results.get(verdict.test_id, []), key=lambda row: _when(row, history))
             texts = rows.failures(connection, sorted({row.failure_id for row in own if row.failure_id is not None}))
             summary = _summary(verdict, own, history)
+            tried = by_test[verdict.test_id][::-1]
             pages.append(
                 TestPage(
                     summary=summary,
@@ -178,7 +180,9 @@ def _pages(
                     hidden_log=max(0, len(lines) - MOST_LOG_LINES),
                     evidence=_evidence(verdict.evidence),
                     findings=[_finding(row) for row in findings.get(verdict.test_id, [])],
-                    experiments=[experiments.view(row, connection) for row in reversed(by_test[verdict.test_id])],
+                    experiments=[experiments.view(row, connection) for row in tried if not experiments.is_trace(row)],
+                    trace=next((experiments.trace_view(row) for row in tried if experiments.is_trace(row)), None),
+                    deaths=experiments.deaths(deaths.get(verdict.test_id, [])),
                     companions=companions.get(verdict.test_id, []),
                     reproduce=_reproduce(verdict, project),
                 )

@@ -10,6 +10,7 @@ from flakehunter.report.svg import (
     BROKEN,
     FAIL,
     INK,
+    LINE,
     PASS,
     QUIET,
     SOFT,
@@ -19,7 +20,7 @@ from flakehunter.report.svg import (
     label_room,
 )
 from flakehunter.report.text import seconds
-from flakehunter.report.views import Arm, Durations, MechanismCount, Trend
+from flakehunter.report.views import Arm, Deaths, Durations, MechanismCount, TraceView, Trend
 
 
 def ascii_label(text: str, limit: int = 40) -> str:
@@ -174,3 +175,98 @@ def arms(rows: Sequence[Arm], *, key: str) -> Markup:
             for name, row in zip(names, rows, strict=True)
         )
         return inline_svg(figure, key=key, title="Failure rate of each arm", text=text)
+
+
+LINES = (
+    (ACCENT, "-"),
+    (FAIL, "-"),
+    (PASS, "-"),
+    (BROKEN, "-"),
+    (ACCENT, "--"),
+    (FAIL, "--"),
+    (PASS, "--"),
+    (BROKEN, "--"),
+)
+"""Colour and dash of the lines of a chart; a ninth line looks like the first."""
+
+
+def deaths(groups: Sequence[Deaths], *, key: str = "deaths") -> Markup:
+    """Return the share of processes that are gone after a time, for each stressor and backend."""
+    with drawing(8.6, 2.7, Margins(0.75, 0.5, top=0.1, right=0.3)) as (figure, axes):
+        floor = max(0.01, min(time for group in groups for time in group.times_ms))
+        ceiling = max(time for group in groups for time in group.times_ms) * 1.3 + floor
+        for place, group in enumerate(groups):
+            color, dash = LINES[place % len(LINES)]
+            times = [max(time, floor) for time in group.times_ms]
+            shares = [(rank + 1) / len(times) for rank in range(len(times))]
+            # From nothing at the left edge, one step a death, to the right edge.
+            steps_x, steps_y = [floor, *times, ceiling], [0.0, *shares, 1.0]
+            axes.step(steps_x, steps_y, where="post", color=color, linestyle=dash, label=_arm_name(group))
+        axes.set_xscale("log")
+        axes.minorticks_off()
+        axes.set_xlim(floor, ceiling)
+        axes.set_ylim(0, 1.02)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: seconds(value / 1000)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value * 100:.0f} %"))
+        axes.set_ylabel("gone")
+        axes.set_xlabel("time to death")
+        axes.tick_params("both", length=0)
+        axes.grid(visible=True)
+        axes.spines["left"].set_visible(False)
+        axes.legend(loc="lower right", fontsize=9)
+        text = "; ".join(
+            f"{_arm_name(group)}: {len(group.times_ms)} processes, half gone after "
+            f"{seconds(group.times_ms[(len(group.times_ms) - 1) // 2] / 1000)}, the last after "
+            f"{seconds(group.times_ms[-1] / 1000)}"
+            for group in groups
+        )
+        return inline_svg(figure, key=key, title="Time to death", text=text)
+
+
+def _arm_name(group: Deaths) -> str:
+    return ascii_label(" / ".join(part for part in (group.stressor, group.group_kill) if part) or "no stress")
+
+
+MARKS = {"signal": ("v", ACCENT), "exit": ("X", FAIL), "reap": ("s", BROKEN), "look": ("o", INK)}
+"""Marker and colour of the moments of a traced process."""
+
+MOST_EVENTS = 8
+
+
+def timeline(trace: TraceView, *, key: str = "timeline") -> Markup | None:
+    """Return when each process of a finding was signalled, ended, was reaped and was looked at; None without times."""
+    events = [event for event in trace.events if event.moments][:MOST_EVENTS]
+    if not events:
+        return None
+    names = [ascii_label(event.process, 30) for event in events]
+    with drawing(9.4, 0.95 + 0.5 * len(events), Margins(label_room(names), 0.5, top=0.35, right=0.3)) as (figure, axes):
+        for place, event in enumerate(events):
+            start = event.moments[0][1]
+            times = {name: time - start for name, time in event.moments}
+            axes.plot([0, max(times.values())], [place, place], color=LINE, linewidth=2, zorder=1)
+            if "look" in times and "exit" in times:
+                late = times["look"] >= times["exit"]
+                ends = [times["exit"], times["look"]]
+                axes.plot(ends, [place, place], color=PASS if late else FAIL, linewidth=5, zorder=2)
+            for name, time in times.items():
+                marker, color = MARKS[name]
+                axes.plot(
+                    [time], [place], marker=marker, color=color, markersize=8, linestyle="", zorder=3, clip_on=False
+                )
+        for name, (marker, color) in MARKS.items():
+            axes.plot([], [], marker, color=color, label=name)
+        figure.legend(loc="upper left", ncols=4, fontsize=9, handletextpad=0.1, borderaxespad=0.2)
+        axes.set_yticks(range(len(events)), names)
+        axes.set_ylim(len(events) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: seconds(value / 1000)))
+        axes.set_xlabel("after the first of them; the thick part is the slack between exit and look")
+        axes.tick_params("both", length=0)
+        axes.tick_params("y", labelcolor=INK)
+        axes.grid(visible=True, axis="x")
+        axes.spines["left"].set_visible(False)
+        text = "; ".join(
+            f"{name}: " + ", ".join(f"{word} at {time - event.moments[0][1]:.2f} ms" for word, time in event.moments)
+            for name, event in zip(names, events, strict=True)
+        )
+        return inline_svg(figure, key=key, title="What happened to the processes of the traced run", text=text)

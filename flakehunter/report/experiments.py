@@ -1,17 +1,18 @@
 """Read what `repro` stored of an experiment: its document, or, where that lacks the arms, its trials."""
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
 from flakehunter.db.queries import report as rows
 from flakehunter.model import Interval, ReproVerdict, TrialOutcome
-from flakehunter.report.views import Arm, ExperimentView
+from flakehunter.report.views import Arm, Deaths, ExperimentView, TracedEvent, TraceView
 from flakehunter.stats.intervals import clopper_pearson
 
-SENTENCES = {
+SENTENCES: Mapping[ReproVerdict | None, str] = {
     ReproVerdict.REPRODUCED: "Reproduced: the test failed on demand.",
     ReproVerdict.NOT_REPRODUCED: "Not reproduced: the test did not fail often enough under this stress.",
     ReproVerdict.FIX_VERIFIED: "Fix verified: the flawed test failed, the fixed one held under the same stress.",
@@ -20,17 +21,79 @@ SENTENCES = {
 }
 
 
+MARGIN = 10
+"""A recommended deadline is so many times the slowest death that was seen."""
+
+
+def is_trace(row: rows.ExperimentRow) -> bool:
+    """Whether an experiment is a traced run: it has findings, and neither arms nor a verdict."""
+    return row.verdict is None and "findings" in row.summary
+
+
+def trace_view(row: rows.ExperimentRow) -> TraceView:
+    """Return what the page shows of a traced run."""
+    found = row.summary["findings"]
+    exit_code = row.summary.get("exit_code")
+    return TraceView(
+        command=row.command,
+        started_at=row.started_at,
+        exit_code=exit_code if isinstance(exit_code, int) else None,
+        events=[_event(item) for item in found if isinstance(item, Mapping)] if isinstance(found, list) else [],
+    )
+
+
+def _event(item: Mapping[str, Any]) -> TracedEvent:
+    moments = [(name, _number(item.get(f"{name}_ms"))) for name in ("signal", "exit", "reap", "look")]
+    known = [(name, time) for name, time in moments if time is not None]
+    argv = item.get("argv") or ""
+    command = " ".join(str(word) for word in argv) if isinstance(argv, list) else str(argv)
+    return TracedEvent(
+        mechanism=str(item.get("mechanism", "")),
+        process=f"{item.get('pid', '')} {command}".strip(),
+        text=str(item.get("text", "")),
+        slack_ms=_number(item.get("slack_ms")),
+        moments=sorted(known, key=lambda pair: pair[1]),
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def deaths(found: Sequence[rows.DeathRow]) -> list[Deaths]:
+    """Return the times to death by stressor and backend; a recommended deadline is ten times the slowest of them.
+
+    The next death is slower than the slowest of n with a probability of 1/(n+1) only if nothing else changes, and
+    another machine changes everything: so the margin, and the rounding up to 1, 2 or 5 times a power of ten.
+    """
+    groups: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in found:
+        groups[row.stressor, row.group_kill].append(max(0.0, row.time_ms))
+    return [
+        Deaths(stressor, kill, sorted(times), deadline_s(max(times)))
+        for (stressor, kill), times in sorted(groups.items())
+    ]
+
+
+def deadline_s(slowest_ms: float) -> float:
+    """Return the deadline in seconds that a slowest death recommends: at least 1 s."""
+    wanted = max(1.0, MARGIN * slowest_ms / 1000)
+    power = 10.0 ** math.floor(math.log10(wanted))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= wanted * (1 - 1e-9))
+
+
 def view(row: rows.ExperimentRow, connection: Connection) -> ExperimentView:
     """Return what the page shows of an experiment."""
     stored = row.summary.get("arms")
     arms = [_arm(item) for item in stored if isinstance(item, Mapping)] if isinstance(stored, list) else []
     return ExperimentView(
         verdict=row.verdict.value if row.verdict else "",
-        sentence=SENTENCES[row.verdict] if row.verdict else "The experiment came to no verdict.",
+        sentence=str(row.summary.get("text") or SENTENCES.get(row.verdict, "The experiment came to no verdict.")),
         command=row.command,
         replay=str(row.summary.get("replay") or ""),
         started_at=row.started_at,
         arms=arms or _arms_of_trials(connection, row.id),
+        notes=[str(note) for note in row.summary.get("notes") or ()],
     )
 
 

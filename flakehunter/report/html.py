@@ -49,6 +49,8 @@ def _page_charts(page: TestPage) -> dict[str, Any]:
     return {
         "guide": GUIDES[mechanism] if mechanism else None,
         "chart_durations": charts.durations(page.durations),
+        "chart_deaths": charts.deaths(page.deaths) if page.deaths else None,
+        "chart_trace": charts.timeline(page.trace) if page.trace else None,
         "experiments": [
             (view, charts.arms(view.arms, key=f"arms{place}") if view.arms else None)
             for place, view in enumerate(page.experiments)

@@ -129,6 +129,39 @@ class ExperimentView:
     replay: str
     started_at: datetime
     arms: Sequence[Arm]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TracedEvent:
+    """One finding of a traced run: when things happened to a process, in milliseconds after the run began."""
+
+    mechanism: str
+    process: str
+    text: str
+    slack_ms: float | None
+    moments: Sequence[tuple[str, float]]
+    """(`signal`, `exit`, `reap` or `look`, time), in the order of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceView:
+    """The newest traced run of a test."""
+
+    command: str
+    started_at: datetime
+    exit_code: int | None
+    events: Sequence[TracedEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Deaths:
+    """Times to death in milliseconds under one stressor and backend, sorted, and the deadline they recommend."""
+
+    stressor: str
+    group_kill: str
+    times_ms: Sequence[float]
+    deadline_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +225,8 @@ class TestPage:
     evidence: Sequence[EvidenceItem]
     findings: Sequence[SourceFinding]
     experiments: Sequence[ExperimentView]
+    trace: TraceView | None
+    deaths: Sequence[Deaths]
     companions: Sequence[Companion]
     reproduce: str
     """The command line that reproduces it."""

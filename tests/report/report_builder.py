@@ -11,6 +11,8 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine, insert
 
 from flakehunter.db.engine import open_database
+from flakehunter.db.queries.experiments import ProcessRow, TrialRow, add_trial
+from flakehunter.db.queries.traces import StoredTrace, write_trace
 from flakehunter.db.schema import (
     Artifact,
     Experiment,
@@ -32,6 +34,7 @@ from flakehunter.model import (
     Outcome,
     ReproVerdict,
     TestIdentity,
+    TrialOutcome,
     Verdict,
 )
 
@@ -231,6 +234,34 @@ class Builder:
             machine={},
         )
 
+    def trials(
+        self, experiment: int, stressor: str, times_ms: Sequence[float], *, group_kill: str = "process-group"
+    ) -> None:
+        """Add one trial per time to death, as `repro` does."""
+        for place, time in enumerate(times_ms):
+            trial = TrialRow("flawed", stressor, group_kill, place + 1, TrialOutcome.PASSED, 0, 0.2, "")
+            add_trial(
+                self.connection,
+                experiment,
+                trial,
+                [ProcessRow(100 + place, 1, 100, 100, "sleep 30", "", -15, False, time, time + 0.2)],
+            )
+
+    def trace(self, test: int, findings: Sequence[Mapping[str, Any]]) -> None:
+        """Add a traced run, as `trace` does."""
+        stored = StoredTrace(
+            test_id=test,
+            command="python -m pytest tests/test_group.py",
+            exit_code=0,
+            duration_s=0.4,
+            summary={"exit_code": 0, "findings": list(findings)},
+            machine={},
+            processes=[],
+            findings=[],
+            started_at=START + timedelta(days=201),
+        )
+        write_trace(self.connection, self.project_id, stored)
+
 
 def arm(name: str, stressor: str, failures: int, trials: int, low: float, high: float) -> dict[str, Any]:
     """Return an arm as it stands in the document of `repro`."""
@@ -309,7 +340,7 @@ def team_history(path: Path) -> None:
             text="looks once, right after the signal",
             quote="os.killpg(pgid, signal.SIGTERM)\nassert not process_is_alive(pid)",
         )
-        build.experiment(
+        tried = build.experiment(
             abort,
             {
                 "verdict": "fix-verified",
@@ -321,6 +352,36 @@ def team_history(path: Path) -> None:
                 ],
             },
             verdict=ReproVerdict.FIX_VERIFIED,
+        )
+        build.trials(tried, "none", [0.3 + 0.01 * (place * 7 % 13) for place in range(40)])
+        build.trials(tried, "cpu:8", [0.9 * 1.12 ** (place * 11 % 35) for place in range(35)])
+        build.trials(tried, "cpu:8", [0.7 * 1.09 ** (place * 11 % 35) for place in range(35)], group_kill="cgroup")
+        build.trace(
+            abort,
+            [
+                {
+                    "mechanism": "check-before-exit",
+                    "pid": 4243,
+                    "argv": ["sleep", "30"],
+                    "signal_ms": 101.2,
+                    "exit_ms": 101.9,
+                    "reap_ms": 102.4,
+                    "look_ms": 103.0,
+                    "slack_ms": 1.1,
+                    "text": "looked once at process 4243 (sleep 30), 1.1 ms after its exit",
+                },
+                {
+                    "mechanism": "zombie-counted-alive",
+                    "pid": 4244,
+                    "argv": ["bash", "-c", "sleep 30 & echo $!; wait"],
+                    "signal_ms": 101.2,
+                    "exit_ms": 104.8,
+                    "reap_ms": None,
+                    "look_ms": 102.6,
+                    "slack_ms": -2.2,
+                    "text": "looked at process 4244 (bash) before its exit",
+                },
+            ],
         )
 
 
@@ -339,6 +400,8 @@ def hostile_history(path: Path) -> None:
             build.verdict(test, Verdict.FLAKY if place % 3 else Verdict.BROKEN, evidence=evidence, since=HOSTILE[0])
             build.log_event(test, runs[1], text)
             build.finding(test, Mechanism.SURVIVOR, text=text, quote=text)
+            if place < 3:
+                build.trace(test, [{"pid": text, "argv": [text], "text": text, "signal_ms": 1, "look_ms": 2.0}])
             if place > 5:
                 continue  # the texts of an experiment are shown as all others are, and its chart takes 0.1 s
             arm = {"name": text, "stressor": text, "group_kill": text, "trials": 9, "failures": 3}

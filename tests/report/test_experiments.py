@@ -1,0 +1,98 @@
+"""What the pages make of experiments: times to death, traced runs, arms."""
+
+from pathlib import Path
+
+import pytest
+from report_builder import Builder
+
+from flakehunter.db.engine import open_database
+from flakehunter.model import ReproVerdict
+from flakehunter.report import charts
+from flakehunter.report.build import build_site
+from flakehunter.report.experiments import deadline_s
+from flakehunter.report.views import TestPage
+
+
+@pytest.mark.parametrize(
+    ("slowest_ms", "deadline"), [(0, 1), (3, 1), (100, 1), (101, 2), (199, 2), (450, 5), (600, 10), (5_100, 100)]
+)
+def test_deadline_is_ten_times_the_slowest_rounded_up(slowest_ms: float, deadline: float) -> None:
+    assert deadline_s(slowest_ms) == deadline
+
+
+def page(path: Path) -> TestPage:
+    engine = open_database(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        (found,) = build_site(connection).pages
+    engine.dispose()
+    return found
+
+
+def build(path: Path) -> Builder:
+    return Builder(path)
+
+
+def test_times_to_death_are_grouped_by_stressor_and_backend(tmp_path: Path) -> None:
+    with build(tmp_path / "x.db") as builder:
+        test = builder.test("one")
+        builder.results(test, [builder.run("c1")], "F")
+        builder.verdict(test)
+        first = builder.experiment(test, {"arms": []})
+        builder.trials(first, "cpu:8", [30.0, 10.0, 20.0])
+        builder.trials(first, "cpu:8", [400.0], group_kill="cgroup")
+        second = builder.experiment(test, {"arms": []})
+        builder.trials(second, "cpu:8", [5.0])
+    found = page(tmp_path / "x.db")
+    assert [(group.stressor, group.group_kill, list(group.times_ms), group.deadline_s) for group in found.deaths] == [
+        ("cpu:8", "cgroup", [400.0], 5),
+        ("cpu:8", "process-group", [5.0, 10.0, 20.0, 30.0], 1),
+    ]
+    drawn = charts.deaths(found.deaths)
+    assert "cpu:8 / process-group: 4 processes, half gone after 10 ms, the last after 30 ms" in drawn
+
+
+def test_arms_are_counted_from_the_trials_where_the_document_has_none(tmp_path: Path) -> None:
+    with build(tmp_path / "x.db") as builder:
+        test = builder.test("one")
+        builder.results(test, [builder.run("c1")], "F")
+        builder.verdict(test)
+        builder.trials(builder.experiment(test, {}, verdict=ReproVerdict.UNDECIDED), "cpu:8", [1.0] * 12)
+    ((arm,),) = [view.arms for view in page(tmp_path / "x.db").experiments]
+    assert (arm.name, arm.stressor, arm.group_kill, arm.trials, arm.failures) == (
+        "flawed",
+        "cpu:8",
+        "process-group",
+        12,
+        0,
+    )
+    assert arm.rate.high == pytest.approx(0.2646, abs=1e-3)
+
+
+def test_a_traced_run_is_no_reproduction_and_has_a_timeline(tmp_path: Path) -> None:
+    finding = {"pid": 7, "argv": ["sleep", "30"], "text": "looked once", "slack_ms": 1.5}
+    with build(tmp_path / "x.db") as builder:
+        test = builder.test("one")
+        builder.results(test, [builder.run("c1")], "F")
+        builder.verdict(test)
+        builder.trace(test, [{**finding, "signal_ms": 10, "exit_ms": 12, "reap_ms": None, "look_ms": 13.5}])
+    found = page(tmp_path / "x.db")
+    assert found.experiments == []
+    assert found.trace
+    assert found.trace.events[0].moments == [("signal", 10.0), ("exit", 12.0), ("look", 13.5)]
+    drawn = charts.timeline(found.trace)
+    assert drawn
+    assert "7 sleep 30: signal at 0.00 ms, exit at 2.00 ms, look at 3.50 ms" in drawn
+
+
+@pytest.mark.parametrize(
+    "findings", [[], [{"pid": 1}], ["no object"], [{"signal_ms": float("inf"), "exit_ms": "late"}]]
+)
+def test_a_trace_without_times_has_no_timeline(tmp_path: Path, findings: list[object]) -> None:
+    with build(tmp_path / "x.db") as builder:
+        test = builder.test("one")
+        builder.results(test, [builder.run("c1")], "F")
+        builder.verdict(test)
+        builder.trace(test, findings)  # type: ignore[arg-type]
+    found = page(tmp_path / "x.db").trace
+    assert found
+    assert charts.timeline(found) is None
