@@ -245,12 +245,9 @@ def _short(file: str) -> str:
 def _summary(result: "TraceResult") -> str:
     count = len(result.findings)
     findings = "no finding" if count == 0 else f"{count} finding{'s' if count > 1 else ''}"
-    status = "none" if result.exit_code is None else result.exit_code
+    status = "no exit code" if result.exit_code is None else f"exit code {result.exit_code}"
     wall = f"{result.wall_s:.2f} s under strace"
     if result.bare_wall_s:
         wall += f", {result.bare_wall_s:.2f} s without ({result.wall_s / result.bare_wall_s:.1f} times)"
     lost = f", {result.not_understood} lines not understood" if result.not_understood else ""
-    return (
-        f"{findings}; exit code {status}, {len(result.world.processes)} processes, {wall}, "
-        f"{result.lines} lines of trace{lost}"
-    )
+    return f"{findings}; {status}, {len(result.world.processes)} processes, {wall}, {result.lines} lines of trace{lost}"

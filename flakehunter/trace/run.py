@@ -65,10 +65,11 @@ def trace_command(
     environment = dict(os.environ if environment is None else environment)
     if hooks:
         environment = hook_environment(environment)
-    world, reader = World(ENTERED, RETURNED), Reader()
+    world, reader = World(ENTERED, RETURNED, pgid=os.getpgrp(), sid=os.getsid(0)), Reader()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="flakehunter-trace-") as folder, contextlib.ExitStack() as stack:
-        fifo = Path(folder, "strace")
+    with contextlib.ExitStack() as stack:
+        fifo = Path(tempfile.mkdtemp(prefix="flakehunter-trace-"), "strace")
+        stack.callback(_forget, fifo)
         os.mkfifo(fifo, 0o600)
         # For reading and writing, so that opening does not wait for strace, nor strace for us.
         trace = os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -93,7 +94,7 @@ def trace_command(
                 stdout=output_to,
             )
         try:
-            timed_out = _read(world, reader, trace, ours, copy, started, timeout_s)
+            timed_out = _read(world, reader, Source(trace, fifo, copy), ours, started, timeout_s)
         finally:
             ours.close()
             try:
@@ -115,21 +116,46 @@ def _exit_code(status: int | None) -> int | None:
     return status if status is None or status >= 0 else 128 - status
 
 
+@dataclass(slots=True)
+class Source:
+    """Where the trace comes from: the descriptor of the fifo, its path, and a file that keeps a copy."""
+
+    descriptor: int
+    fifo: Path
+    copy: BinaryIO | None
+
+    def read(self) -> bytes:
+        """Return what there is, at most one piece; nothing when there is nothing now."""
+        try:
+            piece = os.read(self.descriptor, PIECE)
+        except BlockingIOError:
+            return b""
+        # strace has it open by now: without a name, nothing stays behind even when this process is killed.
+        _forget(self.fifo)
+        if self.copy is not None:
+            self.copy.write(piece)
+        return piece
+
+
+def _forget(fifo: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        fifo.unlink()
+        fifo.parent.rmdir()
+
+
 def _read(
     world: World,
     reader: Reader,
-    trace: int,
+    source: Source,
     control: socket.socket,
-    copy: BinaryIO | None,
     started: float,
     timeout_s: float | None,
 ) -> bool:
     """Read until nothing of the command is left, or its grace or its time is over; tell whether it was its time."""
     limit = None if timeout_s is None else started + timeout_s
     grace_end: float | None = None
-    ended = False
     with selectors.DefaultSelector() as selector:
-        selector.register(trace, selectors.EVENT_READ)
+        selector.register(source.descriptor, selectors.EVENT_READ)
         selector.register(control, selectors.EVENT_READ)
         while True:
             now = time.monotonic()
@@ -138,17 +164,12 @@ def _read(
                 _mark_survivors(world)
                 return grace_end is None
             ready = {key.fd for key, _ in selector.select(None if until is None else until - now)}
-            if trace in ready:
-                _take(world, reader, trace, copy)
-            if control.fileno() in ready and not ended:
+            world.consume_all(reader.feed(source.read()))
+            if control.fileno() in ready:
                 # strace has ended; what it wrote is in the pipe, since it wrote before.
-                ended = True
-                selector.unregister(control)
-                while _take(world, reader, trace, copy):
-                    pass
-            if ended:
-                for record in reader.finish():
-                    world.consume(record)
+                while piece := source.read():
+                    world.consume_all(reader.feed(piece))
+                world.consume_all(reader.finish())
                 return False
             root = world.root
             if grace_end is None and root is not None and root.exited is not None:
@@ -159,16 +180,3 @@ def _mark_survivors(world: World) -> None:
     for process in world.living.values():
         if process is not world.root:
             process.survived = True
-
-
-def _take(world: World, reader: Reader, trace: int, copy: BinaryIO | None) -> bool:
-    """Read one piece; tell whether there was one."""
-    try:
-        piece = os.read(trace, PIECE)
-    except BlockingIOError:
-        return False
-    if copy is not None:
-        copy.write(piece)
-    for record in reader.feed(piece):
-        world.consume(record)
-    return True

@@ -49,7 +49,15 @@ class World:
     the order in which it happened.
     """
 
-    def __init__(self, entered: dict[str, list[Handling]], returned: dict[str, list[Handling]]) -> None:
+    def __init__(
+        self,
+        entered: dict[str, list[Handling]],
+        returned: dict[str, list[Handling]],
+        *,
+        pgid: int | None = None,
+        sid: int | None = None,
+    ) -> None:
+        """Start with no process; `pgid` and `sid` are those that the command was started in."""
         self.processes: list[Process] = []
         self.looks: list[Look] = []
         self.sent: list[Sent] = []
@@ -78,6 +86,7 @@ class World:
         self._marks: dict[int, tuple[float, Mark]] = {}
         self._spawning: dict[int, Call] = {}
         self._entered, self._returned = entered, returned
+        self._pgid, self._sid = pgid, sid
 
     # --- records -----------------------------------------------------------------------------------------------
 
@@ -137,6 +146,8 @@ class World:
 
     def _new(self, tid: int, parent: Process | None, time: float) -> Process:
         process = Process(index=len(self.processes), pid=tid, spawned=time, parent=parent)
+        if not self.processes:
+            process.pgid, process.sid = self._pgid, self._sid
         self.processes.append(process)
         self.threads[tid] = self.living[tid] = process
         self.by_pid[tid].append(process)
@@ -267,7 +278,10 @@ class World:
         if child.exited is None:  # strace reports the end of a thread late when another tracer event came first
             child.exited = time
             self.living.pop(pid, None)
-        waiter.learn(child.knowledge, time)
+        # A signal ended it, so what it learned after that signal has not caused its end: a shell may reap its own child
+        # before it dies of the same SIGTERM, or not.
+        until = child.deliveries[0].time if child.killed_by and child.deliveries else time
+        waiter.learn({fact: when for fact, when in child.knowledge.items() if when <= until}, time)
         self.tell(waiter, (FactKind.EXIT, child.index, ""), time)
         self.tell(waiter, (FactKind.REAP, child.index, ""), time)
         return child

@@ -1,0 +1,267 @@
+"""Real runs under the real strace: the corpus, the command line, and what is left behind."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import create_engine, text
+
+from flakehunter.cli.app import main
+from flakehunter.model import Mechanism
+from flakehunter.trace.command import Strace
+
+CORPUS = Path(__file__).resolve().parents[1] / "corpus"
+sys.path.insert(0, str(CORPUS))
+
+from termination_corpus import Pair, load_pairs  # noqa: E402
+
+PAIRS = {pair.name: pair for pair in load_pairs()}
+ONE_FOR_EACH = (
+    "supervisor_forgets",
+    "zombie_after_pidfd",
+    "v1s_group_pause",
+    "v8_signal_early",
+    "limit_assign",
+    "double_fork",
+    "v5_pid_file",
+    "v9_short_deadline",
+    "node_signal_early",
+)
+Trace = Callable[..., dict[str, Any]]
+
+pytestmark = pytest.mark.usefixtures("strace")
+
+
+@pytest.fixture
+def trace(capfd: pytest.CaptureFixture[str]) -> Trace:
+    """Give a function that runs `flakehunter trace --json` and returns the document."""
+
+    def run(*words: str, code: int = 0) -> dict[str, Any]:
+        assert main(["trace", "--json", *words]) == code
+        document: dict[str, Any] = json.loads(capfd.readouterr().out)
+        return document
+
+    return run
+
+
+def passing(trace: Trace, pair: Pair, folder: Path) -> dict[str, Any]:
+    """Return a trace of the flawed variant that passed; on a busy machine it may fail by itself, as it is made to."""
+    for _ in range(10):
+        document = trace("--", *pair.command("flawed", folder))
+        if document["exit_code"] == 0:
+            return document
+    pytest.fail(f"{pair.name} did not pass once in 10 runs", pytrace=False)
+
+
+@pytest.mark.parametrize("name", ONE_FOR_EACH)
+def test_passing_run_of_a_flawed_test_names_the_mechanism(name: str, trace: Trace, tmp_path: Path) -> None:
+    pair = PAIRS[name]
+    if not pair.tool_is_here:
+        pytest.skip(f"needs {pair.language}")
+    document = passing(trace, pair, tmp_path)
+    assert {finding["mechanism"] for finding in document["findings"]} == {pair.mechanism}
+    finding = document["findings"][0]
+    assert finding["slack_ms"] > 0
+    if pair.mechanism is not Mechanism.ASSIGN_AFTER_EXIT:  # prlimit(1) makes that look, and has no hook
+        assert Path(finding["file"]).parent == pair.folder
+
+
+def test_mechanisms_of_the_live_tests_are_all_there_are() -> None:
+    assert {PAIRS[name].mechanism for name in ONE_FOR_EACH} == set(Mechanism)
+
+
+@pytest.mark.parametrize("name", ONE_FOR_EACH)
+def test_fixed_test_has_no_finding(name: str, trace: Trace, tmp_path: Path) -> None:
+    pair = PAIRS[name]
+    if not pair.tool_is_here:
+        pytest.skip(f"needs {pair.language}")
+    document = trace("--", *pair.command("fixed", tmp_path))
+    assert (document["exit_code"], document["findings"]) == (0, [])
+
+
+def test_document_has_the_promised_keys_and_processes(trace: Trace) -> None:
+    pair = PAIRS["v1s_group_pause"]
+    document = passing(trace, pair, pair.folder)
+    assert document["schema_version"] == 1
+    finding = document["findings"][0]
+    promised = {"mechanism", "pid", "argv", "signal_ms", "exit_ms", "reap_ms", "look_ms", "slack_ms", "looker_pid"}
+    assert promised | {"text"} <= set(finding)
+    assert finding["argv"] == ["sleep", "30"]
+    assert finding["signal_ms"] < finding["exit_ms"] < finding["look_ms"]
+    assert finding["slack_ms"] == pytest.approx(finding["look_ms"] - finding["exit_ms"], abs=0.01)
+    assert list(finding["predicted_rates"]) == ["plain", "8 busy workers", "32 busy workers", "SCHED_IDLE"]
+    test, leader, grandchild = document["processes"]
+    assert grandchild["ppid"] == leader["pid"]
+    assert grandchild["pgid"] == leader["pid"] != test["pgid"]
+    assert leader["reaped_by"] == test["pid"]
+    assert [sent["signal"] for sent in grandchild["signals"]] == ["SIGTERM"]
+
+
+def test_exit_code_of_the_command_is_in_the_document_and_not_ours(trace: Trace) -> None:
+    assert trace("--", "bash", "-c", "exit 3")["exit_code"] == 3
+    assert trace("--", "bash", "-c", "kill -KILL $$")["exit_code"] == 137
+
+
+def test_output_of_the_command_goes_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "--json", "--", "echo", "--json"]) == 0
+    captured = capfd.readouterr()
+    assert json.loads(captured.out)["findings"] == []
+    assert captured.err.startswith("--json\n")
+
+
+def test_fail_on_findings_returns_1(trace: Trace, capfd: pytest.CaptureFixture[str]) -> None:
+    command = ["bash", "-c", "sleep 30 & exit 0"]
+    document = trace("--fail-on", "findings", "--", *command, code=1)
+    [finding] = document["findings"]
+    assert finding["mechanism"] == Mechanism.SURVIVOR
+    assert finding["argv"] == ["sleep", "30"]
+    assert not psutil.pid_exists(finding["pid"])
+
+
+def test_table_shows_timeline_finding_and_fix(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "--", "bash", "-c", "sleep 30 & exit 0"]) == 0
+    captured = capfd.readouterr()
+    for word in ("start", "exit", "status 0", "◀ survivor", "nobody signalled it", "fix: signal what left the group"):
+        assert word in captured.out
+    assert "1 finding; exit code 0, 2 processes" in captured.err
+
+
+def test_sarif_names_rule_file_and_line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = PAIRS["v9_short_deadline"]
+    monkeypatch.chdir(pair.folder)
+    for _ in range(10):
+        assert main(["trace", "--format", "sarif", "--", sys.executable, "flawed.py"]) == 0
+        [run] = json.loads(capfd.readouterr().out)["runs"]
+        if run["results"]:
+            break
+    [result] = run["results"]
+    assert result["ruleId"] == run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "deadline-too-short"
+    place = result["locations"][0]["physicalLocation"]
+    lines = Path("flawed.py").read_text().splitlines()
+    assert place["artifactLocation"]["uri"] == "flawed.py"
+    assert "child.wait(timeout=0.08)" in lines[place["region"]["startLine"] - 1]
+    assert len(result["partialFingerprints"]["flakehunter/v1"]) == 32
+
+
+def test_time_limit_ends_the_command(trace: Trace) -> None:
+    document = trace("--timeout", "500ms", "--", "sleep", "30")
+    assert document["timed_out"]
+    assert document["exit_code"] is None
+
+
+def test_saved_trace_is_what_strace_wrote(trace: Trace, tmp_path: Path) -> None:
+    document = trace("--save", str(tmp_path / "trace.txt"), "--", "true")
+    assert len((tmp_path / "trace.txt").read_text().splitlines()) == document["lines"]
+
+
+def test_program_without_hooks_is_traced_too(trace: Trace) -> None:
+    document = trace("--no-source", "--", sys.executable, "-c", "import os; print('PYTHONPATH' in os.environ)")
+    assert document["exit_code"] == 0
+    assert not any(finding["file"] for finding in document["findings"])
+
+
+def test_sitecustomize_that_the_hook_hides_still_runs(trace: Trace, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import builtins\nbuiltins.mine = 7\n")
+    program = "import shutil, sys, os; sys.exit(0 if mine == 7 and shutil.rmtree.avoids_symlink_attacks else 1)"
+    command = ["env", f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}:{tmp_path}", sys.executable, "-c", program]
+    hooked = trace("--", "bash", "-c", f'PYTHONPATH="$PYTHONPATH:{tmp_path}" {shlex.join(command[2:])}')
+    assert hooked["exit_code"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ended_tracer_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    command = ["bash", "-c", f"setsid sleep 31 & sleep 31 & echo $$ > {ready}.new; mv {ready}.new {ready}; wait"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    tracer = subprocess.Popen(
+        [sys.executable, "-m", "flakehunter", "trace", "--", *command],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 20
+    while not ready.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    below = psutil.Process(tracer.pid).children(recursive=True)
+    assert len(below) >= 4
+    tracer.send_signal(number)
+    tracer.wait(20)
+    _gone, alive = psutil.wait_procs(below, timeout=20)
+    assert alive == []
+    assert list(tmp_path.glob("flakehunter-*")) == []
+
+
+def test_evidence_goes_into_the_database(trace: Trace, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    trace("--db", url, "--", "bash", "-c", "sleep 30 & exit 0")
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT mechanism, source FROM findings")).all() == [("survivor", "trace")]
+        experiments = connection.execute(text("SELECT mechanism, verdict, test_case_id FROM experiments")).all()
+        assert experiments == [("survivor", None, None)]
+        processes = connection.execute(text("SELECT argv, survived FROM process_exits ORDER BY id")).all()
+        assert processes == [("bash -c sleep 30 & exit 0", 0), ("sleep 30", 1)]
+    engine.dispose()
+
+
+def test_test_of_the_database_is_run_by_its_runner(
+    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "test_group.py").write_text(
+        "import subprocess, time\n\n\ndef test_ends():\n    child = subprocess.Popen(['sleep', '30'])\n"
+        "    child.terminate()\n    time.sleep(0.05)\n    assert child.poll() is not None\n"
+    )
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    _insert_test(url)
+    document = trace("--db", url, "test_ends")
+    assert document["exit_code"] == 0, "run it again: the pause of 50 ms was too short on this machine"
+    assert [finding["mechanism"] for finding in document["findings"]] == ["fixed-sleep"]
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        [row] = connection.execute(text("SELECT test_case_id, file, line, score FROM findings")).all()
+    engine.dispose()
+    assert row == (1, "test_group.py", 8, 0.85)
+
+
+def _insert_test(url: str) -> None:
+    from sqlalchemy import insert
+
+    from flakehunter.db.engine import open_database
+    from flakehunter.db.schema import TestCase
+    from flakehunter.db.write import ensure_project
+    from flakehunter.model import TestIdentity
+
+    identity = TestIdentity("default", "pytest", "test_group", "test_ends")
+    engine = open_database(url, create=True)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(TestCase).values(
+                project_id=ensure_project(connection, "default"),
+                key=identity.key,
+                suite="pytest",
+                classname="test_group",
+                name="test_ends",
+                framework="pytest",
+                file="",
+            )
+        )
+    engine.dispose()
+
+
+def test_hundred_processes_in_one_run_are_all_seen(trace: Trace, strace: Strace) -> None:
+    assert strace.seccomp
+    document = trace("--", "bash", "-c", "for i in {1..100}; do sleep 0 & done; wait")
+    assert len(document["processes"]) == 101
+    assert document["not_understood"] == 0
+    assert document["findings"] == []

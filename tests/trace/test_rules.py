@@ -1,0 +1,201 @@
+"""The ordering rules on traces as text: language-free, one test for each edge."""
+
+import pytest
+from sample import END, GROUP, LOOK, PAUSE, V1S, judge, world_of
+
+from flakehunter.model import Mechanism
+from flakehunter.trace.findings import Finding
+from flakehunter.trace.rules.deadlines import STRESSED_DEATH_S
+
+DEATH = "\n1700  1795323073.323350 +++ killed by SIGTERM +++\n"
+
+
+def mechanisms(text: str) -> list[Mechanism]:
+    return [finding.mechanism for finding in judge(text)]
+
+
+def only(text: str) -> Finding:
+    [finding] = judge(text)
+    return finding
+
+
+def test_single_look_after_a_pause_is_a_fixed_sleep_with_its_slack() -> None:
+    finding = only(V1S)
+    assert finding.mechanism is Mechanism.FIXED_SLEEP
+    assert (finding.victim.pid, finding.looker.pid, finding.victim.argv) == (1700, 1698, ("sleep", "30"))
+    assert finding.slack_s == pytest.approx(0.02065, abs=1e-6)
+    assert "which came 20.7 ms before" in finding.text
+
+
+def test_single_look_at_once_is_a_check_before_exit() -> None:
+    assert mechanisms(GROUP + DEATH + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
+
+
+def test_look_that_came_too_early_in_a_failed_run_has_negative_slack() -> None:
+    stat = '1698  1795323073.323290 openat(AT_FDCWD</tmp>, "/proc/1700/stat", 0) = 3</proc/1700/stat> <0.00002>\n'
+    read = '1698  1795323073.323320 read(3</proc/1700/stat>, "1700 (sleep) S 1699 1699", 8192) = 24 <0.00002>\n'
+    failed = END.replace("exit_group(0)", "exit_group(1)").replace("exited with 0", "exited with 1")
+    finding = only(GROUP + stat + read + DEATH + failed)
+    assert finding.mechanism is Mechanism.CHECK_BEFORE_EXIT
+    assert finding.slack_s == pytest.approx(-0.00006, abs=1e-6)
+    assert judge(GROUP + stat + read + DEATH + END) == [], "who looks and finds it alive may well expect that"
+
+
+def test_poll_loop_that_saw_it_alive_before_is_ordered() -> None:
+    alive = "1698  1795323073.323300 kill(1700, 0) = 0 <0.00001>\n"
+    gone = "1698  1795323073.345000 kill(1700, 0) = -1 ESRCH (No such process) <0.00001>\n"
+    assert judge(GROUP + alive + PAUSE + gone + END) == []
+    assert mechanisms(GROUP + PAUSE + gone + END) == [Mechanism.FIXED_SLEEP]
+
+
+def test_mark_in_a_polling_loop_orders_a_single_look(tmp_path: object) -> None:
+    loop = f"{tmp_path}/test.py"
+    with open(loop, "w") as file:  # noqa: PTH123
+        file.write(
+            "while not gone(pid):\n    assert time.monotonic() < deadline\n    time.sleep(0.01)\nassert gone(pid)\n"
+        )
+    for line, expected in ((1, []), (4, [Mechanism.CHECK_BEFORE_EXIT])):
+        mark = f'1698  1795323073.343990 access("/.flakehunter/open//{loop}:{line}", F_OK) = -1 ENOENT (No) <0.00001>\n'
+        found = judge(GROUP + DEATH + mark + LOOK + END)
+        assert [finding.mechanism for finding in found] == expected
+        assert all(finding.look_mark and finding.look_mark.line == 4 for finding in found)
+
+
+def test_pidfd_that_polled_readable_is_an_edge_for_the_exit_and_not_for_the_reaping() -> None:
+    pidfd = "1698  1795323073.322800 pidfd_open(1700, 0) = 5<anon_inode:[pidfd]> <0.00001>\n"
+    group = GROUP.replace("1698  1795323073.322867", pidfd + "1698  1795323073.322867")
+    poll = "1698  1795323073.323400 select(6, [5<anon_inode:[pidfd]>], [], [], NULL) = 1 (in [5]) <0.00010>\n"
+    assert judge(group + DEATH + poll + LOOK + END) == []
+    kill = "1698  1795323073.345000 kill(1700, 0) = -1 ESRCH (No such process) <0.00001>\n"
+    assert mechanisms(group + DEATH + poll + kill + END) == [Mechanism.ZOMBIE_COUNTED_ALIVE]
+
+
+def test_end_of_output_is_no_edge() -> None:
+    eof = '1698  1795323073.323400 read(3<pipe:[114941]>, "", 8192) = 0 <0.00001>\n'
+    assert mechanisms(GROUP + DEATH + eof + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
+
+
+def test_message_from_one_who_reaped_is_an_edge() -> None:
+    """The shell lives on, reaps its child, and says so: whoever reads that knows."""
+    group = GROUP.replace("kill(-1699", "kill(1700")
+    group = "".join(
+        line + "\n"
+        for line in group.splitlines()
+        if not line.startswith("1699  1795323073.323") and "wait4" not in line
+    ).replace("1699  1795323073.322945 --- SIGTERM", "1700  1795323073.322945 --- SIGTERM")
+    reap = "1699  1795323073.324000 wait4(-1, [{WIFSIGNALED(s)}], 0, NULL) = 1700 <0.00001>\n"
+    say = '1699  1795323073.324100 write(1<pipe:[114941]>, "ended\\n", 6) = 6 <0.00001>\n'
+    hear = '1698  1795323073.324200 read(3<pipe:[114941]>, "ended\\n", 8192) = 6 <0.00001>\n'
+    assert judge(group + DEATH + reap + say + hear + LOOK + END) == []
+    assert mechanisms(group + DEATH + reap + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
+
+
+def test_what_a_shell_reaped_while_it_died_of_the_same_signal_orders_nothing() -> None:
+    reap = "1699  1795323073.323183 wait4(-1, [{WIFSIGNALED(s)}], WNOHANG, NULL) = 1700 <0.000001>\n"
+    death = "1700  1795323073.323180 +++ killed by SIGTERM +++\n"
+    text = GROUP.replace("1699  1795323073.323185", death + reap + "1699  1795323073.323185")
+    assert mechanisms(text + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
+
+
+HANDLER = """
+10  100.000000 execve("/usr/bin/python3", ["python3", "t.py"], 0x1) = 0 <0.0001>
+10  100.010000 vfork() = 11 <0.0001>
+11  100.020000 execve("/usr/bin/bash", ["bash", "service"], 0x1) = 0 <0.0001>
+11  100.030000 rt_sigaction(SIGTERM, {sa_handler=0x55, sa_mask=[], sa_flags=SA_RESTORER}, NULL, 8) = 0 <0.0001>
+"""
+READY = """
+11  100.040000 write(1<pipe:[7]>, "ready\\n", 6) = 6 <0.0001>
+10  100.041000 read(3<pipe:[7]>, "ready\\n", 6) = 6 <0.0001>
+"""
+TERM = """
+10  100.070000 kill(11, SIGTERM) = 0 <0.0001>
+11  100.070200 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER, si_pid=10, si_uid=0} ---
+"""
+DONE = """
+11  100.080000 +++ exited with 0 +++
+10  100.080100 wait4(11, [{WIFEXITED(s)}], 0, NULL) = 11 <0.0001>
+10  100.090000 +++ exited with 0 +++
+"""
+
+
+def test_signal_that_nothing_orders_after_the_handler_is_found_with_its_slack() -> None:
+    finding = only(HANDLER + TERM + DONE)
+    assert finding.mechanism is Mechanism.SIGNAL_BEFORE_READY
+    assert finding.slack_s == pytest.approx(0.07 - 0.0301)
+    assert judge(HANDLER + READY + TERM + DONE) == []
+
+
+def test_message_that_was_read_while_a_pause_ran_does_not_order_the_signal() -> None:
+    pause = "10  100.012000 epoll_wait(4, [], 1024, 50, NULL, 8) = 1 <0.0290>\n"
+    rest = "10  100.042000 epoll_wait(4, [], 1024, 20, NULL, 8) = 0 <0.0200>\n"
+    assert mechanisms(HANDLER + pause + READY + rest + TERM + DONE) == [Mechanism.SIGNAL_BEFORE_READY]
+
+
+def test_handler_of_a_run_time_that_dies_of_the_signal_does_not_count() -> None:
+    assert judge(HANDLER + TERM + DONE.replace("exited with 0", "killed by SIGTERM", 1)) == []
+
+
+def test_deadline_below_the_measured_tail_is_too_short() -> None:
+    wait = "10  100.071000 poll([{fd=4<pipe:[9]>, events=POLLIN}], 1, {}) = 1 ([{{fd=4, revents=POLLIN}}]) <0.0095>\n"
+    for milliseconds, expected in ((150, [Mechanism.DEADLINE_TOO_SHORT]), (5000, [])):
+        text = HANDLER + READY + TERM + wait.replace("{}", str(milliseconds)).replace("{{", "{").replace("}}", "}")
+        assert mechanisms(text + DONE) == expected
+    assert STRESSED_DEATH_S * 1000 > 150
+
+
+def test_port_bound_again_before_the_holder_is_known_to_be_gone() -> None:
+    bind = "bind(3<socket:[5]>, {sa_family=AF_INET, sin_port=htons(4000), sin_addr=0}, 16) = 0 <0.0001>"
+    text = HANDLER + f"11  100.035000 {bind}\n" + READY + TERM + f"10  100.075000 {bind}\n" + DONE
+    assert mechanisms(text) == [Mechanism.RESOURCE_STILL_HELD]
+    ordered = (
+        HANDLER
+        + f"11  100.035000 {bind}\n"
+        + READY
+        + TERM
+        + DONE.replace("10  100.090000", f"10  100.085000 {bind}\n10  100.090000")
+    )
+    assert judge(ordered) == []
+
+
+ASSIGN = """
+10  100.000000 execve("/usr/bin/python3", ["python3", "t.py"], 0x1) = 0 <0.0001>
+10  100.010000 vfork() = 11 <0.0001>
+11  100.020000 execve("/usr/bin/bash", ["bash"], 0x1) = 0 <0.0001>
+11  100.021000 clone(child_stack=NULL, flags=SIGCHLD) = 12 <0.0001>
+12  100.022000 execve("/usr/bin/sleep", ["sleep", "0.05"], 0x1) = 0 <0.0001>
+10  100.040000 write(4</sys/fs/cgroup/x/cgroup.procs>, "12\\n", 3) = 3 <0.0001>
+12  100.074000 +++ exited with 0 +++
+10  100.090000 +++ exited with 0 +++
+"""
+
+
+def test_process_that_ends_by_itself_after_its_assignment_is_found() -> None:
+    finding = only(ASSIGN)
+    assert finding.mechanism is Mechanism.ASSIGN_AFTER_EXIT
+    assert finding.slack_s == pytest.approx(0.034)
+    told = '12  100.050000 read(0<pipe:[8]>, "go\\n", 10) = 3 <0.0001>\n'
+    go = '10  100.045000 write(5<pipe:[8]>, "go\\n", 3) = 3 <0.0001>\n'
+    assert judge(ASSIGN.replace("12  100.074000", go + told + "12  100.074000")) == []
+
+
+def test_thread_belongs_to_its_process_and_a_reused_pid_is_another_one() -> None:
+    text = """
+10  100.0 execve("/usr/bin/node", ["node"], 0x1) = 0 <0.0001>
+10  100.1 clone3({flags=CLONE_VM|CLONE_THREAD|CLONE_SIGHAND, exit_signal=0}, 88) = 11 <0.0001>
+11  100.2 vfork() = 12 <0.0001>
+12  100.3 +++ exited with 0 +++
+11  100.4 wait4(12, [{WIFEXITED(s)}], 0, NULL) = 12 <0.0001>
+10  100.5 vfork() = 12 <0.0001>
+12  100.6 +++ exited with 1 +++
+11  100.7 +++ exited with 0 +++
+10  100.8 +++ exited with 0 +++
+"""
+    world = world_of(text)
+    assert [(process.pid, process.status) for process in world.processes] == [(10, 0), (12, 0), (12, 1)]
+    assert [process.parent.pid for process in world.processes[1:] if process.parent] == [10, 10]
+
+
+def test_child_whose_first_call_is_printed_before_its_parents_clone_ends_has_its_parent() -> None:
+    world = world_of(GROUP)
+    assert [process.parent.pid if process.parent else None for process in world.processes] == [None, 1698, 1699]
+    assert [process.pgid for process in world.processes[1:]] == [1699, 1699]
