@@ -26,6 +26,8 @@ class Kind(StrEnum):
     """Something that needs a ready child: a connection, its pid file."""
     REAPER = "reaper"
     """Somebody is set to reap children: Process.detach, a handler of SIGCHLD."""
+    EFFECT = "effect"
+    """An assertion on what the process leaves behind: a file that has to be there."""
     GATE = "gate"
     """The child is let go on by us (a byte on its stdin, ResumeThread): it cannot have ended before."""
 
@@ -83,9 +85,13 @@ class Event:
     counts_zombies: bool = False
     expect: Expect = Expect.VALUE
     timeout_s: float | None = None
+    limit_name: str = ""
+    """The variable that holds the time limit, where it is no constant."""
     reaps: bool = True
     tolerant: bool = False
     """A failure here is handled: the assignment is caught, the time-out escalates."""
+    instead: "Call | None" = None
+    """The same source as a call: it is one when the receiver is an object of the project's own."""
     needs_known: bool = False
     """Only counts when `names` means a process seen before: the call was recognised by its name alone."""
 
@@ -187,7 +193,9 @@ class Function:
     auto_reaps: bool = False
     """The runtime reaps children by itself (Node, JVM, .NET)."""
     end_line: int = 0
-    spawned: dict[str, str] = field(default_factory=dict)
+    file: str = ""
+    constants: dict[str, str] = field(default_factory=dict)
+    """Constants of the module that the function names, with their source."""
 
 
 def walk(flow: Flow) -> Iterator[Step]:

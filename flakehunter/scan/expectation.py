@@ -53,6 +53,8 @@ def wants(around: str, alive: Alive) -> Expect:
     """
     if NOT_THROWING.search(around):
         return Expect.ALIVE
+    if re.search(r"@\s*(?:==|===)\s*b?(?:\"\"|'')|\bnot in @|[nN]ot_?In\(|[nN]ot_?[cC]ontain|(?:EQ\w*|[eE]quals?)\(\s*(?:\"\"\s*,\s*@|@\s*,\s*b?\"\")|not_to include|be_empty|toBe\((?:\"\"|'')\)", around):
+        return Expect.DEAD
     if THROWING.search(around):
         return Expect.DEAD
     if alive is Alive.NO_ERROR:

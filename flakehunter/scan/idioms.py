@@ -113,6 +113,11 @@ def reaper(pattern: str, who: str = "none", **more: object) -> Idiom:
     return Idiom(Kind.REAPER, pattern, who=who, **more)  # type: ignore[arg-type]
 
 
+def effect(pattern: str, **more: object) -> Idiom:
+    """Looks at what a process leaves behind."""
+    return Idiom(Kind.EFFECT, pattern, who="none", **more)  # type: ignore[arg-type]
+
+
 def gate(pattern: str, who: str = "receiver", **more: object) -> Idiom:
     """Lets a held child go on."""
     return Idiom(Kind.GATE, pattern, who=who, **more)  # type: ignore[arg-type]
@@ -218,6 +223,15 @@ READING_FILE = re.compile(
 )
 """Reading a file says nothing of a child: it may hold what was there before."""
 READING_PID = re.compile(r"(?i)read\w*pid|pid\w*from|get\w*(?:child|worker|grandchild)\w*pid|(?:child|grandchild|worker)_?pids?$")
+
+
+_PATIENT = re.compile(r"wait|until|poll|eventually|ensure|retry", re.IGNORECASE)
+
+
+@lru_cache(maxsize=50_000)
+def looks(name: str) -> bool:
+    """Whether the name of a function says that it looks once whether a process lives: `is_alive`, but not `wait_gone`."""
+    return bool(ALIVE_NAME.search(name) or DEAD_NAME.search(name)) and not _PATIENT.search(name)
 
 
 @lru_cache(maxsize=50_000)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container
+from dataclasses import replace
 
 from tree_sitter import Node
 
@@ -481,11 +482,14 @@ class Lowering:
             if idiom is None:
                 return
         if idiom is not None:
+            before = len(out)
             self._idiom(idiom, node, receiver, plain, line, out)
+            if idiom.who == "receiver" and last in self.helpers and len(out) == before + 1 and isinstance(out[-1], Event):
+                out[-1] = replace(out[-1], instead=self._helper(node, receiver, dotted, last, plain, line, source))
             return
         if expectation.ASSERTING.search(dotted):
             self._use(node, "assert", out)
-        if idioms.POLLING.search(dotted) and not closures and any(a.type in ("identifier", "attribute", "lambda") for a in plain) and not idioms.ALIVE_NAME.search(last):
+        if idioms.POLLING.search(dotted) and not closures and any(a.type in ("identifier", "attribute", "lambda") for a in plain) and not idioms.looks(last):
             names = tuple(n for a in plain for n in names_in(text(a)))
             out.append(Call(line, last, dotted, names_in(text(receiver)), tuple(names_in(text(a)) for a in plain), Expect.LOOP, source[:400]))
             del names
@@ -597,7 +601,7 @@ class Lowering:
             scope = _scope(scope, names, plain, source)
             if signal in idioms.HARMLESS and signal == "0":
                 kind = Kind.LOOK
-        expect, tolerant, limit = Expect.VALUE, False, None
+        expect, tolerant, limit, limit_name = Expect.VALUE, False, None, ""
         if kind is Kind.LOOK:
             expect = context.expected(node, alive, self.spec)
             if zombies and re.search(r"zombie|ZOMBIE|['\"]Z['\"]|defunct", text(_statement(node))):
@@ -606,13 +610,19 @@ class Lowering:
             if context.expects_timeout(node, self.spec) or (idiom.alive is Alive.FALSE and plain and context.expected(node, Alive.FALSE, self.spec) is Expect.ALIVE):
                 return
             limit = self._limit(idiom, node, plain, 1.0)
+            named = re.search(r"\(\s*(?:\w*timeout\w*\s*=\s*)?([A-Za-z_]\w*)\s*\)$", source)
+            limit_name = named[1] if named and limit is None else ""
             tolerant = context.is_tolerant(node, self.spec, escalates=True)
         elif kind is Kind.ASSIGN:
             tolerant = context.is_tolerant(node, self.spec, escalates=False)
+        elif kind is Kind.EFFECT:
+            expect = context.expected(node, Alive.TRUE, self.spec)
+            if expect not in (Expect.DEAD, Expect.ALIVE):
+                return
         elif kind is Kind.SLEEP:
             limit = self._limit(idiom, node, plain, 1.0)
         out.append(Event(kind, line, names, source[:2000], scope=scope, signal=signal, alive=alive, counts_zombies=zombies, expect=expect,
-                         timeout_s=limit, reaps=idiom.reaps and "WNOWAIT" not in source, tolerant=tolerant, needs_known=idiom.known))  # fmt: skip
+                         timeout_s=limit, reaps=idiom.reaps and "WNOWAIT" not in source, tolerant=tolerant, needs_known=idiom.known, limit_name=limit_name))  # fmt: skip
 
     def _who(self, idiom: Idiom, receiver: Node | None, plain: list[Node]) -> tuple[str, ...]:
         if idiom.who in ("new", "none"):
@@ -632,7 +642,7 @@ def _line(node: Node) -> int:
 
 
 def _looks(call: Call) -> bool:
-    return bool(idioms.ALIVE_NAME.search(call.name) or idioms.DEAD_NAME.search(call.name))
+    return idioms.looks(call.name)
 
 
 def _assigned(node: Node) -> bool:

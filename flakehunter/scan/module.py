@@ -26,9 +26,9 @@ _PLAIN = frozenset("run main get set close send call setup setUp tearDown test s
 MAX_HELPER_BYTES = 2_000_000
 MAX_SIBLINGS = 300
 _CONSTANT = re.compile(
-    r"^[ \t]*(?:(?:export|const|let|var|static|final|private|public|pub|val|String|char|string|readonly|auto|constexpr|std::string|my|local)\s+)*"
+    r"^(?:(?:export|const|let|var|static|final|private|public|pub|val|String|char|string|readonly|auto|constexpr|std::string|my|local)\s+)*"
     r"[*$&]?(\w+)(?:\[\])?\s*(?::\s*[&'\w\s]+)?=\s*(?:\w+[.(]+)*(?:[rRbfu]{0,2}\"{3}.*?\"{3}|'{3}.*?'{3}|`[^`]*`|r#+\".*?\"#+|<<[~-]?['\"]?(\w+).*?^\s*\2|"
-    r"(?:\"(?:\\.|[^\"\\\n])*\"\s*(?:\n\s*)?\+?\s*)+|'(?:\\.|[^'\\\n])*')",
+    r"(?:\"(?:\\.|[^\"\\\n])*\"\s*(?:\n\s*)?\+?\s*)+|'(?:\\.|[^'\\\n])*'|\[[^\]\[]{1,400}\])",
     re.MULTILINE | re.DOTALL,
 )
 _DEFINITION = re.compile(
@@ -81,6 +81,8 @@ class Module:
                 name = self._name(node)
                 if name and node.type in self.spec.functions:
                     self._named.setdefault(name, node)
+                    if name in ("__init__", "constructor", "__construct"):
+                        self._named.setdefault(_class_of(node), node)
                 elif name and node.parent is not None and node.parent.type in ASSIGNMENTS:
                     self._named.setdefault(name, node)
         return self._named
@@ -152,16 +154,16 @@ class Module:
         if self._tainted is None:
             self._tainted = self.own_tainted()
             for other in self.imported():
-                self._tainted |= {n for n in other.own_tainted() if n.encode() in self.source}
+                self._tainted |= {n for n in other.own_tainted(plain=True) if n.encode() in self.source}
         return self._tainted
 
-    def own_tainted(self) -> set[str]:
-        """Return the names of this file's functions that start or signal something."""
+    def own_tainted(self, *, plain: bool = False) -> set[str]:
+        """Return the names of this file's functions that start or signal something; `plain` for names such as `start` too."""
         return {
             name
             for name, node in self.functions().items()
             if len(name) > 3
-            and name not in _PLAIN
+            and (plain or name not in _PLAIN)
             and not name.startswith(("__", "test"))
             and re.fullmatch(r"[\w?!]+", name)
             and any(_holds(marks, node.start_byte, node.end_byte) for marks in self._marks())
@@ -173,19 +175,21 @@ class Module:
         if found is None:
             lowering = (self.spec.lowering or Lowering)(self.spec, self._helper_names())
             found = lowering.function(node, name)
-            scripts = [script for constant, script in self._scripts().items() if constant.encode() in (node.text or b"")]
-            if scripts and node.parent is not None:
-                found = replace(found, strings="\n".join([found.strings, *scripts]))
+            source = node.text or b""
+            constants = {name: value for name, value in self._all_constants().items() if name.encode() in source}
+            if node.parent is None:
+                constants = {}
+            scripts = [value for value in constants.values() if HANDLERS.search(value) or LEAVES_GROUP.search(value) or BACKGROUND.search(value)]
+            found = replace(found, file=str(self.file), constants=constants, strings="\n".join([found.strings, *scripts]))
             self._lowered[node.id] = found
         return found
 
-    def _scripts(self) -> dict[str, str]:
-        """Return the string constants of the file that are scripts with signal handlers or processes of their own."""
+    def _all_constants(self) -> dict[str, str]:
+        """Return the constants of the file that are strings or lists of them: the scripts and commands it starts."""
         if self._constants is None:
-            source = self.source.decode("utf-8", "replace")
-            wanted = any(word in source for word in ("trap", "signal(", "signal.signal", "setsid", "nohup", "on('SIG", "& ", "daemon"))
-            found = _CONSTANT.finditer(source) if wanted else ()
-            self._constants = {m[1]: m[0] for m in found if HANDLERS.search(m[0]) or LEAVES_GROUP.search(m[0]) or BACKGROUND.search(m[0])}
+            wanted = any(word in self.source for word in (b"trap", b"signal(", b"signal.signal", b"setsid", b"sleep", b"nohup", b"on('SIG", b"daemon"))
+            source = self.source.decode("utf-8", "replace") if wanted else ""
+            self._constants = {m[1]: m[0] for m in _CONSTANT.finditer(source) if len(m[0]) < 5000}
         return self._constants
 
     # ---- helpers ----
@@ -293,6 +297,16 @@ class Module:
         if started is not None:
             for target in step.targets:
                 self._spawned.setdefault(target, started)
+
+
+def _class_of(node: Node) -> str:
+    """Return the name of the class that a constructor belongs to."""
+    parent = node.parent
+    while parent is not None and not parent.type.startswith("class"):
+        parent = parent.parent
+    while parent is not None and child(parent, "name") is None:
+        parent = parent.parent
+    return text(child(parent, "name")) if parent is not None else ""
 
 
 def _waits_after(source: bytes, start: int) -> bool:

@@ -29,7 +29,7 @@ def resources(source: str) -> frozenset[str]:
         if token[0] in "\"'`":
             bare = token[1:-1]
             found.update(name for name in re.findall(r"[{$]\{?([A-Za-z_]\w*)", bare) if _RESOURCE.search(name) and name not in _GENERIC)
-            if re.search(r"[/\\.]\w", bare) or re.search(r"\.(?:pid|lock|sock)$", bare) or re.fullmatch(r"\d{4,5}|\S*:\d{4,5}", bare):
+            if re.search(r"^(?:/tmp|/var|/run|/dev/shm)/|\.(?:pid|lock|sock|socket|db|sqlite3?|log)$", bare) or re.fullmatch(r"\d{4,5}|\S*:[1-9]\d{2,4}", bare):
                 found.add(bare)
         elif token.isdigit() or (_RESOURCE.search(token) and token not in _GENERIC):
             while "." in token and not _RESOURCE.search(token.rpartition(".")[2]):
@@ -71,6 +71,15 @@ class Process:
     reaped_beside: bool = False
     """A thread, a goroutine or the runtime reaps it."""
     let_go: bool = False
+    wrapped: bool = False
+    """An object of the project's own holds it: its methods are helpers, whatever they are called."""
+    site: int = 0
+    """The call of a helper that started it; 0 for the function itself."""
+    pidlike: bool = False
+    """Its name says that it is a process of somebody else: `worker_pid`."""
+
+
+PIDLIKE = re.compile(r"pid|proc|child|worker|daemon|grand|orphan|member", re.IGNORECASE)
 
 
 @dataclass(slots=True)

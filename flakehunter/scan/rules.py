@@ -5,11 +5,13 @@ are repeated until the answer changes. A look at an unordered process that has t
 between the two makes it a `fixed-sleep`. What docs/mechanisms.md says of each mechanism is what the methods here do.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flakehunter.model import Mechanism
 from flakehunter.scan import expectation, idioms
+from flakehunter.scan.durations import duration_s
 from flakehunter.scan.events import (
     Alive,
     Aside,
@@ -29,7 +31,7 @@ from flakehunter.scan.events import (
     events,
     walk,
 )
-from flakehunter.scan.processes import BACKGROUND, HANDLERS, LEAVES_GROUP, LONG_LIVED, SUSPENDED, Process, Sent, State, resources
+from flakehunter.scan.processes import BACKGROUND, HANDLERS, LEAVES_GROUP, LONG_LIVED, PIDLIKE, SUSPENDED, Process, Sent, State, resources
 
 SHORT_S = 2.0
 """A wait or poll with a time limit below this is too short for a loaded machine.
@@ -54,14 +56,11 @@ class Flaw:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """A look whose answer was stored: it is judged where the variable is."""
+class _Stored:
+    """A look whose answer was stored: a flaw, when the variable is asserted to say that the process is gone."""
 
     event: Event
-    number: int
-    line: int
-    site: int
-    source: str = ""
+    flaw: Flaw | None
 
 
 def judge(function: Function, lookup: Lookup, *, spawned: Mapping[str, str] | None = None) -> list[Flaw]:
@@ -91,10 +90,11 @@ class Machine:
         self.sites = 0
         self.polling = 0
         self.asked: Expect | None = None
-        self.last_look: _Look | None = None
+        self.last_look: _Stored | None = None
         self.returned: int | None = None
         self.assigned: list[tuple[int, Flaw]] = []
         self.stack: list[str] = []
+        self.texts: list[str] = []
 
     def run_all(self) -> None:
         """Run fixtures, the body, and what was deferred."""
@@ -162,6 +162,8 @@ class Machine:
         waited = [n for e in events(step.body, Kind.WAIT) for n in self._known(e.names)]
         before = self.state
         self.state = before.copy()
+        for process in self.state.processes.values():
+            process.ready = True  # nobody knows when it runs
         self.run(step.body)
         self.state = before
         for number in waited:
@@ -203,7 +205,7 @@ class Machine:
                 helper = self.lookup(step.name, self.current)
                 looks = list(events(helper.flow, Kind.LOOK)) if helper is not None and helper.name not in self.stack else []
                 names = tuple(n for arg in step.args for n in arg) + step.receiver
-                if looks or idioms.ALIVE_NAME.search(step.name) or idioms.DEAD_NAME.search(step.name):
+                if looks or idioms.looks(step.name):
                     zombies = bool(looks) and all(e.counts_zombies for e in looks) and not any(events(helper.flow, Kind.WAIT)) if helper else False
                     found.extend((n, zombies) for n in self._known(names))
         return found
@@ -214,7 +216,9 @@ class Machine:
         for number, counts_zombies in looked:
             process = self.state.processes[number]
             sent = self._reaching(number)
-            self._survivor(number, line)
+            survivor = self._left_out(number)
+            if survivor is not None:
+                self._flaw(Mechanism.SURVIVOR, survivor[0], line, survivor[1])
             if (
                 counts_zombies
                 and process.own
@@ -250,7 +254,7 @@ class Machine:
             if not known:
                 self._all_ordered()
             self._all_ready()
-        elif idioms.ALIVE_NAME.search(step.name) or idioms.DEAD_NAME.search(step.name):
+        elif idioms.looks(step.name):
             if known and (names or step.receiver):
                 alive = Alive.FALSE if idioms.DEAD_NAME.search(step.name) else Alive.TRUE
                 self._look(Event(Kind.LOOK, step.line, names or step.receiver, step.text, alive=alive, expect=step.expect))
@@ -283,6 +287,9 @@ class Machine:
 
     def _arguments(self, helper: Function, step: Call) -> dict[str, int]:
         given: dict[str, int] = {}
+        holder = self._named(step.receiver, create=False)
+        if holder:
+            given |= dict.fromkeys(("self", "this"), holder[0])
         parameters = [p for p in helper.parameters if p not in ("self", "cls", "this")]
         if helper.language in ("rust", "php", "python") and len(parameters) == len(step.args) + 1 and step.receiver:
             parameters = parameters[1:]
@@ -298,7 +305,13 @@ class Machine:
         """Run a helper in place: its parameters mean the arguments, its lines are the line of the call."""
         saved = (self.current, self.call_line, self.site, self.asked, self.returned)
         outer = dict(self.state.names)
+        if "self" in arguments and step is not None and step.receiver[:1] not in (("self",), ("this",)):
+            outer_self = {n: v for n, v in outer.items() if n in ("self", "this") or n.startswith(("self.", "this."))}
+            outer = {n: v for n, v in outer.items() if n not in outer_self}
+        else:
+            outer_self = {}
         self.stack.append(helper.name)
+        self.texts.append(step.text if step is not None else "")
         if self.call_line is None:
             self.call_line = line
             self.sites += 1
@@ -311,10 +324,17 @@ class Machine:
         self.polling += 1 if helper.retries else 0
         self.run(helper.flow)
         self.polling -= 1 if helper.retries else 0
-        shared = {n: v for n, v in self.state.names.items() if n.startswith(("self.", "this.", "@")) or (n in outer and n not in arguments)}
-        self.state.names = {**outer, **shared}
-        self.stack.pop()
+        shared = {n: v for n, v in self.state.names.items() if n.startswith(("self.", "this.", "@")) or (n in ("self", "this") and n not in arguments) or (n in outer and n not in arguments)}
         made = self.returned
+        if helper.name in ("__init__", "constructor", "__construct") or (step is not None and step.name[:1].isupper() and step.name == helper.name):
+            held = [v for n, v in self.state.names.items() if n.startswith(("self", "this")) and (n not in outer or outer[n] != v)]
+            made = held[0] if held else made
+            if made is not None:
+                self.state.processes[made].wrapped = True
+            shared = {n: v for n, v in shared.items() if n in outer}
+        self.state.names = {**outer, **shared, **outer_self}
+        self.stack.pop()
+        self.texts.pop()
         self.current, self.call_line, self.site, self.asked, self.returned = saved
         if made is not None:
             self.returned = made
@@ -322,6 +342,9 @@ class Machine:
     # ---- events ----
 
     def _event(self, event: Event) -> None:
+        if event.instead is not None and self._is_own_object(event):
+            self._call(event.instead)
+            return
         match event.kind:
             case Kind.BUILD | Kind.SPAWN:
                 self._spawn(event)
@@ -341,6 +364,8 @@ class Machine:
                 self._all_ready(self._known(event.names))
             case Kind.USE:
                 self._use(event)
+            case Kind.EFFECT:
+                self._effect(event)
             case Kind.REAPER:
                 for number in self._known(event.names) or list(self.state.processes):
                     self.state.processes[number].reaped_beside = True
@@ -348,20 +373,30 @@ class Machine:
                 for number in self._known(event.names) or [n for n, p in self.state.processes.items() if p.own]:
                     self.state.processes[number].let_go = True
 
+    def _is_own_object(self, event: Event) -> bool:
+        """Whether the receiver is an object of a class of the project, whose method was found."""
+        assert event.instead is not None
+        known = self._known(event.names)
+        if known and not self.state.processes[known[0]].wrapped:
+            return False
+        helper = self.lookup(event.instead.name, self.current)
+        return helper is not None and helper.name not in self.stack and len(self.stack) < MAX_DEPTH
+
     def _spawn(self, event: Event) -> None:
         line = self._line(event.line)
-        known = [n for n in self._known(event.names) if self.state.processes[n].started is None or event.names]
-        words = resources(self._translated(event.text))
+        known = self._known(event.names)
+        source = self._expanded(event.text)
+        words = resources(source)
         if event.kind is Kind.SPAWN and not self.polling:
             self._resource(words, line, "started again")
         if known and event.kind is Kind.SPAWN:
             process = self.state.processes[known[0]]
-            process.started, process.own, process.ready, process.ordered = line, True, False, False
+            process.started, process.own, process.ready, process.ordered, process.site = line, True, False, False, self.site
             process.sent, process.slept_since_start = None, None
             self.returned = known[0]
             return
         started = line if event.kind is Kind.SPAWN else None
-        number = self.state.new(Process(own=True, started=started, text=event.text, words=words, ready=self.polling > 0))
+        number = self.state.new(Process(own=True, started=started, text=source, words=words, ready=self.polling > 0, site=self.site))
         self.returned = number
         for name in _out_parameters(event.text, self.current.language):
             self.state.names[name] = number
@@ -392,6 +427,8 @@ class Machine:
         handles = HANDLERS.search(process.text) or HANDLERS.search(self.current.strings) or HANDLERS.search(self.function.strings)
         if not handles and event.signal not in ("USR1", "USR2"):
             return
+        if process.site == self.site and self.site != 0:
+            return
         if process.slept_since_start is not None:
             self._flaw(
                 Mechanism.FIXED_SLEEP, Sent(process.started, Scope.LEADER, "", -1), line,
@@ -410,11 +447,12 @@ class Machine:
             numbers = [n for n, p in self.state.processes.items() if not p.derived]
         elif not numbers and not event.needs_known:
             numbers = self._named(event.names[:1], create=True)
+        limit_s = event.timeout_s if event.timeout_s is not None else self._given(event.limit_name)
         for number in numbers:
             process = self.state.processes[number]
             if (
-                event.timeout_s is not None
-                and 0 < event.timeout_s < SHORT_S
+                limit_s is not None
+                and 0 < limit_s < SHORT_S
                 and not event.tolerant
                 and not self.polling
                 and process.sent is not None
@@ -422,11 +460,18 @@ class Machine:
             ):
                 self._flaw(
                     Mechanism.DEADLINE_TOO_SHORT, process.sent, self._line(event.line),
-                    f"waits {event.timeout_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death",
+                    f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death",
                 )  # fmt: skip
-            self._leader_only(number, self._line(event.line))
             process.ordered = process.ready = True
             process.reaped = process.reaped or event.reaps
+
+    def _given(self, name: str) -> float | None:
+        """Return the time limit that a caller gave a helper by name, in seconds."""
+        for text in reversed(self.texts) if name else ():
+            found = re.search(rf"\b{name}\s*[=:]\s*([^,)]+)", text)
+            if found:
+                return duration_s(found[1])
+        return None
 
     def _sleep(self, event: Event) -> None:
         if self.polling:
@@ -448,41 +493,36 @@ class Machine:
         if not numbers and not event.needs_known:
             numbers = self._named(event.names, create=True) if event.names else self._unordered()
         for number in numbers:
-            look = _Look(event, number, self._line(event.line), self.site)
-            if expect is Expect.DEAD:
-                self._judge(look)
-            elif expect is Expect.VALUE:
-                self.last_look = look
+            flaw = self._too_early(event, number) if expect in (Expect.DEAD, Expect.VALUE) else None
+            if expect is Expect.VALUE:
+                self.last_look = _Stored(event, flaw)
+            elif flaw is not None:
+                self._add(flaw)
         if not event.counts_zombies and event.alive is Alive.NULL:
             for number in numbers:
                 self.state.processes[number].reaped = True
 
-    def _judge(self, look: _Look) -> None:
+    def _too_early(self, event: Event, number: int) -> Flaw | None:
         """check-before-exit, fixed-sleep, zombie-counted-alive, survivor: a look that has to find the process gone."""
-        process = self.state.processes[look.number]
-        sent = self._reaching(look.number)
-        if sent is None or (sent.site == look.site and look.site != 0):
-            return
-        if self._survivor(look.number, look.line):
-            return
+        line = self._line(event.line)
+        process = self.state.processes[number]
+        sent = self._reaching(number)
+        if sent is None or (sent.site == self.site and self.site != 0):
+            return None
+        survivor = self._left_out(number)
+        if survivor is not None:
+            return Flaw(Mechanism.SURVIVOR, survivor[0].line, line, survivor[1])
         if process.ordered and (process.sent is not None or process.derived):
-            if process.own and not (process.reaped or process.reaped_beside or self.function.auto_reaps) and look.event.counts_zombies:
-                self._flaw(
-                    Mechanism.ZOMBIE_COUNTED_ALIVE, sent, look.line,
-                    "the process is dead but nobody reaped it, and this look still finds it: wait for it, or treat state Z as gone",
-                )  # fmt: skip
-            return
+            if not process.own or process.reaped or process.reaped_beside or self.function.auto_reaps or not event.counts_zombies:
+                return None
+            text = "the process is dead but nobody reaped it, and this look still finds it: wait for it, or treat state Z as gone"
+            return Flaw(Mechanism.ZOMBIE_COUNTED_ALIVE, sent.line, line, text)
         slept = process.slept_since_signal or self._slept_since(sent)
         if slept is not None:
-            self._flaw(
-                Mechanism.FIXED_SLEEP, sent, look.line,
-                f"a fixed sleep (line {slept}) stands for a wait: poll to a deadline, or wait on the process",
-            )  # fmt: skip
-        else:
-            self._flaw(
-                Mechanism.CHECK_BEFORE_EXIT, sent, look.line,
-                "looks whether the process is gone right after the signal, which is delivered and handled later: poll to a deadline, or wait on the process",
-            )  # fmt: skip
+            text = f"a fixed sleep (line {slept}) stands for a wait: poll to a deadline, or wait on the process"
+            return Flaw(Mechanism.FIXED_SLEEP, sent.line, line, text)
+        text = "looks whether the process is gone right after the signal, which is delivered and handled later: poll to a deadline, or wait on the process"
+        return Flaw(Mechanism.CHECK_BEFORE_EXIT, sent.line, line, text)
 
     def _slept_since(self, sent: Sent) -> int | None:
         return next((p.slept_since_signal for p in self.state.processes.values() if p.sent == sent and p.slept_since_signal), None)
@@ -497,15 +537,15 @@ class Machine:
         parents = [process.parent] if process.parent is not None else [n for n in reversed(self.state.sent) if n != number]
         for parent in parents:
             other = self.state.processes[parent]
-            if other.sent is not None and (process.derived or other.sent.scope is not Scope.LEADER):
+            if other.sent is not None and (process.derived or (process.pidlike and other.sent.scope is not Scope.LEADER)):
                 return other.sent
         return None
 
-    def _survivor(self, number: int, line: int) -> bool:
+    def _left_out(self, number: int) -> tuple[Sent, str] | None:
         """survivor: only the leader was signalled, or the member left the group, and the test looks for the member."""
         process = self.state.processes[number]
         if not process.derived or process.sent is not None:
-            return False
+            return None
         parents = [process.parent] if process.parent is not None else [n for n in self.state.sent if self.state.processes[n].own]
         for parent in parents:
             other = self.state.processes[parent]
@@ -513,29 +553,21 @@ class Machine:
                 continue
             script = other.text + " " + self.current.strings + " " + self.function.strings
             if other.sent.scope is Scope.LEADER and BACKGROUND.search(script) and not HANDLERS.search(script):
-                message = "only the leader is signalled, its background process never is: signal the group or use a backend that cannot be left"
-            elif other.sent.scope is Scope.GROUP and LEAVES_GROUP.search(_inner(script)):
-                message = "the process leaves the group that is signalled (setsid, daemon): use a backend that cannot be left, or signal it by its own pid"
-            else:
-                continue
-            self._flaw(Mechanism.SURVIVOR, other.sent, line, message)
-            process.ordered = True
-            return True
-        return False
-
-    def _leader_only(self, number: int, line: int) -> None:
-        """survivor, without a look: a shell with background processes is killed alone and waited for."""
+                return other.sent, "only the leader is signalled, its background process never is: signal the group or use a backend that cannot be left"
+            if other.sent.scope is Scope.GROUP and LEAVES_GROUP.search(_inner(script)):
+                return other.sent, "the process leaves the group that is signalled (setsid, daemon): use a backend that cannot be left, or signal it by its own pid"
+        return None
 
     def _bind(self, event: Event) -> None:
         if self.polling or event.tolerant:
             return
-        self._resource(resources(self._translated(event.text)), self._line(event.line), "used again")
+        self._resource(resources(event.text), self._line(event.line), "used again")
 
     def _resource(self, words: frozenset[str], line: int, what: str) -> None:
         """resource-still-held: a port, file or directory of a signalled process is used before its exit."""
         for process in self.state.processes.values():
             sent = process.sent
-            if sent is None or process.ordered or (sent.site == self.site and self.site != 0):
+            if sent is None or sent.scope is Scope.OPAQUE or process.ordered or (sent.site == self.site and self.site != 0):
                 continue
             shared = sorted(words & process.words)
             if not shared and not (words and not process.own and not process.words and not process.derived):
@@ -557,6 +589,8 @@ class Machine:
         for number in self._known(event.names):
             process = self.state.processes[number]
             started = process.started
+            if process.site == self.site and self.site != 0 and self.current.file == self.function.file:
+                continue  # the helper is judged for itself
             if started is None or event.tolerant or SUSPENDED.search(process.text) or LONG_LIVED.search(process.text) or process.let_go:
                 continue
             flaw = Flaw(
@@ -578,6 +612,16 @@ class Machine:
                     f"a fixed sleep (line {process.slept_since_start}) stands for the wait until the child is ready: poll to a deadline",
                 )  # fmt: skip
                 process.ready = True
+
+    def _effect(self, event: Event) -> None:
+        """fixed-sleep: what the signalled process leaves behind is asserted after a pause."""
+        for process in self.state.processes.values():
+            if process.sent is not None and not process.ordered and process.slept_since_signal is not None and not self.polling:
+                self._flaw(
+                    Mechanism.FIXED_SLEEP, process.sent, self._line(event.line),
+                    f"a fixed sleep (line {process.slept_since_signal}) stands for the wait until the process has done this: wait on it, or poll to a deadline",
+                )  # fmt: skip
+                return
 
     # ---- variables ----
 
@@ -635,7 +679,7 @@ class Machine:
     def _used(self, step: Use) -> None:
         for name in step.names:
             look = self.state.looks.get(name)
-            if not isinstance(look, _Look) or self.polling:
+            if not isinstance(look, _Stored) or self.polling:
                 continue
             alive = look.event.alive
             if self.current.language == "bash" and ("-eq" in step.text or "-ne" in step.text or "==" in step.text or "!=" in step.text):
@@ -644,8 +688,8 @@ class Machine:
                 expect = expectation.wants(step.text, alive)
             else:
                 expect = expectation.of_branch(step.text, alive, "fail" if step.branch == "then-fails" else "", "fail" if step.branch == "else-fails" else "")
-            if expect is Expect.DEAD and step.branch:
-                self._judge(_Look(look.event, look.number, self._line(step.line), self.site))
+            if expect is Expect.DEAD and step.branch and look.flaw is not None:
+                self._add(look.flaw)
                 self.state.looks.pop(name, None)
 
     def _known(self, names: tuple[str, ...]) -> list[int]:
@@ -666,7 +710,7 @@ class Machine:
             return known[:1]
         if not names:
             return []
-        number = self.state.new(Process())
+        number = self.state.new(Process(pidlike=PIDLIKE.search(names[0]) is not None))
         self.state.names[names[0]] = number
         return [number]
 
@@ -683,15 +727,21 @@ class Machine:
             if not only or number in only:
                 process.ready = process.ready or process.started is not None
 
-    def _translated(self, text: str) -> str:
-        return text
+    def _expanded(self, text: str) -> str:
+        """Return the source of a start with the calls that led to it, and the constants that any of them names."""
+        whole = " ".join([text, *self.texts])
+        constants = [*self.current.constants.items(), *self.function.constants.items()]
+        return " ".join([whole, *(value for name, value in constants if name in whole)])
 
     def _line(self, line: int) -> int:
         return line if self.call_line is None else self.call_line
 
     def _flaw(self, mechanism: Mechanism, sent: Sent, look_line: int, message: str) -> None:
-        if not any(f.mechanism is mechanism and f.look_line == look_line for f in self.flaws):
-            self.flaws.append(Flaw(mechanism, sent.line, look_line, message))
+        self._add(Flaw(mechanism, sent.line, look_line, message))
+
+    def _add(self, flaw: Flaw) -> None:
+        if not any(f.mechanism is flaw.mechanism and f.look_line == flaw.look_line for f in self.flaws):
+            self.flaws.append(flaw)
 
     def _finish(self) -> None:
         for number, flaw in self.assigned:
@@ -706,8 +756,6 @@ _ANSWERS = frozenset("err error e ok status code rc ret out output stdout stderr
 
 def _out_parameters(text: str, language: str) -> list[str]:
     """Return the variables that a call fills in: `&pi`, `out pi`."""
-    import re
-
     if language in ("c", "cpp", "rust"):
         return re.findall(r"&(?:mut\s+)?(\w+)", text)
     return re.findall(r"\bout\s+(?:\w+\s+)?(\w+)", text) if language == "csharp" else []
@@ -715,7 +763,5 @@ def _out_parameters(text: str, language: str) -> list[str]:
 
 def _inner(script: str) -> str:
     """Return the part of a start's source that the child runs: `start_new_session=True` of the leader is no leaving."""
-    import re
-
     bare = re.sub(r"start_new_session\s*=\s*True|preexec_fn\s*=\s*os\.setsid|detached:\s*true|process_group\s*=\s*0", "", script)
-    return re.sub(r"[\"'`]setsid[\"'`],|\bexec setsid\b", "", bare, count=1)
+    return re.sub(r"([(\[]\s*)[\"'`]setsid\b", r"\1", bare)

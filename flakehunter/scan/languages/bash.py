@@ -283,7 +283,7 @@ def _holds(negated: bool) -> Expect:
 
 
 def _looks(call: Call) -> bool:
-    return bool(idioms.ALIVE_NAME.search(call.name) or idioms.DEAD_NAME.search(call.name))
+    return idioms.looks(call.name)
 
 
 def _jumps(source: str) -> bool:

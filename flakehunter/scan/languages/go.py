@@ -16,7 +16,7 @@ IDIOMS = (
     signal(r"(?:syscall|unix)\.Kill", who="0"),
     signal(r".+\.Process\.Kill|.+\.Kill", signal="KILL"),
     signal(r".+\.Signal", unless=r"^(?:syscall|unix|os)\.Signal"),
-    signal(r"(?:cancel\w*|stop|.+\.cancel|\w*[cC]ancel(?:Func)?)", who="none", scope=Scope.OPAQUE, unless=r"stop\(\w"),
+    signal(r"^(?:cancel\w*|stop|\w+Cancel|[\w.]+\.cancel)", who="none", scope=Scope.OPAQUE, needs=r"\(\)$"),
     look(r".+\.Wait4|(?:syscall|unix)\.Wait4", who="0", needs=r"WNOHANG", alive=Alive.PID),
     wait(r"(?:syscall|unix)\.Wait4", who="0"),
     wait(r".+\.Wait"),

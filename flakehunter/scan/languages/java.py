@@ -4,7 +4,7 @@ import tree_sitter_java
 import tree_sitter_kotlin
 
 from flakehunter.scan.events import Alive, Scope
-from flakehunter.scan.idioms import assign, bind, build, gate, look, pause, ready, signal, spawn, use, wait
+from flakehunter.scan.idioms import assign, bind, build, effect, gate, look, pause, ready, signal, spawn, use, wait
 from flakehunter.scan.syntax import Spec
 
 IDIOMS = (
@@ -28,6 +28,7 @@ IDIOMS = (
     bind(r"(?:new )?(?:ServerSocket|DatagramSocket)|.+\.bind|Files\.(?:delete|deleteIfExists|move|walkFileTree)|FileUtils\.(?:delete\w*|forceDelete|cleanDirectory)|"
          r".+\.(?:deleteRecursively|tryLock|lock)|.+\.delete|MoreFiles\.\w+"),
     bind(r"Files\.exists|.+\.exists", needs=r"pid_?[fF]ile|lock|[sS]ock|\.pid\b"),
+    effect(r"Files\.(?:exists|readString|readAllLines|size)|.+\.(?:exists|readText)"),
     use(r"(?:new )?Socket|.+\.connect|.+\.openConnection|HttpClient\.\w+"),
 )  # fmt: skip
 KOTLIN_PROPERTIES = (look(r".+\.isAlive"), look(r"ProcessHandle\.of\(\)\.isPresent", who="args", known=True))

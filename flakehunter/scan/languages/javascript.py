@@ -6,7 +6,7 @@ import tree_sitter_javascript
 import tree_sitter_typescript
 
 from flakehunter.scan.events import Alive, Scope
-from flakehunter.scan.idioms import bind, gate, look, pause, ready, run, signal, spawn, use, wait
+from flakehunter.scan.idioms import bind, effect, gate, look, pause, ready, run, signal, spawn, use, wait
 from flakehunter.scan.syntax import CLOSURES, Spec
 
 IDIOMS = (
@@ -30,6 +30,7 @@ IDIOMS = (
     bind(r".+\.listen|(?:http\.|net\.)?createServer\(\)\.listen|(?:fs(?:p|Promises)?\.|fs\.promises\.)?(?:rm|rmSync|rmdir|rmdirSync|unlink|unlinkSync|rename|renameSync|remove|removeSync|emptyDir)|"
          r"rimraf|lockfile\.\w+|del|Deno\.remove"),
     bind(r"(?:fs\.)?existsSync", needs=r"pid_?[fF]ile|lock|[sS]ock|\.pid\b"),
+    effect(r"(?:fs\.)?(?:existsSync|readFileSync|statSync)"),
     use(r"fetch|(?:net\.)?(?:createConnection|connect)|(?:http|https)\.(?:get|request)|axios\.\w+|got|supertest|new WebSocket|WebSocket|WebSocketClient"),
 )  # fmt: skip
 PROPERTIES = (look(r".+\.(?:exitCode|signalCode)", alive=Alive.NULL, known=True, unless=r"^process\."),)

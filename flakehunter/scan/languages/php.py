@@ -5,7 +5,7 @@ import re
 import tree_sitter_php
 
 from flakehunter.scan.events import Alive, Scope
-from flakehunter.scan.idioms import bind, build, gate, look, pause, ready, run, signal, spawn, use, wait
+from flakehunter.scan.idioms import bind, build, effect, gate, look, pause, ready, run, signal, spawn, use, wait
 from flakehunter.scan.syntax import Spec
 
 IDIOMS = (
@@ -30,6 +30,7 @@ IDIOMS = (
     gate(r"fwrite|.+\.(?:write|close)", who="none", needs=r"pipes\[0\]|[iI]nput"),
     bind(r"stream_socket_server|socket_bind|unlink|rmdir|rename|flock|.+\.remove|socket_create_listen"),
     bind(r"file_exists", needs=r"pid_?[fF]ile|[lL]ock|[sS]ock|\.pid\b"),
+    effect(r"file_exists|file_get_contents|is_file"),
     use(r"fsockopen|stream_socket_client|socket_connect|curl_exec"),
 )  # fmt: skip
 PROPERTIES: tuple[()] = ()

@@ -6,7 +6,7 @@ import sys
 import tree_sitter_python
 
 from flakehunter.scan.events import Alive, Scope
-from flakehunter.scan.idioms import assign, bind, build, gate, look, pause, ready, reaper, run, signal, spawn, use, wait
+from flakehunter.scan.idioms import assign, bind, build, effect, gate, look, pause, ready, reaper, run, signal, spawn, use, wait
 from flakehunter.scan.syntax import Spec
 
 IDIOMS = (
@@ -43,6 +43,7 @@ IDIOMS = (
     look(r".+\.children", who="receiver", known=True, counts_zombies=True),
     look(r"open", who="args", needs=r"/proc/\{|/proc/%|[\"']/proc/", alive=Alive.NO_ERROR, counts_zombies=True),
     pause(r"(?:time|asyncio|trio|anyio|gevent|eventlet)\.sleep|sleep"),
+    wait(r"select\.select|.+\.select", who="args", known=True, reaps=False, unless=r"std(?:out|err)|pipe|sock|conn|reader|master|listen"),
     ready(r".+\.stdout\.(?:readline|read|readexactly|readuntil|__next__|receive_some|receive)|.+\.stderr\.(?:readline|read|readline|readexactly)|"
           r".+\.(?:expect|expect_exact|read_nonblocking|recv|recv_bytes|readline|readuntil)|select\.select|.+\.select|next", who="args"),
     gate(r".+\.stdin\.(?:write|close|writelines|send_all)|win32process\.ResumeThread|ResumeThread|.+\.resume"),
@@ -55,6 +56,7 @@ IDIOMS = (
          r"shutil\.(?:rmtree|move)|os\.(?:remove|unlink|rename|replace|rmdir)|.+\.(?:unlink|rmdir|rename|cleanup)|fcntl\.(?:flock|lockf)|FileLock|.+\.acquire|sqlite3\.connect|"
          r"lmdb\.open|plyvel\.DB|duckdb\.connect"),
     bind(r".+\.exists|(?:os\.)?path\.exists", needs=r"pid_?file|lock|sock(?:et)?_?(?:path|file)?\b|\.pid\b"),
+    effect(r".+\.(?:exists|read_text|read_bytes|is_file)|(?:os\.)?path\.(?:exists|isfile|getsize)"),
     use(r"(?:socket\.)?create_connection|.+\.(?:connect|connect_ex)|requests\.\w+|(?:urllib\.request\.)?urlopen|httpx\.\w+|http\.client\.HTTPConnection|open_connection"),
 )  # fmt: skip
 PROPERTIES = (look(r".+\.(?:returncode|exitcode|exitstatus)", alive=Alive.NULL, known=True),)

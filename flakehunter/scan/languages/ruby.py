@@ -5,7 +5,7 @@ import re
 import tree_sitter_ruby
 
 from flakehunter.scan.events import Alive, Scope
-from flakehunter.scan.idioms import bind, gate, look, pause, ready, reaper, run, signal, spawn, use, wait
+from flakehunter.scan.idioms import bind, effect, gate, look, pause, ready, reaper, run, signal, spawn, use, wait
 from flakehunter.scan.syntax import CLOSURES, Spec
 
 IDIOMS = (
@@ -27,6 +27,7 @@ IDIOMS = (
     reaper(r"Process\.detach", who="0"),
     bind(r"(?:TCPServer|UNIXServer|UDPSocket|WEBrick::HTTPServer)\.(?:new|open)|(?:TCPServer|UNIXServer)\.new|FileUtils\.(?:rm\w*|remove\w*|mv)|File\.(?:delete|unlink|rename)|.+\.flock|Dir\.rmdir"),
     bind(r"File\.exist\?", needs=r"pid_?file|lock|sock|\.pid\b"),
+    effect(r"File\.(?:exist\?|read|size)"),
     use(r"TCPSocket\.(?:new|open)|UNIXSocket\.\w+|Net::HTTP\.\w+|Net\.HTTP\.\w+|URI\.open"),
 )  # fmt: skip
 PROPERTIES: tuple[()] = ()
