@@ -1,0 +1,198 @@
+"""Feed the same JUnit files of simulated histories to `flakehunter` and to the other tools on PyPI.
+
+Run as `python -m benchmarks.detect_peers --peers BIN`, where BIN is the folder of programs of an environment with
+`pip install unflake flakewall flakeguard flakemap flaktor flakebox flaky-tests-detection`. Each tool is told the
+commits where it can take them, and is asked in its own default terms which tests are flaky.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.detect_history import START, Scenario, simulate, write_junit
+from benchmarks.detect_simulated import score
+
+Files = Sequence[tuple[Path, str]]
+TIME_LIMIT_S = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tool works: its programs, the folder of JUnit files, a folder of its own."""
+
+    programs: Path
+    reports: Path
+    own: Path
+
+    def run(self, *argv: str, code: str = "", columns: int = 120) -> str:
+        """Return what a program of the tool's environment prints; `code` is run by its Python instead."""
+        command = (
+            [str(self.programs / "python"), "-c", code, *argv] if code else [str(self.programs / argv[0]), *argv[1:]]
+        )
+        done = subprocess.run(
+            command,
+            cwd=self.own,
+            env=os.environ | {"COLUMNS": str(columns)},
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT_S,
+            check=False,
+        )
+        if done.returncode not in (0, 1):
+            raise RuntimeError(f"{command[:3]}: exit {done.returncode}: {done.stderr[-500:]}")
+        return done.stdout
+
+
+def flakehunter(place: Place, files: Files) -> set[str]:
+    """Return the tests that `flakehunter detect` calls flaky, after a real ingest."""
+    database = str(place.own / "own.db")
+    program = shutil.which("flakehunter") or "flakehunter"
+    linked = place.own / "layout"
+    for number, (path, commit) in enumerate(files):
+        target = linked / commit / f"{number}-1" / "test" / "junit.xml"
+        target.parent.mkdir(parents=True)
+        os.link(path, target)
+    layout = "{commit}/{run_id}-{attempt}/{job}/**"
+    subprocess.run([program, "-q", "ingest", str(linked), "--layout", layout, "--db", database], check=True)
+    done = subprocess.run([program, "-q", "detect", "--json", "--db", database], check=True, capture_output=True)
+    return {test["name"] for test in json.loads(done.stdout)["tests"] if test["verdict"] == "flaky"}
+
+
+def unflake(place: Place, files: Files) -> set[str]:
+    """Files oldest first; it knows no commits."""
+    document = json.loads(place.run("unflake", "analyze", "--format", "json", *(str(path) for path, _ in files)))
+    return {test["id"].rpartition("::")[2] for test in document["tests"] if test["verdict"] == "flaky"}
+
+
+def flakewall(place: Place, files: Files) -> set[str]:
+    """Candidates of `score`; it knows no commits."""
+    pattern = f"{place.reports}/**/junit.xml"
+    document = json.loads(place.run("flakewall", "score", "--junit", pattern, "--json"))
+    return {test["test_id"].rpartition("::")[2] for test in document["flaky_candidates"]}
+
+
+def flakeguard(place: Place, files: Files) -> set[str]:
+    """A manifest names the commit of each run."""
+    runs = [
+        {"commit": commit, "label": str(number), "reports": [str(path)]} for number, (path, commit) in enumerate(files)
+    ]
+    manifest = place.own / "manifest.json"
+    manifest.write_text(json.dumps({"runs": runs}))
+    document = json.loads(place.run("flakeguard", "scan", "--manifest", str(manifest), "--format", "json"))
+    return {test["name"] for test in document["flaky_tests"]}
+
+
+def flakemap(place: Place, files: Files) -> set[str]:
+    """Runs are ordered by the files' times of change; it knows no commits."""
+    document = json.loads(place.run("flakemap", str(place.reports), "--json"))
+    return {test["test"].rpartition(".")[2] for test in document["tests"] if test["classification"] == "flaky"}
+
+
+def flakebox(place: Place, files: Files) -> set[str]:
+    """One `record` a file, with its commit."""
+    listed = place.own / "files.json"
+    listed.write_text(json.dumps([[str(path), commit] for path, commit in files]))
+    place.run(
+        str(listed),
+        code="import json, sys; from flakebox.cli import main\n"
+        "for path, commit in json.load(open(sys.argv[1])):\n"
+        "    main(['--db', 'own.db', 'record', '--junit', path, '--commit', commit, '--branch', 'main'])",
+    )
+    document = json.loads(place.run("flakebox", "--db", "own.db", "report", "--format", "json"))
+    return {re.split(r"::|\.", _name_of(test))[-1] for test in document["flaky"]}
+
+
+def flaktor(place: Place, files: Files) -> set[str]:
+    """One `upload` a file, with its commit."""
+    listed = place.own / "files.json"
+    listed.write_text(json.dumps([[str(path), commit] for path, commit in files]))
+    place.run("flaktor", "init", "--db", "own.db")
+    place.run(
+        str(listed),
+        code="import json, sys; from flaktor.cli import app\n"
+        "for number, (path, commit) in enumerate(json.load(open(sys.argv[1]))):\n"
+        "    app(['upload', path, '-c', commit, '-r', str(number), '-d', 'own.db'], standalone_mode=False)",
+    )
+    printed = place.run(
+        "flaktor", "list", "--flaky", "-d", "own.db", "--days", "36500", "--limit", "100000", columns=400
+    )
+    return set(re.findall(r"test_\d{5}(?:_renamed)?", printed))
+
+
+def flaky_tests_detection(place: Place, files: Files) -> set[str]:
+    """Every test with a flip rate above 0 in one window over all runs; it has no threshold and knows no commits."""
+    flat = place.own / "flat"
+    flat.mkdir()
+    for number, (path, _) in enumerate(files):
+        os.link(path, flat / f"{number:06d}.xml")
+    size = str(len(files))
+    window = ["--grouping-option", "runs", "--window-size", size, "--window-count", "1", "--top-n", "100000"]
+    printed = place.run("flaky", "--junit-files", str(flat), *window)
+    found = re.findall(r"(?m)^(\S+) --- score: ([\d.]+)", printed)
+    return {name.rpartition("::")[2] for name, rate in found if float(rate) > 0}
+
+
+def _name_of(test: object) -> str:
+    if isinstance(test, dict):
+        return str(next(test[key] for key in ("name", "test_name", "test", "test_id", "id") if key in test))
+    return str(test)
+
+
+PEERS: dict[str, Callable[[Place, Files], set[str]]] = {
+    "flakehunter": flakehunter,
+    "unflake": unflake,
+    "flakewall": flakewall,
+    "flakeguard": flakeguard,
+    "flakemap": flakemap,
+    "flaktor": flaktor,
+    "flakebox": flakebox,
+    "flaky-tests-detection": flaky_tests_detection,
+}
+
+
+def main() -> None:
+    """Print a Markdown row for each tool and history."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", type=Path, required=True)
+    parser.add_argument("--tests", type=int, default=500)
+    parser.add_argument("--commits", type=int, default=400)
+    parser.add_argument("--only", nargs="*", default=list(PEERS))
+    options = parser.parse_args()
+    print("| history | tool | precision | recall | regressed called flaky | seconds |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for per, outages in ((2, 0), (2, 3), (1, 0), (1, 3)):
+        scenario = Scenario(tests=options.tests, commits=options.commits, runs_per_commit=per, outages=outages)
+        history = simulate(scenario)
+        with tempfile.TemporaryDirectory() as folder:
+            files = write_junit(history, Path(folder) / "reports")
+            for number, (path, _) in enumerate(files):
+                moment = START.timestamp() + number * 3600
+                os.utime(path, (moment, moment))
+            for name in options.only:
+                own = Path(folder) / name
+                own.mkdir()
+                start = time.perf_counter()
+                try:
+                    called = PEERS[name](Place(options.peers.absolute(), Path(folder) / "reports", own), files)
+                except (RuntimeError, OSError, subprocess.SubprocessError, LookupError, ValueError) as error:
+                    print(f"| {per} a commit, {outages} outages | {name} | failed: {error} |", flush=True)
+                    continue
+                took = time.perf_counter() - start
+                one = score(history, called)
+                print(
+                    f"| {per} a commit, {outages} outages | {name} | {one.precision:.3f} | {one.recall:.3f} "
+                    f"| {one.regressed_called} of {one.regressed} | {took:.0f} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
