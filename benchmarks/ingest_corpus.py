@@ -64,11 +64,11 @@ def read(path: Path) -> tuple[Counter[str], Counter[str], str]:
     last: dict[tuple[str, str, str], str] = {}
     try:
         for batch in reader.batches():
-            for row in batch.results:
-                test = batch.tests[row.test]
+            for place, _, outcome, _, _ in batch.results:
+                test = batch.tests[place]
                 if test.name != SUITE_ERROR:
-                    outcomes[row.outcome] += 1
-                    last[test.suite, test.classname, test.name] = row.outcome
+                    outcomes[outcome] += 1
+                    last[test.suite, test.classname, test.name] = outcome
     except Refused as refused:
         return Counter(), Counter(), f"{refused.position} {refused.reason}".strip()
     damage = "; ".join(f"{issue.position} {issue.reason}" for issue in reader.issues)

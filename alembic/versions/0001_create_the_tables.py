@@ -227,7 +227,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("results", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_results_artifact_id"), ["artifact_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_results_run_id"), ["run_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_results_test_case_id_run_id"), ["test_case_id", "run_id"], unique=False)
 
     op.create_table(
@@ -285,7 +284,6 @@ def downgrade() -> None:
     op.drop_table("trials")
     with op.batch_alter_table("results", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_results_test_case_id_run_id"))
-        batch_op.drop_index(batch_op.f("ix_results_run_id"))
         batch_op.drop_index(batch_op.f("ix_results_artifact_id"))
 
     op.drop_table("results")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import BinaryIO
 
 from flakehunter.db.rows import Batch, IssueRow
-from flakehunter.ingest.junit.reader import JUnitReader
+from flakehunter.ingest.junit.reader import JUnitReader, Memory
 from flakehunter.ingest.junit.tree import XmlDamage
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.logs.reading import LogFile
@@ -24,7 +24,10 @@ class Refused(Exception):  # noqa: N818 (a finding about a file, not a failure o
 class ArtifactReader:
     """Reads one file: `batches()` once, then look at `format`, `started_at`, `issues` and `damage`."""
 
-    def __init__(self, kind: Kind, stream: BinaryIO, limits: Limits, *, repair: bool = True) -> None:
+    def __init__(
+        self, kind: Kind, stream: BinaryIO, limits: Limits, *, repair: bool = True, memory: Memory | None = None
+    ) -> None:
+        self._memory = memory
         self._kind, self._stream, self._limits, self._repair = kind, stream, limits, repair
         self.format = ""
         self.started_at: datetime | None = None
@@ -54,7 +57,7 @@ class ArtifactReader:
         return batch
 
     def _read_junit(self) -> Iterator[Batch]:
-        reader = JUnitReader(self._stream, self._limits)
+        reader = JUnitReader(self._stream, self._limits, memory=self._memory)
         try:
             yield from reader.batches()
         except XmlDamage as damage:

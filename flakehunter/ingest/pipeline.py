@@ -4,7 +4,7 @@ import hashlib
 import io
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +13,7 @@ from flakehunter.db.rows import ArtifactRow, Batch, IssueRow, RunRow
 from flakehunter.db.write import Writer
 from flakehunter.errors import NothingToDoError
 from flakehunter.ingest.artifact import ArtifactReader, Refused
+from flakehunter.ingest.junit.reader import Memory
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
 from flakehunter.ingest.runs import RunNaming, named_after_content
 from flakehunter.ingest.sources import HEAD, Kind, Source, find_sources, kind_of
@@ -139,6 +140,7 @@ class _Ingest:
         self._writer, self._options, self._summary = writer, options, summary
         self._folder: Path | None = None
         self._folder_runs: dict[str, RunRow] = {}
+        self._memory = Memory()
         self._known = writer.known_hashes()
 
     def take(self, source: Source, kind: Kind, run: RunRow) -> None:
@@ -155,7 +157,7 @@ class _Ingest:
             if not run.commit:
                 self._summary.unnamed += 1
             row = ArtifactRow(digest, source.shown, "log" if kind is Kind.LOG else "junit", "", size)
-            reader = ArtifactReader(kind, stream, self._options.limits, repair=self._repair)
+            reader = ArtifactReader(kind, stream, self._options.limits, repair=self._repair, memory=self._memory)
             reader.events_only = self._counts_twice(source, kind, run)
             try:
                 self._read_and_write(reader, run, row)
@@ -197,6 +199,7 @@ class _Ingest:
         if row.size_bytes <= WHOLE and row.sha256 not in self._known:
             # Parsing needs no lock, so others can write meanwhile.
             batches = iter(list(batches))
+            row = replace(row, format=reader.format)
         with self._writer.artifact(run, row) as out:
             if out.known and not any(issue.rejected for issue in out.known_issues):
                 self._summary.known_artifacts += 1

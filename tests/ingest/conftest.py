@@ -35,9 +35,9 @@ def read_junit() -> Callable[..., tuple[JUnitReader, Attempts]]:
         data = document.encode() if isinstance(document, str) else document
         reader = JUnitReader(io.BytesIO(data), limits, **more)
         rows = [
-            (batch.tests[row.test].classname, batch.tests[row.test].name, row.attempt, row.outcome)
+            (batch.tests[test].classname, batch.tests[test].name, attempt, outcome)
             for batch in reader.batches()
-            for row in batch.results
+            for test, attempt, outcome, _, _ in batch.results
         ]
         return reader, rows
 

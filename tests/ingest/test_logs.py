@@ -21,8 +21,8 @@ def read(text: str | Path, limits: Limits = DEFAULT_LIMITS) -> tuple[LogFile, Ba
 
 def results(batch: Batch) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for row in batch.results:
-        found.setdefault(batch.tests[row.test].name, []).append(row.outcome)
+    for test, _, outcome, _, _ in batch.results:
+        found.setdefault(batch.tests[test].name, []).append(outcome)
     return found
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from flakehunter.db.rows import Batch, CaseRow, EventRow, FailureRow, ResultRow
+from flakehunter.db.rows import Batch, CaseRow, EventRow, FailureRow
 from flakehunter.ingest import identity
-from flakehunter.ingest.junit.cases import Attempt, read_case, seconds
+from flakehunter.ingest.junit.cases import Attempt, read_case
 from flakehunter.ingest.junit.tree import Element, GrowingTree, XmlDamage
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.logs.events import classify
@@ -34,13 +34,50 @@ class _Suite:
         self.open_child: tuple[Element, _Suite] | None = None
 
 
+Rows = dict[tuple[str, str], CaseRow]
+"""Rows by the class name and name that a file gives."""
+
+
+class Memory:
+    """What has been worked out for the tests of earlier files: the same ones come in every run of a history.
+
+    Ingest gives one to all its readers. What the first file says of a test's file and line stays, as it does in the
+    database.
+    """
+
+    LIMIT = 100_000
+
+    def __init__(self) -> None:
+        self._suites: dict[tuple[str, str, str], tuple[Rows, Rows]] = {}
+
+    def of_suite(self, framework: str, suite: _Suite) -> tuple[Rows, Rows]:
+        """Return a suite's rows: those stored under the names as they were written, and the others."""
+        key = (framework, suite.name, suite.attributes.get("file", ""))
+        found = self._suites.get(key)
+        if found is None:
+            if len(self._suites) > self.LIMIT // 100:
+                self._suites.clear()
+            found = self._suites[key] = ({}, {})
+        elif len(found[0]) + len(found[1]) > self.LIMIT:
+            found[0].clear()
+            found[1].clear()
+        return found
+
+
 class JUnitReader:
     """Reads one document; `batches()` once, then look at `framework`, `started_at` and `damage`."""
 
     def __init__(
-        self, stream: BinaryIO, limits: Limits, *, elements_for_all: bool = False, encoding: str | None = None
-    ):
+        self,
+        stream: BinaryIO,
+        limits: Limits,
+        *,
+        memory: Memory | None = None,
+        elements_for_all: bool = False,
+        encoding: str | None = None,
+    ) -> None:
         self._stream, self._limits, self._all = stream, limits, elements_for_all
+        self._memory = memory or Memory()
         self._tree = GrowingTree(limits, encoding)
         self.framework = ""
         self.started_at: datetime | None = None
@@ -57,8 +94,10 @@ class JUnitReader:
     def _reset(self) -> None:
         self._batch = Batch()
         self._seen: dict[str, dict[tuple[str, str], int]] = {}
-        self._attempts: list[int] = []
-        self._last: list[int] = []
+        self._attempts: dict[int, int] = {}
+        """Attempts of a test so far; one where it is missing."""
+        self._last: dict[int, int] = {}
+        """Place of the last result of tests that did not simply pass."""
         self._failures: dict[tuple[bytes, bytes], int] = {}
         self._repeats = False
         for suite in getattr(self, "_open", []):
@@ -176,33 +215,48 @@ class JUnitReader:
             self._take(last, suite.open_child[1], unfinished)
 
     def _take_children(self, children: list[Element], suite: _Suite) -> None:
-        """Read finished elements; the first lines are all that 99 % of all test cases need."""
-        seen, attempts, places = suite.seen, self._attempts, self._last
-        results = self._batch.results
-        append = results.append
-        slow = self._all
+        """Read finished elements.
+
+        The lines of the loop are all that 99 % of all test cases need: a pass of a test that earlier files had, with
+        a name, a class name and a plain number as its time. Everything else goes the longer way, to the same rows.
+        """
+        if not self.cases:
+            # The first case tells the framework, and so which rows earlier files had.
+            first = next((place for place, child in enumerate(children) if child.tag == "testcase"), len(children))
+            for child in children[: first + 1]:
+                self._take_child(child, suite)
+            children = children[first + 1 :]
+        seen, tests, results = suite.seen, self._batch.tests, self._batch.results
+        known = self._known_rows(suite).get
+        add_test, add_result = tests.append, results.append
         for child in children:
-            if child.tag == "testcase" and not slow and not len(child):
-                get = child.get
-                if get("status") is None and get("result") is None:
-                    key = (get("classname") or "", get("name") or "")
-                    test = seen.get(key)
-                    if test is None:
-                        test = self._new_test(child, suite, key)
-                    else:
-                        self._repeats = True
-                    number = attempts[test] = attempts[test] + 1
-                    places[test] = len(results)
-                    try:
-                        duration: float | None = float(get("time"))  # type: ignore[arg-type]
-                        if not 0.0 <= duration < 1e10:  # type: ignore[operator]
-                            duration = None
-                    except (TypeError, ValueError):
-                        duration = seconds(get("time"))
-                    append(ResultRow(test, number, _PASSED, duration, None))
-                    self.cases += 1
-                    continue
+            if child.tag == "testcase" and not len(child):
+                attributes = child.attrib
+                try:
+                    key = (attributes["classname"], attributes["name"])
+                    duration = float(attributes["time"])
+                    row = known(key)
+                    if (
+                        row is not None
+                        and key not in seen
+                        and 0.0 <= duration < 1e10
+                        and "status" not in attributes
+                        and "result" not in attributes
+                    ):
+                        test = seen[key] = len(tests)
+                        add_test(row)
+                        add_result((test, 1, _PASSED, duration, None))
+                        self.cases += 1
+                        continue
+                except (KeyError, ValueError):
+                    pass
             self._take_child(child, suite)
+
+    def _known_rows(self, suite: _Suite) -> dict[tuple[str, str], CaseRow]:
+        """Return the rows that the short way may use: those whose names are stored as the file writes them."""
+        if self._all:
+            return {}
+        return self._memory.of_suite(self.framework, suite)[0]
 
     def _take_child(self, child: Element, suite: _Suite) -> None:
         tag = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
@@ -223,60 +277,66 @@ class JUnitReader:
         if not self.cases and not self.framework:
             attributes = suite.attributes if suite.level else {}
             self.framework = identity.framework_of(self._outer, attributes, dict(case.attrib))
+        plain, other = self._memory.of_suite(self.framework, suite)
+        row = plain.get(key) or other.get(key)
+        if row is None or (not row.file and case.get("file")):
+            row = self._name_test(case, suite, key)
+            as_written = (row.classname, row.name) == key
+            (plain if as_written and (row.file or not case.get("file")) else other)[key] = row
+        stored_key = (row.classname, row.name)
+        test = suite.seen.get(stored_key)
+        if test is None:
+            test = suite.seen[stored_key] = len(self._batch.tests)
+            self._batch.tests.append(row)
+            self._attempts[test] = 0
+        suite.seen[key] = test
+        return test
+
+    def _name_test(self, case: Element, suite: _Suite, key: tuple[str, str]) -> CaseRow:
         classname, raw_name = key
         limit = self._limits.name_chars
         name = stored_name(identity.without_rerun_mark(raw_name), limit)
         classname = stored_name(classname, limit)
-        if (classname, name) != key and (classname, name) in suite.seen:
-            index = suite.seen[key] = suite.seen[(classname, name)]
-            return index
         file = identity.relative(case.get("file") or suite.attributes.get("file") or "")
         if not file:
             file = identity.file_of(self.framework, classname, name, suite.name)
         # pytest counts lines from 0; it writes them in its old family only.
         line = _integer(case.get("line")) + (1 if self.framework == "pytest" and case.get("line") else 0)
-        index = len(self._batch.tests)
-        self._batch.tests.append(
-            CaseRow(suite.name, classname, name, self.framework, stored_name(file, limit), line or None)
-        )
-        self._attempts.append(0)
-        self._last.append(-1)
-        suite.seen[key] = suite.seen[(classname, name)] = index
-        return index
+        return CaseRow(suite.name, classname, name, self.framework, stored_name(file, limit), line or None)
 
     def _take_case(self, element: Element, suite: _Suite) -> None:
         key = (element.get("classname") or "", element.get("name") or "")
         test = suite.seen.get(key)
         if test is None:
             test = self._new_test(element, suite, key)
-        else:
+        if self._attempts.get(test, 1):
             self._repeats = True
         case = read_case(element, self.framework)
         self.cases += 1
         for text in case.output:
             self._take_output(text, test)
-        if case.continues and self._last[test] >= 0 and self._continue(test, case.attempts[-1]):
+        if case.continues and test in self._last and self._continue(test, case.attempts[-1]):
             return
         for attempt in case.attempts:
             self._add(test, attempt)
 
     def _add(self, test: int, attempt: Attempt) -> None:
-        self._attempts[test] += 1
-        self._last[test] = len(self._batch.results)
-        failure = self._failure(attempt) if attempt.outcome.is_bad else None
-        self._batch.results.append(
-            ResultRow(test, self._attempts[test], attempt.outcome.value, attempt.duration_s, failure)
-        )
+        number = self._attempts[test] = self._attempts.get(test, 1) + 1
+        failure = None
+        if attempt.outcome.is_bad:
+            failure = self._failure(attempt)
+            self._last[test] = len(self._batch.results)
+        self._batch.results.append((test, number, attempt.outcome.value, attempt.duration_s, failure))
 
     def _continue(self, test: int, more: Attempt) -> bool:
         """Add a failed teardown to the failed attempt before it."""
         place = self._last[test]
-        before = self._batch.results[place]
-        if before.failure is None:
+        _, number, outcome, duration, failure = self._batch.results[place]
+        if failure is None:
             return False
-        first = self._batch.failures[before.failure]
-        joined = Attempt(Outcome(before.outcome), None, first.type, first.message, f"{first.detail}\n\n{more.detail}")
-        self._batch.results[place] = before._replace(failure=self._failure(joined))
+        first = self._batch.failures[failure]
+        joined = Attempt(Outcome.FAILED, None, first.type, first.message, f"{first.detail}\n\n{more.detail}")
+        self._batch.results[place] = (test, number, outcome, duration, self._failure(joined))
         return True
 
     def _failure(self, attempt: Attempt) -> int:
@@ -325,9 +385,10 @@ class JUnitReader:
         pytest's `tests` does not count those, so a file that declares as many tests as it has cases holds none.
         """
         results = self._batch.results
-        for place, row in enumerate(results):
-            if row.outcome == _PASSED and self._last[row.test] != place:
-                results[place] = row._replace(outcome=Outcome.FAILED.value)
+        last = {row[0]: place for place, row in enumerate(results)}
+        for place, (test, number, outcome, duration, failure) in enumerate(results):
+            if outcome == _PASSED and last[test] != place:
+                results[place] = (test, number, Outcome.FAILED.value, duration, failure)
 
 
 def exception_type(message: str) -> str:

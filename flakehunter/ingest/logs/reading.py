@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import BinaryIO
 
-from flakehunter.db.rows import Batch, CaseRow, EventRow, FailureRow, IssueRow, ResultRow
+from flakehunter.db.rows import Batch, CaseRow, EventRow, FailureRow, IssueRow
 from flakehunter.ingest.identity import file_of
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.logs.ava import AvaFormat
@@ -183,7 +183,7 @@ def _add_results(batch: Batch, framework: str, results: list[LogResult], limits:
             batch.failures.append(
                 FailureRow(fingerprint("", message), detail_hash("", message, detail), "", message, detail)
             )
-        batch.results.append(ResultRow(test, attempts[test], result.outcome.value, result.duration_s, failure))
+        batch.results.append((test, attempts[test], result.outcome.value, result.duration_s, failure))
 
 
 def looks_like_log(head: bytes) -> bool:

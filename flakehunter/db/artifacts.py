@@ -1,0 +1,327 @@
+"""One artifact inside its transaction: its run, its row, and the rows of what is in it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy.engine import Connection
+
+from flakehunter.clock import utc_now
+from flakehunter.db.bulk import Bulk, StoredResult
+from flakehunter.db.rows import ArtifactRow, Batch, CaseRow, EventRow, FailureRow, IssueRow, ResultRow, RunRow
+from flakehunter.db.schema import Artifact, ArtifactIssue, LogEvent, Result, Run, TestCase, UtcDateTime
+from flakehunter.model import Outcome, TestIdentity
+
+# Statements are built once: building one costs SQLAlchemy ten times what running it does.
+_OF_RUN = select(Artifact.id).where(Artifact.run_id == bindparam("run_id"))
+_ANY_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN)).limit(1)
+_ANY_LOG_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN.where(Artifact.kind == "log"))).limit(1)
+_TESTS_OF_RUN = select(Result.test_case_id).where(Result.artifact_id.in_(_OF_RUN))
+_HIGHEST_TEST = select(func.coalesce(func.max(TestCase.id), 0))
+_ARTIFACT = text(
+    "INSERT INTO artifacts (run_id, sha256, path, kind, format, size_bytes, ingested_at)"
+    " VALUES (:run_id, :sha256, :path, :kind, :format, :size_bytes, :ingested_at)"
+    " ON CONFLICT (run_id, sha256) DO NOTHING RETURNING id"
+).bindparams(bindparam("ingested_at", type_=UtcDateTime()))
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What is known of a run after a transaction; the run stays, so it need not be looked up again."""
+
+    id: int
+    started_at: datetime | None
+    has_results: bool
+    has_log_results: bool
+
+
+class Caches(Protocol):
+    """What the writer of many artifacts keeps between them."""
+
+    connection: Connection
+    bulk: Bulk
+    project: str
+    tests: dict[CaseRow, int]
+    failures: dict[tuple[bytes, bytes], int]
+    runs: dict[RunRow, RunState]
+
+
+class ArtifactWriter:
+    """One artifact inside its transaction; made by `Writer.artifact`.
+
+    `known` says that the run has this content already: then nothing may be written, and `known_results` and
+    `known_issues` tell what it brought.
+    """
+
+    def __init__(self, caches: Caches, project_id: int, run: RunRow, artifact: ArtifactRow) -> None:
+        self._caches, self._project_id = caches, project_id
+        self._connection, self._bulk = caches.connection, caches.bulk
+        self.new_tests: dict[CaseRow, int] = {}
+        self.new_failures: dict[tuple[bytes, bytes], int] = {}
+        self.new_results = 0
+        self.known_issues: list[IssueRow] = []
+        self._artifact = artifact
+        self.run = run
+        self._file_started_at: datetime | None = None
+        self.state = self._current_state()
+        self.known = not self._insert_artifact()
+        if self.known:
+            self._find_artifact()
+
+    def _current_state(self) -> RunState:
+        state = self._caches.runs.get(self.run)
+        if state is None:
+            state, is_new = self._ensure_run(self.run.external_id)
+            if is_new:
+                return state
+        if not state.has_results:
+            # Another process may have brought some since.
+            state = replace(state, has_results=self._run_has_results(state.id))
+        if state.has_results and not state.has_log_results and self._artifact.kind != "log":
+            state = replace(state, has_log_results=self._run_has_results(state.id, "log"))
+        return state
+
+    def add(self, batch: Batch) -> None:
+        """Insert a part of the file, of whatever kind the artifact is."""
+        if batch.results:
+            self._add_results(batch)
+        for issue in batch.issues:
+            self.add_issue(issue)
+        if batch.events:
+            self._add_events(batch.events)
+
+    def add_issue(self, issue: IssueRow) -> None:
+        """Record what is wrong with the file."""
+        row = {"artifact_id": self._artifact_id, **issue._asdict()}
+        self._connection.execute(insert(ArtifactIssue), [row])
+
+    def started_at(self, moment: datetime | None) -> None:
+        """Take the moment that the file tells as the run's start, when nobody gave another; the earliest one stays."""
+        if self.run.started_at is None:
+            self._file_started_at = moment
+
+    def finish(self) -> None:
+        """Write what is known only at the end of the file."""
+        moment, before = self._file_started_at, self.state.started_at
+        if moment is not None and not self.known and (before is None or moment < before):
+            earlier = (Run.started_at.is_(None)) | (Run.started_at > moment)
+            self._connection.execute(update(Run).where(Run.id == self.state.id, earlier).values(started_at=moment))
+            self.state = replace(self.state, started_at=moment)
+
+    def known_results(self) -> int:
+        """Count the results that the known artifact brought."""
+        query = select(func.count()).select_from(Result).where(Result.artifact_id == self._artifact_id)
+        return int(self._connection.execute(query).scalar_one())
+
+    def _ensure_run(self, external_id: str) -> tuple[RunState, bool]:
+        """Find or insert the run; return it and whether it is new."""
+        run = self.run
+        key = {
+            "project_id": self._project_id,
+            "provider": run.provider,
+            "external_id": external_id,
+            "workflow": run.workflow,
+            "job": run.job,
+            "attempt": run.attempt,
+        }
+        facts = {
+            "commit_sha": run.commit,
+            "branch": run.branch,
+            "runner": run.runner,
+            "os": run.os,
+            "cpus": run.cpus,
+            "started_at": run.started_at,
+        }
+        query = select(Run.id, *(getattr(Run, name) for name in facts)).filter_by(**key)
+        found = self._connection.execute(query).mappings().first()
+        if found is None:
+            made = self._connection.execute(insert(Run).values(**key, **facts).returning(Run.id))
+            return RunState(int(made.scalar_one()), run.started_at, False, False), True
+        if run.commit and found["commit_sha"] not in ("", run.commit) and external_id == run.external_id:
+            # One run has one commit: where ids begin anew at each commit, they do not name a run alone.
+            return self._ensure_run(f"{external_id}@{run.commit[:12]}")
+        missing = {name: value for name, value in facts.items() if value and not found[name]}
+        if missing:
+            self._connection.execute(update(Run).where(Run.id == found["id"]).values(**missing))
+        started = found["started_at"] or run.started_at
+        return RunState(int(found["id"]), started, False, False), False
+
+    def _run_has_results(self, run_id: int, kind: str | None = None) -> bool:
+        query = _ANY_RESULT if kind is None else _ANY_LOG_RESULT
+        return self._connection.execute(query, {"run_id": run_id}).first() is not None
+
+    def _find_artifact(self) -> None:
+        query = select(Artifact.id).where(Artifact.run_id == self.state.id, Artifact.sha256 == self._artifact.sha256)
+        found = self._connection.execute(query).scalar_one()
+        self._artifact_id = int(found)
+        issues = select(ArtifactIssue.position, ArtifactIssue.reason, ArtifactIssue.rejected)
+        rows = self._connection.execute(issues.where(ArtifactIssue.artifact_id == found).order_by(ArtifactIssue.id))
+        self.known_issues = [IssueRow(*row) for row in rows]
+
+    def _insert_artifact(self) -> bool:
+        """Insert the artifact; return False when the run has this content already."""
+        row = self._artifact
+        values = {
+            "run_id": self.state.id,
+            "sha256": row.sha256,
+            "path": row.path,
+            "kind": row.kind,
+            "format": row.format,
+            "size_bytes": row.size_bytes,
+            "ingested_at": utc_now(),
+        }
+        made = self._connection.execute(_ARTIFACT, values).scalar()
+        if made is not None:
+            self._artifact_id = int(made)
+        return made is not None
+
+    def forget_refused(self) -> None:
+        """Take a known artifact that was refused before out again, so that it can be read anew."""
+        connection = self._connection
+        connection.execute(ArtifactIssue.__table__.delete().where(ArtifactIssue.artifact_id == self._artifact_id))  # type: ignore[attr-defined]
+        connection.execute(Artifact.__table__.delete().where(Artifact.id == self._artifact_id))  # type: ignore[attr-defined]
+        self.known, self.known_issues = not self._insert_artifact(), []
+
+    def set_format(self, name: str) -> None:
+        """Write the dialect, where it was not known before the file was read."""
+        if name == self._artifact.format:
+            return
+        self._connection.execute(update(Artifact).where(Artifact.id == self._artifact_id).values(format=name))
+
+    def _add_results(self, batch: Batch) -> None:
+        made: set[int] = set()
+        ids = self._test_ids(batch.tests, made)
+        failures = self._failure_ids(batch.failures)
+        results: Sequence[ResultRow] = batch.results
+        before: dict[int, int] = {}
+        run_id, artifact_id = self.state.id, self._artifact_id
+        if self.state.has_results:
+            if self._artifact.kind == "log":
+                results = self._without_counted(results, ids)
+            elif self.state.has_log_results:
+                self._bulk.delete_results(self._connection, run_id, "log", sorted(set(ids)))
+            # A test that this batch brings for the first time has no attempt before.
+            before = self._bulk.max_attempts(self._connection, run_id, sorted(set(ids) - made))
+        rows: list[StoredResult] = [
+            (ids[test], run_id, artifact_id, attempt, outcome, duration, failures[failure])
+            for test, attempt, outcome, duration, failure in results
+        ]
+        if before:
+            get = before.get
+            rows = [(row[0], run_id, artifact_id, row[3] + get(row[0], 0), *row[4:]) for row in rows]
+        if rows:
+            self._bulk.insert_results(self._connection, rows)
+            is_log = self._artifact.kind == "log"
+            self.state = replace(self.state, has_results=True, has_log_results=self.state.has_log_results or is_log)
+            self.new_results += len(rows)
+
+    def _without_counted(self, results: Sequence[ResultRow], ids: Sequence[int]) -> list[ResultRow]:
+        """Leave out what other artifacts of the run have said of the same tests, but for failed tries they do not show.
+
+        vitest's JUnit file has one passed case for a test that passed at the second try; only the log tells of both.
+        """
+        query = (
+            select(Result.test_case_id, Result.outcome, func.count())
+            .where(Result.artifact_id.in_(_OF_RUN))
+            .group_by(Result.test_case_id, Result.outcome)
+        )
+        total: Counter[int] = Counter()
+        bad: Counter[int] = Counter()
+        for test, outcome, count in self._connection.execute(query, {"run_id": self.state.id}):
+            total[test] += count
+            bad[test] += count if outcome.is_bad else 0
+        kept, told = [], Counter(ids[row[0]] for row in results)
+        told_bad = Counter(ids[row[0]] for row in results if Outcome(row[2]).is_bad)
+        missing = {
+            test: min(told_bad[test] - bad[test], told[test] - total[test]) if test in total else told[test]
+            for test in told
+        }
+        for row in results:
+            test = ids[row[0]]
+            if missing[test] > 0 and (test not in total or Outcome(row[2]).is_bad):
+                missing[test] -= 1
+                kept.append(row)
+        return kept
+
+    def _test_ids(self, tests: Sequence[CaseRow], made: set[int]) -> list[int]:
+        """Return the ids of test cases; those that are new to the database are added to `made`, too."""
+        if self._artifact.kind == "log":
+            tests = self._as_the_run_names_them(tests)
+        ids = list(map(self._caches.tests.get, tests))
+        if None in ids:
+            self._ensure_tests({test for test, known in zip(tests, ids, strict=True) if known is None}, made)
+            ids = [known or self.new_tests[test] for test, known in zip(tests, ids, strict=True)]
+        return ids  # type: ignore[return-value]
+
+    def _ensure_tests(self, tests: set[CaseRow], made: set[int]) -> None:
+        project = self._caches.project
+        keys = {test: TestIdentity(project, test.suite, test.classname, test.name).key for test in tests}
+        # One row a key, that with a file first; in the order of the keys, so that the index is written from left to
+        # right and every writer takes the same way.
+        rows = {keys[test]: test for test in sorted(tests, key=lambda test: (bool(test.file), test.file))}
+        highest = int(self._connection.execute(_HIGHEST_TEST).scalar_one())
+        ids = self._bulk.ensure_tests(self._connection, self._project_id, sorted(rows.items()))
+        made.update(number for number in ids.values() if number > highest)
+        self.new_tests.update((test, ids[key]) for test, key in keys.items())
+
+    def _as_the_run_names_them(self, tests: Sequence[CaseRow]) -> Sequence[CaseRow]:
+        """Give tests of a log the suite that a JUnit file of the same run has for the same class and name."""
+        suites = self._suites_of_run()
+        return [test._replace(suite=suites.get((test.classname, test.name), test.suite)) for test in tests]
+
+    def _suites_of_run(self) -> dict[tuple[str, str], str]:
+        query = (
+            select(TestCase.classname, TestCase.name, TestCase.suite)
+            .where(TestCase.id.in_(_TESTS_OF_RUN))
+            .order_by(TestCase.id.desc())
+        )
+        return {(row[0], row[1]): row[2] for row in self._connection.execute(query, {"run_id": self.state.id})}
+
+    def _failure_ids(self, failures: Sequence[FailureRow]) -> dict[int | None, int | None]:
+        ids: dict[int | None, int | None] = {None: None}
+        missing: dict[tuple[bytes, bytes], FailureRow] = {}
+        for place, failure in enumerate(failures):
+            pair = (failure.fingerprint, failure.detail_hash)
+            ids[place] = self._caches.failures.get(pair) or self.new_failures.get(pair)
+            if ids[place] is None:
+                missing.setdefault(pair, failure)
+        if missing:
+            made = self._bulk.ensure_failures(self._connection, [missing[pair] for pair in sorted(missing)])
+            self.new_failures.update(made)
+            for place, failure in enumerate(failures):
+                if ids[place] is None:
+                    ids[place] = made[(failure.fingerprint, failure.detail_hash)]
+        return ids
+
+    def _add_events(self, events: Sequence[EventRow]) -> None:
+        wanted = {event.test for event in events if event.test is not None}
+        tests = self._tests_by_name(wanted) if wanted else {}
+        rows = [
+            {
+                "artifact_id": self._artifact_id,
+                "run_id": self.state.id,
+                "test_case_id": tests.get(event.test) if event.test else None,
+                "line": event.line,
+                "time": event.time,
+                "kind": event.kind,
+                "pid": event.pid,
+                "text": event.text,
+            }
+            for event in events
+        ]
+        self._connection.execute(insert(LogEvent), rows)
+
+    def _tests_by_name(self, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Find test cases by class and name: those of the run first, then any of the project."""
+        of_project = select(TestCase.classname, TestCase.name, TestCase.id).where(
+            TestCase.project_id == self._project_id, TestCase.name.in_({name for _, name in wanted})
+        )
+        of_run = of_project.where(TestCase.id.in_(_TESTS_OF_RUN))
+        found = {(row[0], row[1]): int(row[2]) for row in self._connection.execute(of_run, {"run_id": self.state.id})}
+        if not wanted <= set(found):
+            rows = self._connection.execute(of_project.order_by(TestCase.id.desc()))
+            found = {(row[0], row[1]): int(row[2]) for row in rows} | found
+        return found
