@@ -1,30 +1,71 @@
 """`flakehunter report`: a static HTML site of what flakes, why, and what it costs."""
 
+import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flakehunter import console
-from flakehunter.cli.options import DbOption, ProjectOption
+from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
 from flakehunter.clock import as_utc, utc_now
 from flakehunter.config import database_url
 from flakehunter.errors import UsageError
+from flakehunter.model import SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from flakehunter.report.owners import Owners
     from flakehunter.report.site import Report
+    from flakehunter.report.views import Scope
 
-DEFAULT_OUTPUT = Path("flakehunter-report")
+
+class Format(StrEnum):
+    """What a report can be."""
+
+    HTML = "html"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+    BADGE = "badge"
+
+
+DEFAULT_FOLDERS = {
+    Format.HTML: Path("flakehunter-report"),
+    Format.CSV: Path("flakehunter-export"),
+    Format.PARQUET: Path("flakehunter-export"),
+}
+"""Formats that are many files; the others are one text."""
 
 
 def report(
     context: typer.Context,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the site; it is made where missing.")
-    ] = DEFAULT_OUTPUT,
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="Folder of the site (flakehunter-report) or of the tables (flakehunter-export); "
+            "a file for the other formats, which go to stdout without it.",
+            show_default=False,
+        ),
+    ] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", help="A site, a text for a step summary, data, every table, or a badge.")
+    ] = Format.HTML,
+    json_: JsonOption = False,
+    diff: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--diff", metavar="A B", help="Only what changed from database A to B.", show_default=False),
+    ] = None,
     project: ProjectOption = None,
     db: DbOption = None,
     detect: Annotated[
@@ -72,32 +113,118 @@ def report(
     The pages need no network and no JavaScript. Tests are judged first where results came after the last
     `flakehunter detect`. Only files that an earlier report wrote are ever overwritten.
     """
-    from flakehunter.db.engine import open_database
-    from flakehunter.report.site import verdicts_are_current, write_report
-    from flakehunter.report.views import Scope
-
     _check_templates(templates)
-    scope = Scope(since=day_of(since) if since else None, branch=branch or "", owner=owner or "")
-    owners = _owners(codeowners, context.obj.root)
+    scope = _scope(since, branch, owner)
+    kind = Format.JSON if json_ else format_
+    if diff is not None:
+        return _diff(*diff, project, kind, output)
     url = database_url(db)
-    engine = open_database(url)
-    try:
-        if detect and not verdicts_are_current(engine, project):
-            _judge(url, project)
-        done = write_report(engine, output, project=project, scope=scope, owners=owners, templates=templates)
-    finally:
-        engine.dispose()
+    if kind in (Format.CSV, Format.PARQUET):
+        return _export(url, project, output or DEFAULT_FOLDERS[kind], kind)
+    if detect:
+        _judge(url, project)
+    owners = _owners(codeowners, context.obj.root)
+    if kind is Format.HTML:
+        return _site(url, output or DEFAULT_FOLDERS[kind], project, scope, owners, templates)
+    return _text(url, kind, output, project, scope, owners)
+
+
+def _site(
+    url: str, folder: Path, project: str | None, scope: "Scope", owners: "Owners | None", templates: Path | None
+) -> None:
+    from flakehunter.report.site import write_report
+
+    with _opened(url) as engine:
+        done = write_report(engine, folder, project=project, scope=scope, owners=owners, templates=templates)
     if done.overview.warning:
         console.warn(done.overview.warning)
     console.say(summary(done))
     console.write(str(done.written.index))
 
 
-def _judge(url: str, project: str | None) -> None:
-    from flakehunter.detect.assess import detect
+def _text(
+    url: str, kind: Format, output: Path | None, project: str | None, scope: "Scope", owners: "Owners | None"
+) -> None:
+    from flakehunter.report import badge, document, markdown
+    from flakehunter.report.site import read_site
 
-    console.say("judging the tests first: there is evidence that the last verdicts do not know")
-    detect(url, project=project)
+    with _opened(url) as engine:
+        site = read_site(engine, project=project, scope=scope, owners=owners, since_report=DEFAULT_FOLDERS[Format.HTML])
+    if site.overview.warning:
+        console.warn(site.overview.warning)
+    if kind is Format.JSON:
+        _put(json.dumps(document.to_document(site), indent=2, ensure_ascii=False), output)
+    elif kind is Format.MARKDOWN:
+        _put(markdown.render(site).rstrip("\n"), output)
+    else:
+        _put(badge.render(site.overview).rstrip("\n"), output)
+
+
+def _export(url: str, project: str | None, folder: Path, kind: Format) -> None:
+    from flakehunter.report.export import export
+    from flakehunter.report.frames import load
+
+    written = export(load(url, project=project), folder, kind.value)
+    console.say(f"wrote {written.files} tables, {written.bytes / 1e6:.1f} MB")
+    console.write(str(written.index))
+
+
+def _diff(before: str, after: str, project: str | None, kind: Format, output: Path | None) -> None:
+    from flakehunter.report.document import changes_document
+    from flakehunter.report.markdown import render_changes
+    from flakehunter.report.site import differences
+
+    if kind in (Format.CSV, Format.PARQUET, Format.BADGE):
+        raise UsageError(f"--diff has no {kind.value} format", hint="use --format markdown or --json")
+    with _opened(database_url(before)) as old, _opened(database_url(after)) as new:
+        changes = differences(old, new, project=project)
+    if kind is Format.JSON:
+        _put(json.dumps({"schema_version": SCHEMA_VERSION, **changes_document(changes)}, indent=2), output)
+    else:
+        _put(render_changes(changes), output)
+
+
+@contextmanager
+def _opened(url: str) -> "Iterator[Engine]":
+    from flakehunter.db.engine import open_database
+
+    engine = open_database(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _put(text: str, output: Path | None) -> None:
+    """Write a text to stdout, or to the file that the user named."""
+    if output is None or str(output) == "-":
+        console.write(text)
+        return
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {output}: {error.strerror}", hint="give a file that can be written with -o FILE"
+        ) from error
+    console.write(str(output))
+
+
+def _scope(since: str | None, branch: str | None, owner: str | None) -> "Scope":
+    from flakehunter.report.views import Scope
+
+    return Scope(since=day_of(since) if since else None, branch=branch or "", owner=owner or "")
+
+
+def _judge(url: str, project: str | None) -> None:
+    """Let `detect` look at what came after the last verdicts."""
+    from flakehunter.detect.assess import detect
+    from flakehunter.report.site import verdicts_are_current
+
+    with _opened(url) as engine:
+        current = verdicts_are_current(engine, project)
+    if not current:
+        console.say("judging the tests first: there is evidence that the last verdicts do not know")
+        detect(url, project=project)
 
 
 def _owners(codeowners: Path | None, root: Path) -> "Owners | None":

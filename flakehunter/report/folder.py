@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,8 +30,12 @@ class Written:
 
 def read_list(folder: Path) -> dict[str, Any]:
     """Return what the report before kept in `folder`; empty where there is none, or none that can be read."""
+    return _read(folder / LIST)
+
+
+def _read(listed: Path) -> dict[str, Any]:
     try:
-        document = json.loads((folder / LIST).read_text(encoding="utf-8"))
+        document = json.loads(listed.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}
@@ -45,29 +50,45 @@ def write_site(files: Iterable[tuple[str, str]], folder: Path, *, keep: Mapping[
         UsageError: the folder cannot be written, or a file that is not ours is in the way; nothing was changed then.
     """
     pages = dict(files)
+    with guarded_folder(folder, set(pages), keep=keep) as known:
+        size = sum(_write(folder / name, content) for name, content in pages.items())
+    removed = len(known - set(pages))
+    return Written(folder / "index.html", len(pages), size, removed, _count_foreign(folder, set(pages)))
+
+
+@contextmanager
+def guarded_folder(
+    folder: Path, names: set[str], *, list_name: str = LIST, keep: Mapping[str, object] | None = None
+) -> Iterator[set[str]]:
+    """Let the caller write the files `names` below `folder`; give the names that were ours before.
+
+    Afterwards the old files that are not in `names` are gone, and the list tells the new ones and `keep`.
+
+    Raises:
+        UsageError: as `write_site`.
+    """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="give another with -o DIR")
+    listed = folder / list_name
     try:
-        known = _known(folder)
-        told = dict(keep or {})
-        _refuse_foreign(folder, pages, known)
+        known = _known(listed)
+        _refuse_foreign(folder, names, known)
         folder.mkdir(parents=True, exist_ok=True)
         # Both the old and the new names are ours from now on, even if we are ended half-way.
-        _write_list(folder, {*known, *pages}, read_list(folder))
-        size = sum(_write(folder / name, content) for name, content in pages.items())
-        removed = _remove(folder, known - set(pages))
-        _write_list(folder, set(pages), told)
+        _write_list(listed, {*known, *names}, _read(listed))
+        yield known
+        _remove(folder, known - names)
+        _write_list(listed, names, keep or {})
     except OSError as error:
         raise UsageError(
             f"cannot write the report: {error.filename or folder}: {error.strerror or error}",
             hint="give a folder that can be written with -o DIR",
         ) from error
-    return Written(folder / "index.html", len(pages), size, removed, _count_foreign(folder, set(pages)))
 
 
-def _known(folder: Path) -> set[str]:
+def _known(listed: Path) -> set[str]:
     """Return the names in the list of the report before, without any that would lead out of the folder."""
-    names = read_list(folder).get("files")
+    names = _read(listed).get("files")
     if not isinstance(names, list):
         return set()
     paths = [PurePosixPath(name) for name in names if isinstance(name, str)]
@@ -92,19 +113,14 @@ def _write(path: Path, content: str) -> int:
     return len(data)
 
 
-def _write_list(folder: Path, names: Iterable[str], keep: Mapping[str, object]) -> None:
+def _write_list(listed: Path, names: Iterable[str], keep: Mapping[str, object]) -> None:
     document = {**keep, "schema_version": SCHEMA_VERSION, "files": sorted(names)}
-    _write(folder / LIST, json.dumps(document, indent=1, sort_keys=True) + "\n")
+    _write(listed, json.dumps(document, indent=1, sort_keys=True) + "\n")
 
 
-def _remove(folder: Path, names: Iterable[str]) -> int:
-    count = 0
+def _remove(folder: Path, names: Iterable[str]) -> None:
     for name in names:
-        path = folder / name
-        if path.is_file():
-            path.unlink()
-            count += 1
-    return count
+        (folder / name).unlink(missing_ok=True)
 
 
 def _count_foreign(folder: Path, own: set[str]) -> int:

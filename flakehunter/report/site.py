@@ -14,7 +14,7 @@ from flakehunter.report.changes import State, compare, state_of
 from flakehunter.report.folder import Written, read_list, write_site
 from flakehunter.report.html import render
 from flakehunter.report.owners import Owners
-from flakehunter.report.views import Changes, Overview, Scope
+from flakehunter.report.views import Changes, Overview, Scope, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +49,49 @@ def write_report(
         NothingToDoError: the database has no runs, or none in `scope`.
         UsageError: the folder cannot be written, or files that are not ours are in the way.
     """
-    with readonly(engine).connect() as connection:
-        warning = _warning(connection, project)
-        site = build_site(connection, project=project, scope=scope, owners=owners, warning=warning)
+    site = read_site(engine, project=project, scope=scope, owners=owners)
     state = state_of(site.overview)
     base = _compared_with(read_list(folder), state)
     if base is not None:
-        slugs = {page.summary.identity.key.hex(): page.summary.slug for page in site.pages}
-        site = replace(site, changes=compare(base, state, slugs))
+        site = _with_changes(site, base)
     keep = {"state": state.as_document(), "previous": base.as_document() if base else None}
     written = write_site(render(site, templates=templates), folder, keep=keep)
     return Report(written, site.overview, site.changes)
+
+
+def read_site(
+    engine: Engine,
+    *,
+    project: str | None = None,
+    scope: Scope | None = None,
+    owners: Owners | None = None,
+    since_report: Path | None = None,
+) -> Site:
+    """Return the views of a project, with what changed since the report in the folder `since_report`.
+
+    Raises:
+        NothingToDoError: the database has no runs, or none in `scope`.
+    """
+    with readonly(engine).connect() as connection:
+        warning = _warning(connection, project)
+        site = build_site(connection, project=project, scope=scope, owners=owners, warning=warning)
+    base = _compared_with(read_list(since_report), state_of(site.overview)) if since_report else None
+    return _with_changes(site, base) if base else site
+
+
+def differences(before: Engine, after: Engine, *, project: str | None = None) -> Changes:
+    """Return what changed from one database to another.
+
+    Raises:
+        NothingToDoError: one of them has no runs.
+    """
+    old, new = (read_site(engine, project=project) for engine in (before, after))
+    return compare(state_of(old.overview), state_of(new.overview))
+
+
+def _with_changes(site: Site, base: State) -> Site:
+    slugs = {page.summary.identity.key.hex(): page.summary.slug for page in site.pages}
+    return replace(site, changes=compare(base, state_of(site.overview), slugs))
 
 
 def _compared_with(document: Mapping[str, Any], state: State) -> State | None:
