@@ -17,6 +17,8 @@ AUTHOR = "Jo Keeper"
 EMAIL = "jo@jobkeeper.example"
 FIRST_DAY = datetime.datetime(2026, 10, 5, 9, 30, tzinfo=datetime.UTC)
 SHORT_SHA = 12
+NO_PART_OF_IT = ("node_modules", "__pycache__", ".*cache", "flakehunter.toml")
+"""What a checkout has beside the project's own files; how flakehunter runs its tests may change without a new record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,7 @@ def build(repository: Path) -> list[Commit]:
     Raises:
         RuntimeError: the patches do not lead up to sample_data/project.
     """
-    # Ignored files of this checkout (node_modules, caches) are no part of the project.
-    shutil.copytree(PROJECT, repository, ignore=shutil.ignore_patterns("node_modules", "__pycache__", ".*cache"))
+    shutil.copytree(PROJECT, repository, ignore=shutil.ignore_patterns(*NO_PART_OF_IT))
     _git(repository, "init", "--quiet", "--initial-branch=main")
     _git(repository, "add", "--all")
     final_tree = _git(repository, "write-tree")

@@ -26,25 +26,27 @@ class Job:
         """Wait for the command and return its exit code, negative for a signal."""
         return self.process.wait(timeout_s)
 
-    def abort(self) -> int:
-        """Send SIGTERM to the process group, wait for the command, and return its exit code."""
+    def abort(self, grace_s: float = 10.0) -> int:
+        """Send SIGTERM to the process group, SIGKILL after `grace_s`; wait for the command, return its exit code."""
         os.killpg(self.pid, signal.SIGTERM)
         log.warning("sent SIGTERM to process group %d", self.pid)
-        return self._finish()
-
-    def abort_tree(self) -> int:
-        """Abort as `abort` does, and send SIGTERM to descendants that have left the group as well."""
-        outside = [pid for pid in descendants(self.pid) if _group(pid) != self.pid]
-        for pid in outside:
-            _signal(pid)
-        return self.abort()
-
-    def _finish(self) -> int:
-        code = self.process.wait()
+        try:
+            code = self.process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.pid, signal.SIGKILL)
+            log.warning("sent SIGKILL to process group %d after %g s", self.pid, grace_s)
+            code = self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
         log.warning("job %d ended with %d", self.pid, code)
         return code
+
+    def abort_tree(self) -> int:
+        """Abort as `abort` does, and send SIGTERM to descendants that have left the group, too."""
+        # All of them: who is still in the group may leave it before the group is signalled.
+        for pid in descendants(self.pid):
+            _signal(pid)
+        return self.abort()
 
 
 def descendants(pid: int) -> list[int]:
@@ -77,13 +79,6 @@ def describe(pid: int) -> str:
         return f"{pid} gone"
     state, _, group = tail.split()[:3]
     return f"{pid} {state} {head.partition('(')[2]}, process group {group}"
-
-
-def _group(pid: int) -> int:
-    try:
-        return os.getpgid(pid)
-    except ProcessLookupError:
-        return -1
 
 
 def _signal(pid: int) -> None:

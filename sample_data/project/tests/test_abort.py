@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -42,8 +43,6 @@ def test_abort_of_an_ended_job_is_an_error():
 
 def ends_within(pid: int, deadline_s: float) -> bool:
     """Look every 20 ms whether `pid` is gone; False when it is not by the deadline."""
-    import time
-
     deadline = time.monotonic() + deadline_s
     while is_alive(pid):
         if time.monotonic() > deadline:
