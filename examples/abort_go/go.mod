@@ -1,0 +1,3 @@
+module example.org/abort
+
+go 1.19
