@@ -166,7 +166,8 @@ class Lowering:
             self._goroutine(node, out)
         elif kind in ("return_statement", "return_expression", "return", "jump_expression", "yield"):
             self._children(node, out)
-            names = names_in(re.sub(r"^\s*(?:return|yield)\b", "", text(node))) if node.named_child_count else ()
+            given = re.sub(r"^\s*(?:return|yield)\b", "", text(node)) if node.named_child_count and node.end_byte - node.start_byte < 500 else ""
+            names = () if _READS.search(given) else names_in(given)
             out.append(Return(names, yields=kind == "yield"))
         elif kind == "list_comprehension" or kind == "generator_expression":
             self._comprehension(node, out)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tree_sitter import Language, Node, Query, QueryCursor
 
 from flakehunter.scan import languages
-from flakehunter.scan.events import Call, Function, Kind, Store, events, walk
+from flakehunter.scan.events import Call, Function, Kind, Loop, Store, events, walk
 from flakehunter.scan.processes import BACKGROUND, HANDLERS, LEAVES_GROUP
 from flakehunter.scan.lowering import TEST_CALLS, Lowering
 from flakehunter.scan.syntax import ASSIGNMENTS, CALLS, STRINGS, Spec, arguments, callee, child, path, text
@@ -318,7 +318,7 @@ def _waits_after(source: bytes, start: int) -> bool:
 def _acts(function: Function) -> bool:
     """Whether a helper does anything that the rules know; one that does not is judged by its name."""
     return any(events(function.flow, *Kind)) or any(
-        isinstance(step, Call) and re.search(r"[wW]ait|[kK]ill|[aA]live|[pP]oll|[sS]top|[tT]ermin|[sS]tart|[sS]pawn", step.name) for step in walk(function.flow)
+        (isinstance(step, Loop) and step.polls) or isinstance(step, Call) and re.search(r"[wW]ait|[kK]ill|[aA]live|[pP]oll|[sS]top|[tT]ermin|[sS]tart|[sS]pawn", step.name) for step in walk(function.flow)
     )
 
 

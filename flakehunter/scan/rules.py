@@ -242,7 +242,7 @@ class Machine:
 
     def _call(self, step: Call) -> None:
         names = tuple(n for arg in step.args for n in arg)
-        helper = self.lookup(step.name, self.current)
+        helper = self.lookup(step.name, self.current) if not _of_a_field(step) else None
         if helper is not None and helper.name not in self.stack and len(self.stack) < MAX_DEPTH:
             arguments = self._arguments(helper, step)
             self._enter(helper, arguments, step.line, step)
@@ -322,7 +322,7 @@ class Machine:
         self.returned = None
         self.state.names = {**outer, **arguments}
         self.polling += 1 if helper.retries else 0
-        self.run(helper.flow)
+        self.run(_until_yield(helper.flow))
         self.polling -= 1 if helper.retries else 0
         shared = {n: v for n, v in self.state.names.items() if n.startswith(("self.", "this.", "@")) or (n in ("self", "this") and n not in arguments) or (n in outer and n not in arguments)}
         made = self.returned
@@ -379,7 +379,7 @@ class Machine:
         known = self._known(event.names)
         if known and not self.state.processes[known[0]].wrapped:
             return False
-        helper = self.lookup(event.instead.name, self.current)
+        helper = self.lookup(event.instead.name, self.current) if not _of_a_field(event.instead) else None
         return helper is not None and helper.name not in self.stack and len(self.stack) < MAX_DEPTH
 
     def _spawn(self, event: Event) -> None:
@@ -628,6 +628,7 @@ class Machine:
     def _store(self, step: Store) -> None:
         made_before, look_before = self.returned, self.last_look
         self.returned, self.last_look = None, None
+        before = set(self.state.processes)
         self.run(step.value)
         made, look = self.returned, self.last_look
         self.returned, self.last_look = made_before, look_before
@@ -636,11 +637,11 @@ class Machine:
         if look is not None:
             for target in step.targets:
                 self.state.looks[target] = look
-        if made is not None:
+        if made is not None and not (step.derived and made in before):
             for target in step.targets:
                 self.state.names[target] = made
             return
-        known = self._known(step.names)
+        known = self._known(step.names) if made is None else [made]
         if step.derived and not any(self.state.processes[n].derived and name in step.names for name, n in self.state.names.items()):
             self._derive(step, known)
         elif known and look is None:
@@ -721,6 +722,7 @@ class Machine:
         for process in self.state.processes.values():
             if derived or not process.derived:
                 process.ordered = process.ordered or process.sent is not None or process.derived
+                process.reaped_beside = True  # nobody knows how it waited
 
     def _all_ready(self, only: list[int] | None = None) -> None:
         for number, process in self.state.processes.items():
@@ -752,6 +754,25 @@ class Machine:
 
 _ANSWERS = frozenset("err error e ok status code rc ret out output stdout stderr result res exit_code exitCode".split())
 """Names of what a call answered, which never mean the process itself."""
+
+
+def _until_yield(flow: Flow) -> Flow:
+    """Return what a fixture or context manager does before the test runs; its clean-up comes after the test."""
+    for index, step in enumerate(flow):
+        if isinstance(step, Return) and step.yields:
+            return flow[: index + 1]
+    return flow
+
+
+def _of_a_field(call: Call) -> bool:
+    """Whether `self._thread.start()` is called: a method of something that the object holds, not of the object."""
+    if call.path.partition(".")[0] in _MODULES:
+        return True
+    return bool(call.receiver) and call.receiver[0].startswith(("self.", "this.", "@")) and call.name in _COMMON
+
+
+_MODULES = frozenset("os sys time subprocess signal shutil socket fs path process console JSON Math syscall io fmt strings asyncio select logging threading".split())
+_COMMON = frozenset("start stop wait kill terminate close join poll run send read write get put set release acquire shutdown cancel clear notify".split())
 
 
 def _out_parameters(text: str, language: str) -> list[str]:

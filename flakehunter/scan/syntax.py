@@ -224,7 +224,8 @@ def names_in(source: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for chain in _CHAIN.findall(" ".join([*inserted, bare])):
         name = normal(chain)
-        if name and name not in _NOISE and not name.isupper() and not name.startswith(("SIG", "signal.", "syscall.")):
+        # `self` alone is no process, but `self.pid` is what the object holds.
+        if name and (name not in _NOISE or (chain != name and name in ("self", "this"))) and not name.isupper() and not name.startswith(("SIG", "signal.", "syscall.")):
             found.setdefault(name)
     return tuple(found)
 
