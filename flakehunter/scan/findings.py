@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from flakehunter.model import SCHEMA_VERSION, Mechanism
 
@@ -57,6 +58,9 @@ class Skipped:
 @dataclass(slots=True)
 class Report:
     """The outcome of a scan."""
+
+    SCORE: ClassVar[float] = 0.7
+    """Weight of a finding as evidence: the source allows the flake, nobody has seen it."""
 
     findings: list[Finding] = field(default_factory=list)
     files: int = 0

@@ -100,14 +100,15 @@ def _file(path: str, size: int, seen: set[str], skipped: list[Skipped]) -> Itera
     if real in seen:
         return
     seen.add(real)
-    shown = _shown(path)
+    shown = shown_path(path)
     if size > MAX_BYTES:
         skipped.append(Skipped(shown, f"{size / 1e6:.1f} MB is too large for test source"))
         return
     yield SourceFile(path, shown, size)
 
 
-def _shown(path: str) -> str:
+def shown_path(path: str) -> str:
+    """Return how a path is shown: relative to the working directory where it is below it, with `/`."""
     absolute = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps `..`
     below = os.path.relpath(absolute)
     return (absolute if below.startswith("..") else below).replace(os.sep, "/")
