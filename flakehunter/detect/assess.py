@@ -1,8 +1,8 @@
 """`detect`: read the history and the texts of every test, weigh them, keep the verdicts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -11,13 +11,14 @@ from flakehunter.clock import utc_now
 from flakehunter.db.engine import open_database, readonly, shown_url
 from flakehunter.db.queries.failures import failed_runs, failure_counts, failure_texts, log_events
 from flakehunter.db.queries.findings import experiments, findings
-from flakehunter.db.queries.history import OUTAGE_SHARE, RunRow, project_names, read_history
+from flakehunter.db.queries.history import OUTAGE_SHARE, History, RunRow, project_names, read_history
 from flakehunter.db.queries.tests import TestRow, list_tests
+from flakehunter.detect.circumstances import Cost, look_around
 from flakehunter.detect.clusters import BadRun, sensitivity, set_apart
 from flakehunter.detect.history import summarise
 from flakehunter.detect.rulebook import Rule, built_in
 from flakehunter.detect.text import Match, match_failures, match_log
-from flakehunter.detect.weigh import PRIOR_FLAKY, Case, Weighed, weigh
+from flakehunter.detect.weigh import PRIOR_FLAKY, Case, Weighed, verdict_of, weigh
 from flakehunter.errors import NothingToDoError, UsageError
 from flakehunter.model import EvidenceSource, Verdict
 
@@ -34,6 +35,8 @@ class Assessment:
     executed: int
     failed: int
     """Failures, those in outages among them."""
+    cost: Cost
+    """What it cost in the newest runs; nothing unless it is flaky."""
 
     @property
     def is_listed(self) -> bool:
@@ -131,12 +134,10 @@ def assess_project(
     found = _by_test(findings(connection, project, sources=[EvidenceSource.SCAN, EvidenceSource.TRACE]))
     tried = _by_test(experiments(connection, project))
     executed = {int(test): int(runs) for test, _bad, runs in history.totals}
-    assessments = []
-    for test in tests:
-        summary = summaries.get(test.id)
-        case = Case(
+    cases = {
+        test.id: Case(
             executed=executed.get(test.id, 0),
-            history=summary,
+            history=summaries.get(test.id),
             matches=matches.get(test.id, ()),
             findings=found.get(test.id, ()),
             experiments=tried.get(test.id, ()),
@@ -144,10 +145,34 @@ def assess_project(
             bad_runs=[one for one in bad_runs if test.id in one.tests],
             sensitivity=sensitivity(test.id, bad_runs),
         )
-        failures = (summary.failed if summary else 0) + case.outage_failures + len(case.bad_runs)
-        assessments.append(Assessment(test, weigh(case), tuple(case.matches), case.executed, failures))
+        for test in tests
+    }
+    cases |= _with_circumstances(connection, history, tests, cases)
+    assessments = [_assessed(test, cases[test.id]) for test in tests]
     assessments.sort(key=_worst_first)
     return Detection(assessments, len(history.runs), len(history.commits), history.outages, bad_runs, outage_share)
+
+
+def _with_circumstances(
+    connection: Connection, history: History, tests: Sequence[TestRow], cases: Mapping[int, Case]
+) -> dict[int, Case]:
+    """Return the cases of the flaky tests with what their failed runs have in common."""
+    flaky = [test_id for test_id, case in cases.items() if verdict_of(case) is Verdict.FLAKY]
+    around = look_around(connection, history, flaky)
+    labels = {test.id: test.identity.label for test in tests}
+    return {
+        test_id: replace(
+            cases[test_id],
+            circumstances=one,
+            together=[labels[other] for other in one.together_with],
+        )
+        for test_id, one in around.items()
+    }
+
+
+def _assessed(test: TestRow, case: Case) -> Assessment:
+    failed = (case.history.failed if case.history else 0) + case.outage_failures + len(case.bad_runs)
+    return Assessment(test, weigh(case), tuple(case.matches), case.executed, failed, case.circumstances.cost)
 
 
 def _worst_first(one: Assessment) -> tuple[int, float, str]:

@@ -9,11 +9,15 @@ import numpy.typing as npt
 
 from flakehunter.db.queries.history import History
 from flakehunter.model import Interval
+from flakehunter.stats.changepoint import ChangePoint, onset
 from flakehunter.stats.history import BROKEN, FLAKY, HistoryFit, HistoryPrior, fit_histories
 from flakehunter.stats.intervals import jeffreys
 
 LONG_STREAK = 3
 """So many failing commits in a row are a breakage, not a flake: flips at its ends do not count."""
+
+CHANGE_FROM = 0.5
+"""Probability from which a change point is taken for one; below, the test has been flaky as long as it is known."""
 
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
 """Branches whose newest commit says whether a test is broken now; without one of them, the busiest branch."""
@@ -48,6 +52,9 @@ class TestHistory:
     """Failures by executions while flaky; for other tests, outside of breakages."""
     since: str
     """First commit with a failure that the model puts down to flakiness; empty without one."""
+    onset: ChangePoint | None
+    """When it began to fail, steps being places in `onset_commits`; None for a test that never failed while flaky."""
+    onset_commits: tuple[str, ...]
     last_failed: str
     broken_now: bool
     """The newest commits of the main branch fail throughout, in one kind of job at least."""
@@ -176,6 +183,7 @@ def _summary(test_id: int, pairs: list[tuple[_Series, _Fitted]], history: Histor
     counted = flaky_steps if posterior >= 0.0 and flaky_steps.any() else states[:, BROKEN] < 0.5
     flaked = commit[(bad > 0) & (states[:, FLAKY] >= 0.5)]
     streaks = [_streaks(one) for one, _ in pairs]
+    onset_at, onset_commits = _onset(commit, bad, executed, states, history) if len(flaked) else (None, ())
     broken = [since for one, fit in pairs if (since := _broken_since(one, fit)) is not None]
     failing = sorted(((int(one.bad.sum()), one.kind) for one, _ in pairs if one.bad.any()), reverse=True)
     return TestHistory(
@@ -191,12 +199,38 @@ def _summary(test_id: int, pairs: list[tuple[_Series, _Fitted]], history: Histor
         flip_chances=sum(streak.chances for streak in streaks),
         log_bayes_factor=log_bayes,
         rate=jeffreys(int(bad[counted].sum()), int(executed[counted].sum())),
-        since=history.commits[int(flaked.min())] if len(flaked) else "",
+        since=_since(onset_at, onset_commits, flaked, history),
+        onset=onset_at,
+        onset_commits=onset_commits,
         last_failed=history.commits[int(commit[bad > 0].max())] if bad.any() else "",
         broken_now=bool(broken),
         broken_since=history.commits[min(broken)] if broken else "",
         kinds=tuple(kind_name(history.kinds[kind]) for _, kind in failing),
     )
+
+
+def _onset(
+    commit: npt.NDArray[np.int64],
+    bad: npt.NDArray[np.int64],
+    executed: npt.NDArray[np.int64],
+    states: npt.NDArray[np.float32],
+    history: History,
+) -> tuple[ChangePoint, tuple[str, ...]]:
+    """Return the change point over all kinds of job and branches in the order of commits, breakages left out."""
+    counted = states[:, BROKEN] < 0.5
+    places, at = np.unique(commit[counted], return_inverse=True)
+    failures = np.bincount(at, weights=bad[counted], minlength=len(places)).astype(np.int64)
+    runs = np.bincount(at, weights=executed[counted], minlength=len(places)).astype(np.int64)
+    return onset(failures, runs), tuple(history.commits[place] for place in places)
+
+
+def _since(found: ChangePoint | None, commits: tuple[str, ...], flaked: npt.NDArray[np.int64], history: History) -> str:
+    """Return the commit where the flake began: the change point, else the first that flaked."""
+    if found is None:
+        return ""
+    if found.probability >= CHANGE_FROM:
+        return commits[found.step]
+    return history.commits[int(flaked.min())]
 
 
 def kind_name(kind: tuple[str, str, str]) -> str:

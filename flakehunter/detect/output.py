@@ -79,6 +79,12 @@ def entry(one: Assessment) -> dict[str, Any]:
         "since": weighed.since or None,
         "executed": one.executed,
         "failed": one.failed,
+        "cost": {
+            "failed_minutes": round(one.cost.failed_minutes, 3),
+            "retries": one.cost.retries,
+            "builds_lost": one.cost.builds_lost,
+            "builds_lost_alone": one.cost.builds_lost_alone,
+        },
         "evidence": [
             {"source": item.source.value, "text": item.text, "weight": item.weight, "ref": item.ref}
             for item in weighed.evidence

@@ -11,11 +11,12 @@ for the same mechanism are mostly the same words seen again: the second counts h
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flakehunter.db.queries.findings import ExperimentRow, FindingRow
+from flakehunter.detect.circumstances import Circumstances
 from flakehunter.detect.clusters import BadRun
-from flakehunter.detect.history import TestHistory
+from flakehunter.detect.history import CHANGE_FROM, TestHistory
 from flakehunter.detect.text import Match
 from flakehunter.model import Evidence, EvidenceSource, Interval, Mechanism, ReproVerdict, Verdict
 
@@ -33,6 +34,16 @@ FINDING_LOG_ODDS = {EvidenceSource.SCAN: math.log(2.0), EvidenceSource.TRACE: ma
 
 REPRODUCED_LOG_ODDS = math.log(1000.0)
 """A test that failed in some trials and passed in others of one experiment is flaky by definition."""
+
+LOAD_LOG_ODDS = math.log(2.0)
+"""What failing under load adds for each mechanism that waits for too little time, against the others."""
+
+TIMING = (
+    Mechanism.CHECK_BEFORE_EXIT,
+    Mechanism.FIXED_SLEEP,
+    Mechanism.SIGNAL_BEFORE_READY,
+    Mechanism.DEADLINE_TOO_SHORT,
+)
 
 UNPROVEN_LOG_ODDS = -0.5
 """Highest log-odds with one lone streak of failures and neither same-commit proof nor a reproduction."""
@@ -72,6 +83,9 @@ class Case:
     outage_failures: int = 0
     bad_runs: Sequence[BadRun] = ()
     """Runs in which it failed together with many others, and whose failures are in no other number."""
+    circumstances: Circumstances = field(default_factory=Circumstances)
+    together: Sequence[str] = ()
+    """Ids of other flaky tests that fail in mostly the same runs."""
     sensitivity: float = 0.0
     """Natural log of the evidence that it is always the same tests that fail in bad runs."""
 
@@ -94,6 +108,11 @@ def weigh(case: Case) -> Weighed:
     if history and verdict is Verdict.BROKEN:
         since = history.broken_since
     return Weighed(verdict, p_flaky, rate, mechanism, p_mechanism, since, evidence)
+
+
+def verdict_of(case: Case) -> Verdict:
+    """Return the verdict alone."""
+    return _verdict(case, _p_flaky(case))
 
 
 def _rate_of_passes(executed: int) -> Interval:
@@ -152,10 +171,15 @@ def mechanism_log_odds(case: Case) -> dict[Mechanism, float]:
         if experiment.mechanism is not None and _reproduced(experiment):
             weights.setdefault(experiment.mechanism, []).append((0.9, 1.0))
     result = {}
+    if case.circumstances.load_sensitive:
+        for mechanism in TIMING:
+            weights.setdefault(mechanism, [])
     for mechanism, pairs in weights.items():
         ratios = [1.0 + share * (math.exp(_logit(weight) - _logit(prior)) - 1.0) for weight, share in pairs]
         ordered = sorted((math.log(ratio) for ratio in ratios), reverse=True)
         result[mechanism] = sum(value * 0.5**place for place, value in enumerate(ordered))
+        if mechanism in TIMING and case.circumstances.load_sensitive:
+            result[mechanism] += LOAD_LOG_ODDS
     return result
 
 
@@ -205,6 +229,7 @@ def _history_evidence(case: Case) -> list[Evidence]:
                 "counted as a regression, not as a flake"
             )
             found.append((0.5, text, f"commits:{history.last_failed}"))
+        found += _circumstances(case) + _onset(history)
         if not found and history.failed:
             found.append(
                 (0.2, f"{counts}: too little to tell a flake from a breakage", "commits:" + history.last_failed)
@@ -224,6 +249,33 @@ def _history_evidence(case: Case) -> list[Evidence]:
         text = text.replace("that was an outage", "that were outages") if case.outage_failures > 1 else text
         found.append((0.1, text, ""))
     return [Evidence(EvidenceSource.HISTORY, text, round(weight, 4), ref) for weight, text, ref in found]
+
+
+def _onset(history: TestHistory) -> list[tuple[float, str, str]]:
+    change = history.onset
+    if change is None or change.probability < CHANGE_FROM:
+        return []
+    commits = history.onset_commits
+    low, best, high = (commits[step] for step in (change.low, change.step, change.high))
+    where = f"at commit {best[:12]}" if low == high else f"between commits {low[:12]} and {high[:12]}"
+    text = (
+        f"began to fail {where}, most likely {best[:12]} (95 % range, probability of a change {change.probability:.2f})"
+    )
+    if low == high:
+        text = f"began to fail {where} (probability of a change {change.probability:.2f})"
+    return [(0.4 * change.probability, text, f"commits:{low},{best},{high}")]
+
+
+def _circumstances(case: Case) -> list[tuple[float, str, str]]:
+    found = [
+        (0.6 * (1.0 - split.q_value), f"{split.text} (q = {split.q_value:.2g})", f"{split.factor}")
+        for split in case.circumstances.splits
+    ]
+    if case.together:
+        shown = ", ".join(case.together[:3])
+        more = f" and {len(case.together) - 3} more" if len(case.together) > 3 else ""
+        found.append((0.35, f"fails in mostly the same runs as {shown}{more}: perhaps one cause", ""))
+    return found
 
 
 def _text_evidence(case: Case, shares: Mapping[Mechanism, float], scale: float) -> list[Evidence]:

@@ -257,3 +257,40 @@ def test_breakage_of_many_tests_is_no_bad_run(tmp_path: Path) -> None:
     detection = detect(builder.close())
     assert detection.bad_runs == []
     assert [one.weighed.verdict for one in detection.assessments].count(Verdict.BROKEN) == 8
+
+
+def test_change_point_gives_a_commit_range(tmp_path: Path) -> None:
+    builder = DatabaseBuilder(tmp_path)
+    builder.commits({"test_it": "PP " * 30 + "PF PP FP PF PP FP FP PP PF PF FP PP " * 2})
+    one = found(detect(builder.close()), "test_it").weighed
+    assert one.since == "c030"
+    [text] = [item.text for item in one.evidence if "began to fail" in item.text]
+    assert "most likely c030" in text
+
+
+def test_runner_and_load_are_named_when_they_matter(tmp_path: Path) -> None:
+    builder = DatabaseBuilder(tmp_path)
+    for commit in range(30):
+        for repeat in range(2):
+            slow = (commit + repeat) % 3 == 0
+            run = builder.run(f"c{commit:02d}", runner="small" if slow else f"big-{repeat}")
+            builder.result(run, "test_it", "F" if slow and commit % 2 else "P")
+            builder.result(run, "test_calm", "F" if commit % 7 == repeat else "P")
+            for number in range(6):
+                builder.result(run, f"test_{number}", "P", duration_s=0.3 if slow else 0.1)
+    detection = detect(builder.close())
+    texts = " ".join(item.text for item in found(detection, "test_it").weighed.evidence)
+    assert "fails more on runner small" in texts
+    assert "neighbouring tests took 3.0 times as long" in texts
+    assert "fails more on runner" not in " ".join(item.text for item in found(detection, "test_calm").weighed.evidence)
+
+
+def test_tests_that_fail_in_the_same_runs_name_each_other_and_what_they_cost(tmp_path: Path) -> None:
+    builder = DatabaseBuilder(tmp_path)
+    history = "PP PF PP FP PP PF PP PP"
+    builder.commits({"test_one": history, "test_two": history, "test_other": "PF PP PP PP FP PP PP PP"})
+    detection = detect(builder.close())
+    one = found(detection, "test_one")
+    assert any("same runs as pytest::tests.test_it::test_two" in item.text for item in one.weighed.evidence)
+    assert (one.cost.builds_lost, one.cost.builds_lost_alone) == (3, 0)
+    assert found(detection, "test_other").cost.builds_lost_alone == 2

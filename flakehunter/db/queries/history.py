@@ -266,6 +266,57 @@ def results_of_runs(connection: Connection, run_ids: Sequence[int]) -> Ints:
 
 
 @dataclass(frozen=True, slots=True)
+class TestRun:
+    """One test in one run."""
+
+    __test__ = False  # the name makes pytest think that this is a test class
+
+    test_id: int
+    run_id: int
+    failed: int
+    executed: int
+    failed_s: float
+    """Seconds that its failed attempts took."""
+
+
+def runs_of_tests(connection: Connection, test_ids: Sequence[int], *, newest: int) -> list[TestRun]:
+    """Return what a few tests did in the newest runs of the database, run by run."""
+    since = connection.execute(select(func.max(Run.id))).scalar_one() or 0
+    rows: list[TestRun] = []
+    for start in range(0, len(test_ids), IDS_AT_ONCE):
+        query = (
+            select(
+                Result.test_case_id,
+                Result.run_id,
+                func.sum(case((BAD, 1), else_=0)),
+                func.count(),
+                func.sum(case((BAD, func.coalesce(Result.duration_s, 0.0)), else_=0.0)),
+            )
+            .where(Result.test_case_id.in_(test_ids[start : start + IDS_AT_ONCE]), EXECUTED)
+            .where(Result.run_id > since - newest)
+            .group_by(Result.test_case_id, Result.run_id)
+            .order_by(Result.test_case_id, Result.run_id)
+        )
+        rows += [
+            TestRun(test, run, int(bad), int(count), float(spent))
+            for test, run, bad, count, spent in connection.execute(query)
+        ]
+    return rows
+
+
+def neighbour_durations(connection: Connection, leave_out: Sequence[int], *, newest: int) -> dict[int, float]:
+    """Return the mean duration in seconds of the passed results of each of the newest runs, some tests left out."""
+    since = connection.execute(select(func.max(Run.id))).scalar_one() or 0
+    query = (
+        select(Result.run_id, func.avg(Result.duration_s))
+        .where(Result.run_id > since - newest, Result.outcome == Outcome.PASSED, Result.duration_s.is_not(None))
+        .where(Result.test_case_id.not_in(list(leave_out)))
+        .group_by(Result.run_id)
+    )
+    return {int(run): float(mean) for run, mean in connection.execute(query) if mean}
+
+
+@dataclass(frozen=True, slots=True)
 class RunOutcome:
     """What one test did in one run."""
 
