@@ -30,7 +30,7 @@ def _remove(entry: list[str]) -> bool:
 
 
 def main() -> int:
-    """Collect what to remove until the harness is gone, then remove it; trials that are just being ended may hold it."""
+    """Collect what to remove until the harness is gone, then remove it; trials being ended may hold it for a while."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
     entries: list[list[str]] = [json.loads(line) for line in sys.stdin]

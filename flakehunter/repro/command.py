@@ -91,7 +91,7 @@ def split_command(text: str, option: str) -> list[str]:
     return words
 
 
-def test_command(row: TestRow, config: Config, folder: Path) -> Command:
+def stored_command(row: TestRow, config: Config, folder: Path) -> Command:
     """Return the command that runs a stored test again, below `folder`.
 
     Raises:

@@ -1,5 +1,6 @@
 """One experiment: its arms under one stress, interleaved until the answer is certain, every trial recorded."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -46,7 +47,7 @@ class Arm:
     group_kill: str = ""
     tally: Tally = field(default_factory=Tally)
     messages: dict[str, int] = field(default_factory=dict)
-    """How often each message of a failed trial came."""
+    """How often each message of a failed trial came, with N for numbers."""
     left_behind: int = 0
     """Trials whose command left processes alive, which the supervisor ended."""
     trouble: str = ""
@@ -201,7 +202,9 @@ def _count(
 ) -> TrialResult:
     arm.tally.add(judgement.outcome)
     if judgement.outcome is TrialOutcome.FAILED:
-        arm.messages[judgement.message] = arm.messages.get(judgement.message, 0) + 1
+        # Pids, ports and times differ from trial to trial in what is one message.
+        message = re.sub(r"\d+", "N", judgement.message)
+        arm.messages[message] = arm.messages.get(message, 0) + 1
     elif judgement.outcome is not TrialOutcome.PASSED:
         tail = output_tail(output) if output else ""
         arm.trouble = judgement.message + (f"\n{tail}" if tail else "")

@@ -21,7 +21,7 @@ from flakehunter.db.queries.tests import TestRow, find_test
 from flakehunter.db.schema import TestVerdict
 from flakehunter.errors import UsageError
 from flakehunter.model import Mechanism, TrialOutcome
-from flakehunter.repro.command import Command, plain_command, split_command, test_command
+from flakehunter.repro.command import Command, plain_command, split_command, stored_command
 from flakehunter.repro.document import to_document
 from flakehunter.repro.experiment import Arm, Outcome, Request, TrialResult, run_experiment
 from flakehunter.repro.machine import machine_facts
@@ -121,7 +121,7 @@ def _look_up(engine: Engine, question: Question) -> tuple[TestRow | None, TestRo
 def _flawed(question: Question, row: TestRow | None) -> Command:
     if row is None:
         return plain_command(question.words, question.folder, junit=question.junit)
-    return test_command(row, question.config, _root(question))
+    return stored_command(row, question.config, _root(question))
 
 
 def _root(question: Question) -> Path:
@@ -140,10 +140,10 @@ def _fixed(
             raise UsageError(
                 "--fix-test needs a test to compare with", hint="write: repro TEST --fix-test TEST2, or --fix 'CMD'"
             )
-        return test_command(twin, question.config, _root(question))
+        return stored_command(twin, question.config, _root(question))
     if question.fix_rev is not None:
         if row is not None:
-            return test_command(row, question.config, workspace.worktree(question.fix_rev, _root(question)))
+            return stored_command(row, question.config, workspace.worktree(question.fix_rev, _root(question)))
         return plain_command(
             question.words, workspace.worktree(question.fix_rev, question.folder), junit=question.junit
         )

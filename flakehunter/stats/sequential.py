@@ -9,8 +9,8 @@ inference", Statistical Science 38 (2023) 576-601. Trials that say nothing of th
 import math
 from dataclasses import dataclass
 
-GRID = 2001
-"""Nodes of the integral over one rate; halving them changes no digit that is printed."""
+GRID = 257
+"""Nodes of the integral over one rate; with 2001 of them the result is the same to six digits."""
 
 
 @dataclass(frozen=True, slots=True)

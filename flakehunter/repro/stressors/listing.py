@@ -7,7 +7,7 @@ from flakehunter.repro.stressors import find_stressor, stressor_names
 
 
 def list_stressors() -> list[dict[str, Any]]:
-    """Return a row for each stressor: name, usage, summary, needs, side_effects, usable, reason; a broken plugin too."""
+    """Return a row for each: name, usage, summary, needs, side_effects, usable, reason; a broken plugin too."""
     rows: list[dict[str, Any]] = []
     for name in stressor_names():
         row: dict[str, Any] = {"name": name, "usage": name, "summary": "", "needs": "", "side_effects": ""}

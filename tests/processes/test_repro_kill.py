@@ -1,0 +1,104 @@
+"""However the harness ends in the middle of a trial: nothing of it stays, neither process nor file nor worktree."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from flakehunter.groupkill.procfs import read_environ, snapshot
+
+LIMIT_S = 30.0
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
+class Harness:
+    """A `flakehunter repro` in a process of its own, and an outside view of all that bears its cookie."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cookie = f"REPRO_TEST_COOKIE={os.getpid()}-{time.monotonic_ns()}"
+        name, _, value = self.cookie.partition("=")
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
+        self.env = {**os.environ, name: value, "TMPDIR": str(self.temporary)}
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "flakehunter", "repro", "--db", str(self.folder / "repro.db"), *words]
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+
+    def members(self) -> list[int]:
+        """Return all living processes that were started with the cookie in their environment."""
+        return [
+            stat.pid
+            for stat in snapshot().values()
+            if not stat.is_dead and self.cookie.encode() in (read_environ(stat.pid) or b"")
+        ]
+
+    def end_all(self) -> None:
+        for pid in self.members():
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    started = Harness(tmp_path)
+    yield started
+    started.end_all()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    (folder / "run.sh").write_text("setsid sleep 300 & touch started; sleep 301\n")
+    for words in (["init", "-q"], ["add", "run.sh"], ["commit", "-q", "-m", "one"]):
+        subprocess.run(["git", *identity, *words], cwd=folder, check=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)],
+    ids=["ctrl-c", "sigterm", "sigkill"],
+)
+def test_a_harness_that_ends_in_a_trial_leaves_nothing(
+    harness: Harness, repository: Path, number: int, code: int
+) -> None:
+    process = harness.start("--stress", "cpu:2", "--fix-rev", "HEAD", "-C", str(repository), "--", "bash", "run.sh")
+    until((repository / "started").exists, "no trial started")
+    assert len(harness.members()) >= 8  # harness, caretaker, nursery, supervisor, two hogs, bash, sleeps
+    assert list(harness.temporary.glob("flakehunter-*/worktree-*"))
+    process.send_signal(number)
+    assert process.wait(LIMIT_S) == code
+    assert process.stderr is not None
+    said = process.stderr.read().decode()
+    process.stderr.close()
+    assert "Traceback" not in said
+    until(lambda: not harness.members(), "processes are left")
+    until(lambda: not list(harness.temporary.iterdir()), "files are left")
+    listed = subprocess.run(["git", "worktree", "list"], cwd=repository, check=True, capture_output=True, text=True)
+    assert len(listed.stdout.splitlines()) == 1
+
+
+def test_a_harness_that_comes_to_its_end_leaves_nothing(harness: Harness) -> None:
+    line = "setsid sleep 300 & exit 1"
+    process = harness.start("--stress", "reap-delay:20s", "--", "bash", "-c", line)
+    assert process.wait(LIMIT_S) == 0
+    assert process.stderr is not None
+    process.stderr.close()
+    assert harness.members() == []
+    assert list(harness.temporary.iterdir()) == []

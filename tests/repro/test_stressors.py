@@ -1,0 +1,57 @@
+"""How stressors are written, and what they ask of the supervisor."""
+
+import pytest
+
+from flakehunter.errors import UsageError
+from flakehunter.repro.stressors import Stressor, find_stressor, parse_stress, stressor_names
+from flakehunter.repro.stressors.listing import list_stressors
+from flakehunter.repro.trial import TrialSpec
+
+SPEC = TrialSpec(argv=("true",), cwd="/", env={}, output="/dev/null", time_limit_s=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("none", "none"),
+        ("cpu:8", "cpu:8"),
+        ("reap-delay:200ms", "reap-delay:200ms"),
+        ("reap-delay:0.2s", "reap-delay:200ms"),
+        ("reap-delay:200", "reap-delay:200ms"),
+        ("cpu:2 + reap-delay:1s", "cpu:2+reap-delay:1000ms"),
+    ],
+)
+def test_a_specification_is_read_and_shown_in_full(text: str, shown: str) -> None:
+    assert parse_stress(text).spec == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "cp:8", "cpu:x", "cpu:0", "cpu:99999", "none:1", "reap-delay", "reap-delay:-1", "reap-delay:soon", "cpu:2+"],
+)
+def test_a_wrong_specification_is_refused_with_a_hint(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_stress(text)
+    assert caught.value.hint
+
+
+def test_an_unknown_stressor_names_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_stress("gpu:1")
+    assert caught.value.hint is not None
+    for name in stressor_names():
+        assert find_stressor(name).usage in caught.value.hint
+
+
+def test_combined_stressors_all_reach_the_supervisor() -> None:
+    applied = parse_stress("cpu:3+reap-delay:50").apply(SPEC)
+    assert (applied.hogs, applied.reap_delay_ms) == (3, 50.0)
+    assert parse_stress("none").apply(SPEC) == SPEC
+
+
+def test_every_stressor_has_the_shape_that_is_asked_of_plugins() -> None:
+    for row in list_stressors():
+        assert row["summary"], row
+        assert isinstance(row["usable"], bool)
+        assert isinstance(find_stressor(row["name"]), type)
+    assert isinstance(parse_stress("none").parts[0], Stressor)
