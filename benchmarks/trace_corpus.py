@@ -24,10 +24,12 @@ sys.path.insert(0, str(ROOT / "tests" / "corpus"))
 
 from termination_corpus import Pair, load_pairs  # noqa: E402
 
+from flakehunter.trace.command import find_strace  # noqa: E402
 from flakehunter.trace.session import TraceResult, trace  # noqa: E402
 
 WANTED_SHARE = 0.95
 MEASURED_LANGUAGES = ("python", "node")
+STRACE = find_strace()
 MANY = "import subprocess\nfor _ in range(100):\n    subprocess.run(['sleep', '0'], check=True)\n"
 
 
@@ -93,7 +95,7 @@ HEAD = [
 
 def once(pair: Pair, variant: str, build: Path, quiet: int) -> TraceResult:
     """Trace one variant once."""
-    return trace(pair.command(variant, build), timeout_s=60, output_to=quiet)
+    return trace(pair.command(variant, build), timeout_s=60, output_to=quiet, strace=STRACE)
 
 
 def measure(pair: Pair, build: Path, flawed: int, fixed: int, quiet: int) -> Row:

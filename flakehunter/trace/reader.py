@@ -22,6 +22,15 @@ _KILLED = re.compile(r"\+\+\+ killed by (\w+)(?: \(core dumped\))? \+\+\+")
 _SUPERSEDED = re.compile(r"\+\+\+ superseded by execve in pid (\d+) \+\+\+")
 _FIELD = re.compile(r"(\w+)=([^,}\s]+)")
 
+_DULL = re.compile(
+    # The questions that run-times ask by the dozen when they start (which handler is set, how large is this file), and
+    # the libraries they load: half of all lines, and none of them says anything of processes.
+    rb"^\d+ +[\d.]+ (?:rt_sigaction\(SIG\w+, NULL, "
+    rb"|newfstatat\(\d+<[^>]*>, \"\", \{"
+    rb"|openat\(AT_FDCWD<[^>]*>, \"/(?:usr/(?:lib|share)|lib|lib64|etc)/[^\"]*\", O_RDONLY)"
+    rb".* = -?\d+"
+)
+
 LONGEST_LINE = 1 << 20
 """Characters after which a line without an end is given up; strace's own lines stay far below."""
 
@@ -114,6 +123,9 @@ class Reader:
         self._rest = rest[-LONGEST_LINE:]
         if newline:
             for line in whole.split(b"\n"):
+                if _DULL.search(line):
+                    self.lines += 1
+                    continue
                 yield from self._line(line.decode("utf-8", "replace"))
 
     def finish(self) -> Iterator[Record]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flakehunter.errors import CommandError
-from flakehunter.trace.command import find_strace
+from flakehunter.trace.command import Strace, find_strace
 from flakehunter.trace.findings import Finding
 from flakehunter.trace.rules import find_all
 from flakehunter.trace.run import trace_command
@@ -46,14 +46,17 @@ def trace(
     output_to: int | None = None,
     measure_overhead: bool = False,
     times_to_death_ms: Sequence[float] = (),
+    strace: Strace | None = None,
 ) -> TraceResult:
     """Run `command` once under strace (and, to measure the overhead, once without it before) and judge the trace.
+
+    `strace` is one that was found before; None looks for it.
 
     Raises:
         TraceUnavailableError: strace is missing or may not trace.
         CommandError: the command cannot be started.
     """
-    strace = find_strace()
+    strace = strace or find_strace()
     _check(command, cwd)
     bare = _run_bare(command, cwd, environment, timeout_s, output_to) if measure_overhead else None
     traced = trace_command(

@@ -16,6 +16,7 @@ SHORTEST_PAUSE_S = 0.001
 EXPIRY_TOLERANCE_S = 0.003
 """poll and epoll_wait count in milliseconds, and round up."""
 _PROC = re.compile(r"/proc/(\d+)(?:/(.*))?$")
+_LISTING = re.compile(r"^/proc/?$|^/proc/\d+/task/\d+/children$|/cgroup\.procs$")
 _STATE = re.compile(r"(?:^\d+ \(.*\) |State:\s+)([A-Za-z])", re.DOTALL)
 _SECONDS = re.compile(r"tv_sec=(\d+), tv_n?u?sec=(\d+)")
 
@@ -382,6 +383,8 @@ def _path_of(call: Call) -> str:
 
 def _opened(world: World, process: Process, call: Call) -> None:
     path = _path_of(call)
+    if _LISTING.search(path):
+        world.scans[call.tid] = call.returned or call.entered
     if _looks_at_proc(world, process, call, path) or not path or path.startswith(("/dev/", "/sys/", "/proc/")):
         return
     exclusive = "O_EXCL" in call.arguments
@@ -426,11 +429,12 @@ def _looks_at_proc(world: World, process: Process, call: Call, path: str) -> boo
     if found is None:
         return False
     victim = world.find(int(found[1]))
-    if victim is None or victim is process:
+    mark = world.take_mark(call)
+    if victim is None or victim is process or world.is_scanning(call.tid):
         return True
     succeeded = call.result is not None and call.result >= 0
     kind = LookKind.PROC_STATE if found[2] in ("stat", "status") else LookKind.PROC
-    look = _look(world, process, victim, kind, call, alive=succeeded, mark=world.take_mark(call))
+    look = _look(world, process, victim, kind, call, alive=succeeded, mark=mark)
     if succeeded and call.name.startswith("open") and call.result is not None and kind is LookKind.PROC_STATE:
         world.proc_reads[(process.index, call.result)] = look
     return True

@@ -71,6 +71,8 @@ class World:
         """When the timers that a hook told of were armed, by thread id and key."""
         self.attempts: dict[int, list[tuple[float, float]]] = defaultdict(list)
         """(start, expiry) of every call that blocks for a limited time, also of those that a signal interrupted."""
+        self.scans: dict[int, float] = {}
+        """When a thread last listed processes, by thread id."""
         self.channels: dict[str, Channel] = defaultdict(Channel)
         self.peers: dict[str, str] = {}
         self.holders: dict[int, Process] = {}
@@ -229,6 +231,11 @@ class World:
         """Return what released the thread last."""
         wakes = self.wakes.get(tid)
         return wakes[-1] if wakes else None
+
+    def is_scanning(self, tid: int) -> bool:
+        """Tell whether the thread has listed processes since it last blocked: then it takes a picture of them all."""
+        wake = self.wake_of(tid)
+        return tid in self.scans and (wake is None or self.scans[tid] > wake.end)
 
     # --- signals and deaths ------------------------------------------------------------------------------------
 

@@ -87,6 +87,24 @@ def test_lines_that_are_none_are_counted() -> None:
     assert (reader.lines, reader.not_understood) == (3, 3)
 
 
+@pytest.mark.parametrize(
+    ("line", "dull"),
+    [
+        ("7  1.0 rt_sigaction(SIGTERM, NULL, {sa_handler=SIG_DFL}, 8) = 0 <0.1>", True),
+        ("7  1.0 rt_sigaction(SIGTERM, {sa_handler=0x5}, NULL, 8) = 0 <0.1>", False),
+        ('7  1.0 openat(AT_FDCWD</x>, "/usr/lib/libc.so.6", O_RDONLY|O_CLOEXEC) = 3</usr/lib/libc.so.6> <0.1>', True),
+        ('7  1.0 openat(AT_FDCWD</x>, "/usr/lib/libc.so.6", O_RDONLY|O_CLOEXEC <unfinished ...>', False),
+        ('7  1.0 openat(AT_FDCWD</x>, "/proc/7/stat", O_RDONLY|O_CLOEXEC) = 3</proc/7/stat> <0.1>', False),
+        ('7  1.0 newfstatat(3</x>, "", {st_mode=S_IFREG|0644, st_size=5, ...}, AT_EMPTY_PATH) = 0 <0.1>', True),
+        ('7  1.0 newfstatat(AT_FDCWD</x>, "/tmp/a.pid", {st_mode=S_IFREG, ...}, 0) = 0 <0.1>', False),
+    ],
+)
+def test_lines_that_say_nothing_of_processes_give_no_records(line: str, dull: bool) -> None:
+    reader = Reader()
+    assert bool(list(reader.feed(line.encode() + b"\n"))) is not dull
+    assert reader.lines == 1
+
+
 def test_real_trace_is_understood_to_the_last_line() -> None:
     reader = Reader()
     assert len(list(reader.feed(V1S.encode()))) == 33

@@ -15,6 +15,8 @@ STRESSED_DEATH_S = 0.351
 cores (docs/trace.md, "Deadlines"): a deadline below it is missed by one process in ten under such load."""
 LARGEST_SHARE = 0.5
 """A wait that needed more than this share of its deadline has no reserve for a loaded machine."""
+LONGEST_SLICE_S = 0.1
+"""A wait of an event loop for no more than this is a slice of a longer one, as loops over select(2) take it."""
 NOTICE_S = 0.1
 """How soon after a process's end a wait that is about it comes back."""
 
@@ -23,7 +25,7 @@ def find(world: World) -> Iterator[Finding]:
     """Yield the waits after a signal whose deadline is too short, or ran out."""
     yield from _polled(world)
     for wait in world.waits:
-        victim = _ended_during(world, wait)
+        victim = _ended_during(world, wait) if wait.timeout_s > LONGEST_SLICE_S else None
         if victim is None or _expired_later(world, wait):
             continue
         finding = _judge(world, wait.waiter, victim, wait.start, wait.end, wait.timeout_s, None)
@@ -59,7 +61,8 @@ def _judge(
 ) -> Finding | None:
     signal = next((sent for sent in world.sent if sent.victim is victim and sent.time <= end), None)
     used = end - start
-    if signal is None or timeout <= 0 or not (timeout < STRESSED_DEATH_S or used > LARGEST_SHARE * timeout):
+    too_short = timeout < STRESSED_DEATH_S or used > LARGEST_SHARE * timeout
+    if signal is None or timeout <= 0 or not too_short:
         return None
     ran_out = used >= timeout
     what = "ran out" if ran_out else f"needed {milliseconds(used)}"

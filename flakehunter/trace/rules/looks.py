@@ -77,7 +77,7 @@ def _decide(world: World, looks: list[Look], *, failed: bool) -> Finding | None:
     asked: list[Look] = []
     for look in looks:
         trigger = trigger_of(world, look.looker, look.victim, look.time)
-        if trigger is None or _is_no_resource(look):
+        if trigger is None or _is_no_resource(look) or _waits_for_it_later(look):
             continue
         asked.append(look)
         if _ordered(look):
@@ -95,6 +95,17 @@ def _decide(world: World, looks: list[Look], *, failed: bool) -> Finding | None:
 def _is_no_resource(look: Look) -> bool:
     """A file that its creator neither removes nor is known to hold says nothing of the creator's life."""
     return look.kind is LookKind.FILE and look.target not in look.victim.removed and not _LOCK_NAMES.search(look.target)
+
+
+def _waits_for_it_later(look: Look) -> bool:
+    """The looker itself reaps the process afterwards, so what it saw has decided nothing yet."""
+    victim = look.victim
+    return (
+        look.kind in (LookKind.PROC, LookKind.PROC_STATE)
+        and victim.reaped_by is look.looker
+        and victim.reaped is not None
+        and victim.reaped > look.time
+    )
 
 
 def _is_polling(look: Look) -> bool:

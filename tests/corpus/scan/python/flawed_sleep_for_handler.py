@@ -1,4 +1,4 @@
-# flawed: fixed-sleep
+# flawed: signal-before-ready
 # why: the interpreter may need longer than 0.2 s to set its handler
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-// Node: SIGTERM 60 ms after the start of a service that needs some of them to set its handler.
+// Node: SIGTERM 150 ms after the start of a service that needs some of them to set its handler.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +7,7 @@ const SERVICE = "trap 'exit 0' TERM; echo ready; read -r _";
 
 const service = spawn('bash', ['-c', SERVICE], { stdio: ['pipe', 'pipe', 'inherit'] });
 const exited = once(service, 'exit');
-await sleep(60);
+await sleep(150);
 service.kill('SIGTERM');
 const [status, signal] = await exited;
 if (status !== 0) {
