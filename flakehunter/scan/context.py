@@ -175,8 +175,10 @@ def is_tolerant(node: Node, spec: Spec, *, escalates: bool) -> bool:
             handlers = [n for n in parent.named_children if n.type.startswith(("except", "catch", "rescue"))]
             if handlers and (_within(node, body) or parent.type in _RUBY_TRIES):
                 handled = " ".join(text(child(n, "body") or n.named_children[-1]) for n in handlers)
-                if escalates:
+                if escalates and (KILL_WORDS.search(handled) or not expectation.FAILS.search(handled)):
                     return True
+                if escalates:
+                    return False
                 if not expectation.FAILS.search(handled) or _TOLERATES.search(" ".join(map(text, handlers))):
                     return True
         if parent.type in IFS or parent.type in ("communication_case", "select_statement", "match_expression"):

@@ -76,6 +76,7 @@ _PARSES = re.compile(
 _OWN_PID = re.compile(r"\.pid\b|\.Pid\b|\bid\(\)|getpgid|\.Id\b|->pid|getPid|get_pid|\bpid\(\)")
 _JUMPS = re.compile(r"\b(?:break|return|done|last|throw|raise|exit|next|panic|abort|_exit|execv?\w*|Exit|die|fail|Fatal\w*)\b")
 _NAME = re.compile(r"(?<![\w.])@{0,2}[A-Za-z_][\w.]*(?!\w)")
+_ZOMBIE = re.compile(r"zombie|ZOMBIE|['\"]ZX?['\"]|defunct|['\"]X?Z['\"]")
 _LEAVES = re.compile(r"\b(?:break|return|last)\b")
 _CHILD_SIDE = re.compile(r"^\(?\s*(?:!\s*\w+|not \w+|\w*pid\w*\s*===?\s*0|0\s*===?\s*\w+|\w+\s*===?\s*0|\w+(?:\.|->)?is_child\(\)|\w+\.nil\?)\s*\)?:?$")
 _TIMEBOX = re.compile(r"(?:^|\.)(?:wait_for|timeout|timeout_at|fail_after|move_on_after|withTimeout|withTimeoutOrNull|WithTimeout|assertTimeoutPreemptively)$")
@@ -95,6 +96,8 @@ class Lowering:
         self.look_names: set[str] = set()
         self.constants: dict[str, str] = {}
         self.strings: list[str] = []
+        self.knows_zombies = False
+        """The function asks for the state of the process: a zombie does not count as alive."""
 
     # ---- functions ----
 
@@ -103,6 +106,7 @@ class Lowering:
         body = body or child(node, "body") or next((n for n in node.named_children if n.type == "function_body"), None) or node
         is_expression = body.type not in ("block", "statement_block", "compound_statement", "body_statement", "do_block", "function_body",
                                           "block_body", "lambda_literal", "do")  # fmt: skip
+        self.knows_zombies = node.parent is not None and _ZOMBIE.search(text(node)) is not None
         flow = self._flow_of(*(body.named_children if body is node else (body,)))
         if is_expression and body is not node:
             flow = (*flow, Return(names_in(text(body))))
@@ -267,6 +271,7 @@ class Lowering:
         asserted = any(getattr(look, "expect", None) is Expect.DEAD for look in looks)
         endless = node.type in ("loop_expression",) or re.match(r"\(?\s*(?:true|True|1|;;)?\s*\)?$", condition_text) is not None
         binds = any(events(body, Kind.BIND, Kind.USE))
+        in_condition = in_condition or (bool(pauses) and any(events(checked, Kind.BIND, Kind.EFFECT)))
         polls = in_condition or (bool(pauses) and bool(looks) and (leaves or not asserted)) or (endless and leaves and bool(looks) and condition is not None)
         polls = polls or (bool(pauses) and leaves and binds)
         maybe = bool(pauses) or condition is not None
@@ -307,11 +312,23 @@ class Lowering:
         if node.type == "try_expression" and not handlers and not finals:
             self._children(node, out)
             return
-        out.extend(self._flow_of(*parts))
+        out.extend(self._answered(self._flow_of(*parts), handlers))
         handled = tuple(self._flow_of(n) for n in handlers)
         if any(handled):
             out.append(Branch((*handled, ()), (*(_ends_in_jump(n) for n in handlers), False)))
         out.extend(self._flow_of(*finals))
+
+    def _answered(self, body: Flow, handlers: list[Node]) -> Flow:
+        """Store the answer of a look whose failure only sets a variable: `except ProcessLookupError: alive = False`."""
+        found = re.search(r"\b(\w+)\s*=\s*(False|false|True|true)\b", " ".join(text(h) for h in handlers))
+        if found is None or not any(s.alive is Alive.NO_ERROR and s.expect is Expect.VALUE for s in events(body, Kind.LOOK)):
+            return body
+        alive = Alive.TRUE if found[2].lower() == "false" else Alive.FALSE
+        self.look_names.add(found[1])
+        # The variable is set after the look, in the body or before it: the look itself has the last word here.
+        rest = [s for s in body if not (isinstance(s, Event) and s.kind is Kind.LOOK)]
+        looks = tuple(replace(s, alive=alive) for s in body if isinstance(s, Event) and s.kind is Kind.LOOK)
+        return (*rest, Store(looks[0].line if looks else 0, (found[1],), looks, ()))
 
     def _with(self, node: Node, out: list[Step]) -> None:
         managed: list[str] = []
@@ -385,6 +402,9 @@ class Lowering:
                 self.constants[target] = source
         if any(events(value, Kind.LOOK)) or any(isinstance(s, Call) for s in walk(value)):
             self.look_names.update(targets)
+        if self.spec.name in ("javascript", "typescript", "tsx") and right.type not in ("await_expression", "parenthesized_expression"):
+            # A promise of the exit, not a wait: the wait is where the variable is awaited.
+            value = tuple(step for step in value if not (isinstance(step, Event) and step.kind is Kind.WAIT))
         reads = bool(_READS.search(source))
         pidlike = any(re.search(r"pid|Pid|PID", t) for t in targets)
         derived = (bool(_PARSES.search(source)) and not _OWN_PID.search(source)) or (reads and pidlike and not _OWN_PID.search(source))
@@ -425,8 +445,10 @@ class Lowering:
             out.append(Event(Kind.WAIT, _line(node), names_in(text(child(inner, "arguments"))), text(node), needs_known=True))
         elif inner is not None and path(inner) == "Promise.race()":
             self._children(node, out)
-            limit = duration_s(text(node)) if re.search(r"\d", text(node)) else None
-            out.append(Event(Kind.WAIT, _line(node), names_in(text(child(inner, "arguments"))), text(node), timeout_s=None if limit is None else limit, needs_known=True, tolerant=True))
+            timers = [text(node), *(self.constants.get(name, "") for name in names_in(text(child(inner, "arguments"))))]
+            found = [re.search(r"(?:setTimeout\(.*?,|sleep\(|delay\(|timeout\w*\()\s*(\d[\d_]*)", timer, re.DOTALL) for timer in timers]
+            limit = next((float(m[1].replace("_", "")) / 1000 for m in found if m), None)
+            out.append(Event(Kind.WAIT, _line(node), names_in(text(child(inner, "arguments"))), text(node), timeout_s=limit, needs_known=True, tolerant=context.is_tolerant(node, self.spec, escalates=True)))
         else:
             self._children(node, out)
 
@@ -605,8 +627,7 @@ class Lowering:
         expect, tolerant, limit, limit_name = Expect.VALUE, False, None, ""
         if kind is Kind.LOOK:
             expect = context.expected(node, alive, self.spec)
-            if zombies and re.search(r"zombie|ZOMBIE|['\"]Z['\"]|defunct", text(_statement(node))):
-                zombies = False
+            zombies = zombies and not self.knows_zombies
         elif kind is Kind.WAIT:
             if context.expects_timeout(node, self.spec) or (idiom.alive is Alive.FALSE and plain and context.expected(node, Alive.FALSE, self.spec) is Expect.ALIVE):
                 return

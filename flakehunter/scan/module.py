@@ -177,9 +177,8 @@ class Module:
             found = lowering.function(node, name)
             source = node.text or b""
             constants = {name: value for name, value in self._all_constants().items() if name.encode() in source}
-            if node.parent is None:
-                constants = {}
-            scripts = [value for value in constants.values() if HANDLERS.search(value) or LEAVES_GROUP.search(value) or BACKGROUND.search(value)]
+            scripts = [value for value in constants.values() if node.parent is not None] if constants else []
+            scripts = [value for value in scripts if HANDLERS.search(value) or LEAVES_GROUP.search(value) or BACKGROUND.search(value)]
             found = replace(found, file=str(self.file), constants=constants, strings="\n".join([found.strings, *scripts]))
             self._lowered[node.id] = found
         return found

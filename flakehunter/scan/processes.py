@@ -11,7 +11,7 @@ HANDLERS = re.compile(
     r"\bsignal\(\s*SIG|sigaction\(|signal\.Notify|add_signal_handler|addShutdownHook|pcntl_signal|pcntl_async|CancelKeyPress|SetConsoleCtrlHandler|%SIG|\$SIG\{"
 )
 """Scripts that set a signal handler or trap."""
-BACKGROUND = re.compile(r"(?<![&|>])&(?![&>\d])\s*(?:echo|wait|sleep|\w+=|[\"'`;)\\]|$)|sleep \d+ &|Popen\(|\bnohup\b", re.MULTILINE)
+BACKGROUND = re.compile(r"(?<![&|>])&(?![&>\d])\s*(?:echo|wait|sleep|\w+=|[\"'`;)\\]|$)|sleep \d+ &|\bnohup\b", re.MULTILINE)
 """Scripts that leave a process of their own behind them."""
 LEAVES_GROUP = re.compile(r"\bsetsid\b|start_new_session|\bnohup\b.*&|\bdaemon(?:ize)?\b|os\.setsid|\bdisown\b|detached|setpgrp|setpgid\(0|set -m\b")
 LONG_LIVED = re.compile(r"\bsleep['\", ]+(?:[5-9]|\d{2,})|sleep\(\s*(?:[5-9]|\d{2,})|tail['\", ]+-f|while True|while :|ping.{1,12}-[nt]\s*['\", ]*\d{2,}|infinity|pause\(\)|Start-Sleep.{1,14}\d{2,}|timeout.{1,6}/t.{1,6}\d{2,}")
@@ -64,6 +64,10 @@ class Process:
     ready: bool = False
     slept_since_start: int | None = None
     sent: Sent | None = None
+    slept: int | None = None
+    """Line of the last pause after its start."""
+    unreaped: bool = False
+    """Its end was seen without it being reaped: a pidfd, WNOWAIT."""
     slept_since_signal: int | None = None
     ordered: bool = False
     """Something waited for its end after the last signal."""
@@ -140,6 +144,8 @@ def _merge_process(mine: Process, other: Process, before: Process | None) -> Non
     mine.slept_since_signal = mine.slept_since_signal or other.slept_since_signal
     mine.slept_since_start = mine.slept_since_start or other.slept_since_start
     mine.ready = mine.ready or other.ready
+    mine.slept = mine.slept or other.slept
+    mine.unreaped = mine.unreaped or other.unreaped
     mine.reaped = mine.reaped or other.reaped
     mine.reaped_beside = mine.reaped_beside or other.reaped_beside
     mine.let_go = mine.let_go or other.let_go

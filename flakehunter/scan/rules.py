@@ -429,16 +429,12 @@ class Machine:
             return
         if process.site == self.site and self.site != 0:
             return
-        if process.slept_since_start is not None:
-            self._flaw(
-                Mechanism.FIXED_SLEEP, Sent(process.started, Scope.LEADER, "", -1), line,
-                f"sleeps a fixed time (line {process.slept_since_start}) for the child to set its signal handler: wait for a line it prints when ready",
-            )  # fmt: skip
-        else:
-            self._flaw(
-                Mechanism.SIGNAL_BEFORE_READY, Sent(line, Scope.LEADER, "", -1), process.started,
-                "signals the child before it can have set its handler: wait for a line it prints when ready",
-            )  # fmt: skip
+        slept = process.slept_since_start
+        how = "before it can have set its handler" if slept is None else f"after a fixed sleep (line {slept}), set its handler by then or not"
+        self._flaw(
+            Mechanism.SIGNAL_BEFORE_READY, Sent(line, Scope.LEADER, "", -1), process.started,
+            f"signals the child {how}: wait for a line it prints when ready",
+        )  # fmt: skip
         process.ready = True
 
     def _wait(self, event: Event) -> None:
@@ -464,6 +460,7 @@ class Machine:
                 )  # fmt: skip
             process.ordered = process.ready = True
             process.reaped = process.reaped or event.reaps
+            process.unreaped = process.unreaped or not event.reaps
 
     def _given(self, name: str) -> float | None:
         """Return the time limit that a caller gave a helper by name, in seconds."""
@@ -477,9 +474,10 @@ class Machine:
         if self.polling:
             return
         line = self._line(event.line)
-        for process in self.state.processes.values():
-            if process.sent is not None and not process.ordered:
+        for number, process in self.state.processes.items():
+            if not process.ordered and self._reaching(number) is not None:
                 process.slept_since_signal = line
+            process.slept = line
             if process.started is not None and not process.ready and process.sent is None:
                 process.slept_since_start = line
 
@@ -493,7 +491,7 @@ class Machine:
         if not numbers and not event.needs_known:
             numbers = self._named(event.names, create=True) if event.names else self._unordered()
         for number in numbers:
-            flaw = self._too_early(event, number) if expect in (Expect.DEAD, Expect.VALUE) else None
+            flaw = self._too_early(event, number, expect) if expect in (Expect.DEAD, Expect.VALUE) else None
             if expect is Expect.VALUE:
                 self.last_look = _Stored(event, flaw)
             elif flaw is not None:
@@ -502,18 +500,24 @@ class Machine:
             for number in numbers:
                 self.state.processes[number].reaped = True
 
-    def _too_early(self, event: Event, number: int) -> Flaw | None:
+    def _too_early(self, event: Event, number: int, expect: Expect) -> Flaw | None:
         """check-before-exit, fixed-sleep, zombie-counted-alive, survivor: a look that has to find the process gone."""
         line = self._line(event.line)
         process = self.state.processes[number]
         sent = self._reaching(number)
+        if sent is None and expect is Expect.DEAD and process.own and process.started is not None and not process.ordered:
+            # No signal: it is taken to have ended by itself.
+            sent = Sent(process.started, Scope.LEADER, "", process.site)
+            process.slept_since_signal = process.slept
         if sent is None or (sent.site == self.site and self.site != 0):
             return None
         survivor = self._left_out(number)
         if survivor is not None:
             return Flaw(Mechanism.SURVIVOR, survivor[0].line, line, survivor[1])
         if process.ordered and (process.sent is not None or process.derived):
-            if not process.own or process.reaped or process.reaped_beside or self.function.auto_reaps or not event.counts_zombies:
+            if process.reaped or process.reaped_beside or self.function.auto_reaps or not event.counts_zombies:
+                return None
+            if not process.own and not process.unreaped:
                 return None
             text = "the process is dead but nobody reaped it, and this look still finds it: wait for it, or treat state Z as gone"
             return Flaw(Mechanism.ZOMBIE_COUNTED_ALIVE, sent.line, line, text)
@@ -565,24 +569,19 @@ class Machine:
 
     def _resource(self, words: frozenset[str], line: int, what: str) -> None:
         """resource-still-held: a port, file or directory of a signalled process is used before its exit."""
-        for process in self.state.processes.values():
-            sent = process.sent
+        for number, process in list(self.state.processes.items()):
+            sent = process.sent if not process.derived or process.sent is not None else self._reaching(number)
             if sent is None or sent.scope is Scope.OPAQUE or process.ordered or (sent.site == self.site and self.site != 0):
                 continue
             shared = sorted(words & process.words)
             if not shared and not (words and not process.own and not process.words and not process.derived):
                 continue
             name = (shared or sorted(words))[0]
-            if process.slept_since_signal is not None:
-                self._flaw(
-                    Mechanism.FIXED_SLEEP, sent, line,
-                    f"a fixed sleep (line {process.slept_since_signal}) stands for the wait until {name} is free: wait on the process, or poll to a deadline",
-                )  # fmt: skip
-            else:
-                self._flaw(
-                    Mechanism.RESOURCE_STILL_HELD, sent, line,
-                    f"{name} is {what} while the signalled process may still hold it: wait on the process first",
-                )  # fmt: skip
+            slept = "" if process.slept_since_signal is None else f" (the sleep on line {process.slept_since_signal} may be too short)"
+            self._flaw(
+                Mechanism.RESOURCE_STILL_HELD, sent, line,
+                f"{name} is {what} while the signalled process may still hold it{slept}: wait on the process first",
+            )  # fmt: skip
             process.ordered = True
 
     def _assign(self, event: Event) -> None:
@@ -653,7 +652,13 @@ class Machine:
         """A pid that was read: from a pipe of the parent, which is ready then, or from a file that may not be there."""
         own = [n for n, p in self.state.processes.items() if p.own]
         parent = known[0] if known else (own[-1] if own else None)
-        number = self.state.new(Process(derived=True, parent=parent, ready=True))
+        held = resources(" ".join(step.targets)) if not any(PIDLIKE.search(target) for target in step.targets) else frozenset()
+        if held and parent is not None and not BACKGROUND.search(self.state.processes[parent].text):
+            # A port or path that the child has printed: what it holds, no process.
+            self.state.processes[parent].words |= held
+            self.state.processes[parent].ready = True
+            return
+        number = self.state.new(Process(derived=True, parent=parent, ready=True, words=held))
         for target in step.targets:
             self.state.names[target] = number
         if parent is None:

@@ -29,6 +29,7 @@ IDIOMS = (
     gate(r".+\.stdin\.(?:write|end)|.+\.send"),
     bind(r".+\.listen|(?:http\.|net\.)?createServer\(\)\.listen|(?:fs(?:p|Promises)?\.|fs\.promises\.)?(?:rm|rmSync|rmdir|rmdirSync|unlink|unlinkSync|rename|renameSync|remove|removeSync|emptyDir)|"
          r"rimraf|lockfile\.\w+|del|Deno\.remove"),
+    bind(r"(?:fs\.)?(?:openSync|open|writeFileSync)", needs=r"['\"]wx"),
     bind(r"(?:fs\.)?existsSync", needs=r"pid_?[fF]ile|lock|[sS]ock|\.pid\b"),
     effect(r"(?:fs\.)?(?:existsSync|readFileSync|statSync)"),
     use(r"fetch|(?:net\.)?(?:createConnection|connect)|(?:http|https)\.(?:get|request)|axios\.\w+|got|supertest|new WebSocket|WebSocket|WebSocketClient"),

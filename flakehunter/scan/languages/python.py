@@ -39,9 +39,11 @@ IDIOMS = (
     look(r".+\.poll", alive=Alive.NULL, unless=r"poll\(\s*\d|poll\([a-z]"),
     look(r".+\.(?:is_alive|isalive|is_running)", counts_zombies=False),
     look(r"(?:os\.)?path\.(?:exists|isdir)", who="args", needs=r"/proc/|[\"']/?proc[\"']", counts_zombies=True),
-    look(r".+\.(?:exists|is_dir)", needs=r"/proc/|[\"']/?proc[\"']", counts_zombies=True),
+    look(r".+\.(?:exists|is_dir)", who="any", needs=r"/proc/|[\"']/?proc[\"']", counts_zombies=True),
     look(r".+\.children", who="receiver", known=True, counts_zombies=True),
     look(r"open", who="args", needs=r"/proc/\{|/proc/%|[\"']/proc/", alive=Alive.NO_ERROR, counts_zombies=True),
+    look(r".+\.(?:read_text|read_bytes|stat|lstat)", who="any", needs=r"/proc/", alive=Alive.NO_ERROR, counts_zombies=True),
+    look(r"os\.(?:stat|lstat|listdir|readlink|scandir)", who="args", needs=r"/proc/", alive=Alive.NO_ERROR, counts_zombies=True),
     pause(r"(?:time|asyncio|trio|anyio|gevent|eventlet)\.sleep|sleep"),
     wait(r"select\.select|.+\.select", who="args", known=True, reaps=False, unless=r"std(?:out|err)|pipe|sock|conn|reader|master|listen"),
     ready(r".+\.stdout\.(?:readline|read|readexactly|readuntil|__next__|receive_some|receive)|.+\.stderr\.(?:readline|read|readline|readexactly)|"
@@ -55,6 +57,7 @@ IDIOMS = (
     bind(r".+\.(?:bind|listen)|socket\.create_server|(?:socketserver\.\w*|HTTPServer|TCPServer|ThreadingHTTPServer)|start_server|create_server|"
          r"shutil\.(?:rmtree|move)|os\.(?:remove|unlink|rename|replace|rmdir)|.+\.(?:unlink|rmdir|rename|cleanup)|fcntl\.(?:flock|lockf)|FileLock|.+\.acquire|sqlite3\.connect|"
          r"lmdb\.open|plyvel\.DB|duckdb\.connect"),
+    bind(r"os\.open|open", needs=r"O_EXCL|[\"']x[\"']"),
     bind(r".+\.exists|(?:os\.)?path\.exists", needs=r"pid_?file|lock|sock(?:et)?_?(?:path|file)?\b|\.pid\b"),
     effect(r".+\.(?:exists|read_text|read_bytes|is_file)|(?:os\.)?path\.(?:exists|isfile|getsize)"),
     use(r"(?:socket\.)?create_connection|.+\.(?:connect|connect_ex)|requests\.\w+|(?:urllib\.request\.)?urlopen|httpx\.\w+|http\.client\.HTTPConnection|open_connection"),
