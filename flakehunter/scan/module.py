@@ -377,7 +377,7 @@ def load_helpers(file: str) -> Module | None:
         source = location.read_bytes()
     except OSError:
         return None
-    return load(file) if any(word in source for word in (b"kill", b"Kill", b"erminate", b"estroy", b"waitpid", b"spawn", b"Popen", b"/proc/", b"alive", b"Alive")) else None
+    return load(file) if any(word in source for word in (b"kill", b"Kill", b"erminate", b"estroy", b"waitpid", b"spawn", b"Popen", b"/proc/", b"live", b"pid", b"rocess")) else None
 
 
 @lru_cache(maxsize=64)

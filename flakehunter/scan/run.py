@@ -24,7 +24,7 @@ LEFT_OUT = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".ve
 
 # Both words have to be in a file before it is parsed: one that ends or contains a process, and one that has one.
 _ENDS = (b"kill", b"Kill", b"erminat", b"estroy", b"abort", b"ignal", b"AssignProcess", b"cgroup.procs", b"Popen", b"pawn", b"ancel(")
-_HAS = (b"rocess", b"pid", b"proc_", b"Pid", b"pawn", b"Popen", b"exec", b"fork", b"kill -", b"Command")
+_HAS = (b"rocess", b".poll(", b"live", b"HasExited", b"exitCode", b"pid", b"proc_", b"Pid", b"pawn", b"Popen", b"exec", b"fork", b"kill -", b"Command")
 _SILENCE = re.compile(rb"(?:#|//|/\*|--)[^\n]*?flakehunter:\s*ignore(?:\[([\w\s,-]*)\])?")
 
 

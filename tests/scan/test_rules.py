@@ -1,0 +1,251 @@
+"""The rules, through files as a user has them: what is a look too early, and what is not."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from flakehunter.scan.run import scan
+
+
+def findings(folder: Path, source: str, name: str = "test_it.py") -> list[tuple[str, int, int]]:
+    """Return (mechanism, signal line, look line) of a file with this source."""
+    path = folder / name
+    path.write_text(textwrap.dedent(source).lstrip("\n"), encoding="utf-8")
+    return [(f.mechanism.value, f.signal_line, f.look_line) for f in scan([path], jobs=1).findings]
+
+
+HEAD = """
+import os, signal, subprocess, time
+def test_it():
+    proc = subprocess.Popen(["sleep", "60"])
+    {signal}
+    {between}
+    {look}
+"""
+
+
+@pytest.mark.parametrize(
+    ("between", "look", "expected"),
+    [
+        ("pass", "assert proc.poll() is not None", [("check-before-exit", 4, 6)]),
+        ("time.sleep(1)", "assert proc.poll() is not None", [("fixed-sleep", 4, 6)]),
+        ("proc.wait()", "assert proc.poll() is not None", []),
+        ("proc.communicate()", "assert proc.poll() is not None", []),
+        ("proc.wait(timeout=0.2)", "assert proc.poll() is not None", [("deadline-too-short", 4, 5)]),
+        ("proc.wait(timeout=20)", "assert proc.poll() is not None", []),
+        ("pass", "assert proc.poll() is None", []),
+        ("pass", "proc.wait()", []),
+        ("pass", "if proc.poll() is None: proc.kill()", []),
+        ("pass", "if proc.poll() is None: raise AssertionError('alive')", [("check-before-exit", 4, 6)]),
+        ("code = proc.poll()", "assert code is not None", [("check-before-exit", 4, 5)]),
+        ("while proc.poll() is None: time.sleep(0.1)", "assert proc.poll() == -15", []),
+        ("with pytest.raises(subprocess.TimeoutExpired): proc.wait(timeout=0.1)", "proc.kill()", []),
+    ],
+)
+def test_between_signal_and_look(tmp_path: Path, between: str, look: str, expected: list[tuple[str, int, int]]) -> None:
+    source = HEAD.strip("\n").format(signal="proc.terminate()", between=between, look=look)
+    assert findings(tmp_path, source) == expected
+
+
+@pytest.mark.parametrize("harmless", ["SIGSTOP", "SIGCONT", "SIGWINCH"])
+def test_signal_that_ends_nothing_orders_nothing(tmp_path: Path, harmless: str) -> None:
+    source = HEAD.strip("\n").format(
+        signal=f"os.kill(proc.pid, signal.{harmless})", between="pass", look="os.kill(proc.pid, 0)"
+    )
+    assert findings(tmp_path, source) == []
+
+
+def test_kill_with_zero_is_a_look_and_no_signal(tmp_path: Path) -> None:
+    source = HEAD.strip("\n").format(signal="os.kill(proc.pid, 0)", between="pass", look="assert proc.poll() is None")
+    assert findings(tmp_path, source) == []
+
+
+def test_helper_of_the_file_that_waits_clears_the_look(tmp_path: Path) -> None:
+    source = """
+    import os, signal, time
+    def gone(pid):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+    def settle(pid):
+        for _ in range(500):
+            if gone(pid):
+                return
+            time.sleep(0.05)
+    def test_waits(worker_pid):
+        os.kill(worker_pid, signal.SIGTERM)
+        settle(worker_pid)
+        assert gone(worker_pid)
+    def test_does_not_wait(worker_pid):
+        os.kill(worker_pid, signal.SIGTERM)
+        assert gone(worker_pid)
+    """
+    assert findings(tmp_path, source) == [("check-before-exit", 18, 19)]
+
+
+def test_helper_that_only_says_it_waits_does_not_clear_the_look(tmp_path: Path) -> None:
+    source = """
+    import os, signal, time
+    def wait_gone(pid):
+        time.sleep(0.1)
+        assert not os.path.exists(f"/proc/{pid}")
+    def test_it(worker_pid):
+        os.kill(worker_pid, signal.SIGTERM)
+        wait_gone(worker_pid)
+    """
+    assert findings(tmp_path, source) == [("fixed-sleep", 6, 7)]
+
+
+def test_helper_of_an_imported_module_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "processes.py").write_text(
+        "import psutil\ndef settle(pid):\n    psutil.Process(pid).wait(timeout=30)\n"
+        "def check(pid):\n    assert not psutil.pid_exists(pid)\n"
+    )
+    source = """
+    import os
+    from processes import check, settle
+    def test_bad(worker_pid):
+        os.kill(worker_pid, 9)
+        check(worker_pid)
+    def test_good(worker_pid):
+        os.kill(worker_pid, 9)
+        settle(worker_pid)
+        check(worker_pid)
+    """
+    assert findings(tmp_path, source) == [("check-before-exit", 4, 5)]
+
+
+def test_fixture_is_followed_and_its_clean_up_comes_after_the_test(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(
+        "import subprocess, pytest\n@pytest.fixture\ndef server():\n    proc = subprocess.Popen(['server'])\n"
+        "    yield proc\n    proc.kill()\n    proc.wait()\n"
+    )
+    source = """
+    def test_alive(server):
+        assert server.poll() is None
+    def test_stops(server):
+        server.terminate()
+        assert server.poll() is not None
+    """
+    assert findings(tmp_path, source) == [("check-before-exit", 4, 5)]
+
+
+def test_object_that_wraps_a_process_is_followed(tmp_path: Path) -> None:
+    source = """
+    import subprocess
+    class Server:
+        def __init__(self):
+            self.proc = subprocess.Popen(["server"])
+        def kill(self):
+            self.proc.kill()
+            self.proc.wait()
+        def abort(self):
+            self.proc.terminate()
+        def alive(self):
+            return self.proc.poll() is None
+    def test_good():
+        server = Server()
+        server.kill()
+        assert not server.alive()
+    def test_bad():
+        server = Server()
+        server.abort()
+        assert not server.alive()
+    """
+    assert findings(tmp_path, source) == [("check-before-exit", 18, 19)]
+
+
+def test_branch_that_returns_leaves_no_signal_behind(tmp_path: Path) -> None:
+    source = """
+    import subprocess
+    def test_it(flag):
+        proc = subprocess.Popen(["true"])
+        if flag:
+            proc.kill()
+            return
+        assert proc.poll() is None
+    """
+    assert findings(tmp_path, source) == []
+
+
+def test_clean_up_that_is_deferred_comes_last(tmp_path: Path) -> None:
+    source = """
+    package a
+    func TestIt(t *testing.T) {
+        cmd := exec.Command("sleep", "60")
+        cmd.Start()
+        defer cmd.Process.Kill()
+        if err := cmd.Process.Signal(syscall.Signal(0)); err == nil {
+            t.Fatal("alive")
+        }
+    }
+    """
+    assert [f for f in findings(tmp_path, source, "a_test.go") if f[1] == 5] == []
+
+
+@pytest.mark.parametrize(
+    "comment", ["# flakehunter: ignore[check-before-exit]", "# flakehunter: ignore", "# flakehunter: ignore[survivor, check-before-exit]"]
+)
+def test_comment_silences_a_line(tmp_path: Path, comment: str) -> None:
+    source = HEAD.strip("\n").format(signal="proc.kill()", between="pass", look=f"assert proc.poll()  {comment}")
+    assert findings(tmp_path, source) == []
+
+
+def test_comment_for_another_mechanism_does_not_silence(tmp_path: Path) -> None:
+    look = "assert proc.poll() is not None  # flakehunter: ignore[survivor]"
+    source = HEAD.strip("\n").format(signal="proc.kill()", between="pass", look=look)
+    assert len(findings(tmp_path, source)) == 1
+
+
+def test_comment_above_the_line_silences_it(tmp_path: Path) -> None:
+    source = """
+    test("x", () => {
+      const child = spawn("sleep", ["60"]);
+      child.kill();
+      // flakehunter: ignore[check-before-exit]
+      expect(isAlive(child.pid)).toBe(false);
+    });
+    """
+    assert findings(tmp_path, source, "x.test.js") == []
+
+
+def test_file_that_does_not_parse_is_scanned_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "test_broken.py"
+    path.write_text("def broken(:\n\ndef test_it(pid):\n    os.kill(pid, 9)\n    assert not psutil.pid_exists(pid)\n")
+    report = scan([path], jobs=1)
+    assert [f.function for f in report.findings] == ["test_it"]
+    assert len(report.broken) == 1
+
+
+def test_binary_and_huge_files_are_skipped_and_named(tmp_path: Path) -> None:
+    (tmp_path / "blob.py").write_bytes(b"kill pid\0\1\2")
+    (tmp_path / "huge.js").write_bytes(b"// kill pid\n" * 200_000)
+    report = scan([tmp_path], jobs=1)
+    assert {(Path(s.file).name, s.reason) for s in report.skipped} == {
+        ("blob.py", "binary"),
+        ("huge.js", "2.4 MB is too large for test source"),
+    }
+
+
+def test_same_findings_in_parallel(tmp_path: Path) -> None:
+    source = HEAD.strip("\n").format(signal="proc.kill()", between="pass", look="assert proc.poll() is not None")
+    filler = "# " + "x" * 300_000 + "\n"
+    for number in range(20):
+        (tmp_path / f"test_{number}.py").write_text(source + "\n" + filler)
+    serial, parallel = scan([tmp_path], jobs=1), scan([tmp_path], jobs=2)
+    assert len(serial.findings) == 20
+    assert serial.findings == parallel.findings
+
+
+def test_fingerprint_stays_when_lines_move(tmp_path: Path) -> None:
+    source = HEAD.strip("\n").format(signal="proc.kill()", between="pass", look="assert proc.poll() is not None")
+    path = tmp_path / "test_it.py"
+    path.write_text(source)
+    (before,) = scan([path], jobs=1).findings
+    path.write_text("# one more line\n\n" + source)
+    (after,) = scan([path], jobs=1).findings
+    assert before.look_line + 2 == after.look_line
+    assert before.fingerprint == after.fingerprint
