@@ -26,17 +26,17 @@ def reference() -> str:
     for path, command in _commands(root, []):
         parts.append(f"\n## flakehunter {' '.join(path)}\n")
         arguments = [p for p in command.params if p.param_type_name == "argument"]
-        usage = " ".join(a.make_metavar() if not _needs_context(a) else a.human_readable_name for a in arguments)
+        usage = " ".join(_shown(a) for a in arguments)
         parts.append(f"    flakehunter {' '.join(path)} [OPTIONS] {usage}".rstrip() + "\n")
         if command.help:
             parts.append(inspect.cleandoc(command.help).split("\f")[0].strip() + "\n")
-        parts.extend(f"- `{a.human_readable_name}`: {a.help}" for a in arguments if getattr(a, "help", None))
+        parts.extend(f"- `{_shown(a)}`: {a.help}" for a in arguments if getattr(a, "help", None))
         parts.extend(_options(command, path))
     return "\n".join(parts) + "\n"
 
 
-def _needs_context(argument: Any) -> bool:
-    return bool(inspect.signature(argument.make_metavar).parameters)
+def _shown(argument: Any) -> str:
+    return str(argument.metavar or argument.name.upper())
 
 
 def _commands(group: Any, path: list[str]) -> Iterator[tuple[list[str], Any]]:

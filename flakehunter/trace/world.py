@@ -285,13 +285,19 @@ class World:
         if child.exited is None:  # strace reports the end of a thread late when another tracer event came first
             child.exited = time
             self.living.pop(pid, None)
-        # A signal ended it, so what it learned after that signal has not caused its end: a shell may reap its own child
-        # before it dies of the same SIGTERM, or not.
-        until = child.deliveries[0].time if child.killed_by and child.deliveries else time
+        # A signal ended it, so what it learned after that was sent has not caused its end: a shell may reap its own
+        # child before it dies of the same SIGTERM, or not.
+        until = self._doomed(child) if child.killed_by else time
         waiter.learn({fact: when for fact, when in child.knowledge.items() if when <= until}, time)
         self.tell(waiter, (FactKind.EXIT, child.index, ""), time)
         self.tell(waiter, (FactKind.REAP, child.index, ""), time)
         return child
+
+    def _doomed(self, child: Process) -> float:
+        """Return when the signal that ended a process was sent, or delivered when nobody of the trace sent it."""
+        sent = [one.time for one in self.sent if one.victim is child and one.signal == child.killed_by]
+        delivered = [one.time for one in child.deliveries if one.signal == child.killed_by]
+        return min(sent + delivered, default=child.exited or child.spawned)
 
     @staticmethod
     def tell(process: Process, fact: Fact, time: float) -> None:

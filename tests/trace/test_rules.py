@@ -90,10 +90,13 @@ def test_message_from_one_who_reaped_is_an_edge() -> None:
     assert mechanisms(group + DEATH + reap + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
 
 
-def test_what_a_shell_reaped_while_it_died_of_the_same_signal_orders_nothing() -> None:
-    reap = "1699  1795323073.323183 wait4(-1, [{WIFSIGNALED(s)}], WNOHANG, NULL) = 1700 <0.000001>\n"
-    death = "1700  1795323073.323180 +++ killed by SIGTERM +++\n"
-    text = GROUP.replace("1699  1795323073.323185", death + reap + "1699  1795323073.323185")
+@pytest.mark.parametrize("reaped", ["323183", "322900"], ids=["after the delivery", "after the sending"])
+def test_what_a_shell_reaped_while_it_died_of_the_same_signal_orders_nothing(reaped: str) -> None:
+    reap = f"1699  1795323073.{reaped} wait4(-1, [{{WIFSIGNALED(s)}}], WNOHANG, NULL) = 1700 <0.000001>\n"
+    death = "1700  1795323073.322890 +++ killed by SIGTERM +++\n"
+    before = {"323183": "1699  1795323073.323185", "322900": "1699  1795323073.322945"}[reaped]
+    text = GROUP.replace("1700  1795323073.323176 --- SIGTERM", "1700  1795323073.322880 --- SIGTERM")
+    text = text.replace(before, death + reap + before)
     assert mechanisms(text + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
 
 
