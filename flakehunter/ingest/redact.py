@@ -26,11 +26,23 @@ _ASSIGNED = re.compile(
 )
 _URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+@", re.IGNORECASE)
 
-# Any text without one of these words or prefixes is left alone after one pass.
-_MAYBE = re.compile(
-    r"(?i)gh[pousr]_|github_pat_|gl[pr]t-|glpat|xox|AKIA|ASIA|AIza|ya29|npm_|pypi-|_live_|sk-|eyJ"
-    r"|PRIVATE KEY|authorization"
-    r"|passw|secret|key|token|://"
+# Any text without one of these words is left alone: `in` is ten times as quick as an expression without case.
+_WORDS = (
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "glrt-", "xox", "akia", "asia", "aiza", "ya29"),
+    *(
+        "npm_",
+        "pypi-",
+        "_live_",
+        "sk-",
+        "eyj",
+        "private key",
+        "authorization",
+        "passw",
+        "secret",
+        "key",
+        "token",
+        "://",
+    ),
 )
 
 _extra: list[re.Pattern[str]] = []
@@ -60,7 +72,8 @@ def redact(text: str) -> str:
     """Return `text` with tokens, `Authorization:` values, passwords and private keys masked."""
     for pattern in _extra:
         text = pattern.sub(MASK, text)
-    if not _MAYBE.search(text):
+    lowered = text.lower()
+    if not any(word in lowered for word in _WORDS):
         return text
     text = _PRIVATE_KEY.sub(MASK, text)
     text = _TOKENS.sub(MASK, text)

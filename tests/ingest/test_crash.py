@@ -1,0 +1,97 @@
+"""A killed ingest and many at once leave the rows that one undisturbed ingest gives."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flakehunter.ingest.layout import compile_layout
+from flakehunter.ingest.pipeline import IngestOptions, ingest
+from flakehunter.ingest.runs import RunNaming
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+ROWS = (
+    "SELECT u.external_id, a.path, t.classname, t.name, t.file, r.attempt, r.outcome, r.duration_s, f.message"
+    " FROM results r JOIN runs u ON u.id = r.run_id JOIN artifacts a ON a.id = r.artifact_id"
+    " JOIN test_cases t ON t.id = r.test_case_id LEFT JOIN failures f ON f.id = r.failure_id"
+    " ORDER BY u.external_id, a.path, t.classname, t.name, r.attempt"
+)
+COUNTS = (
+    "SELECT (SELECT count(*) FROM projects), (SELECT count(*) FROM runs), (SELECT count(*) FROM artifacts),"
+    " (SELECT count(*) FROM test_cases), (SELECT count(*) FROM failures)"
+)
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Path:
+    """Write 8 runs of 3 files with 40 tests each, among them repeated tests and failures."""
+    for run in range(8):
+        for part in range(3):
+            cases = "".join(
+                f'<testcase classname="tests.test_{part}" name="t{number}" time="0.1">'
+                + (f'<failure message="pid {run} alive">x</failure>' if (number + run) % 7 == 0 else "")
+                + "</testcase>"
+                for number in [*range(40), 1, 2]
+            )
+            target = tmp_path / f"runs/c{run}/r{run}.d/{part}.xml"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(f'<testsuite name="s">{cases}</testsuite>')
+    return tmp_path / "runs"
+
+
+OPTIONS = IngestOptions(naming=RunNaming(layout=compile_layout("{commit}/{run_id}.d/**")))
+KILLS = int(os.environ.get("KILLS", "12"))
+"""The issue's 200 take a minute: `KILLS=200 pytest tests/ingest/test_crash.py`."""
+FORK = multiprocessing.get_context("fork")
+"""A copy of this process has everything imported, so the time of a child is the time of its ingest."""
+
+
+def child(history: Path, url: str) -> Any:
+    process = FORK.Process(target=ingest, args=([history], url, OPTIONS))
+    process.start()
+    return process
+
+
+def test_a_killed_ingest_run_again_gives_every_row_once(history: Path, tmp_path: Path, query: Query) -> None:
+    undisturbed = f"sqlite:///{tmp_path / 'a.db'}"
+    begun = time.monotonic()
+    ingest([history], undisturbed, OPTIONS)
+    whole = time.monotonic() - begun
+    killed = f"sqlite:///{tmp_path / 'b.db'}"
+    moments = random.Random(1)
+    ended = 0
+    for number in range(KILLS):
+        if number % 5 == 0:
+            for file in tmp_path.glob("b.db*"):
+                file.unlink()
+        process = child(history, killed)
+        # Not a wait for a state: the moment is meant to be anywhere in the work.
+        process.join(timeout=whole * moments.uniform(0.05, 1.0))
+        process.kill()
+        process.join()
+        ended += process.exitcode == -signal.SIGKILL
+        process.close()
+    assert ended, "no child was killed in the middle"
+    ingest([history], killed, OPTIONS)
+    assert query(killed, ROWS) == query(undisturbed, ROWS)
+    assert query(killed, COUNTS) == query(undisturbed, COUNTS)
+
+
+def test_eight_ingests_at_once_lose_nothing_and_add_nothing_twice(
+    empty_database: str, history: Path, tmp_path: Path, query: Query
+) -> None:
+    alone = f"sqlite:///{tmp_path / 'alone.db'}"
+    ingest([history], alone, OPTIONS)
+    processes = [child(history, empty_database) for _ in range(8)]
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 8
+    assert query(empty_database, ROWS) == query(alone, ROWS)
+    assert query(empty_database, COUNTS) == query(alone, COUNTS)
