@@ -35,6 +35,7 @@ class Format(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     BADGE = "badge"
+    CODEQUALITY = "codequality"
 
 
 DEFAULT_FOLDERS = {
@@ -154,6 +155,8 @@ def _text(
         console.warn(site.overview.warning)
     if kind is Format.JSON:
         _put(json.dumps(document.to_document(site), indent=2, ensure_ascii=False), output)
+    elif kind is Format.CODEQUALITY:
+        _put(json.dumps(document.code_quality(site), indent=2, ensure_ascii=False), output)
     elif kind is Format.MARKDOWN:
         _put(markdown.render(site).rstrip("\n"), output)
     else:
@@ -174,7 +177,7 @@ def _diff(before: str, after: str, project: str | None, kind: Format, output: Pa
     from flakehunter.report.markdown import render_changes
     from flakehunter.report.site import differences
 
-    if kind in (Format.CSV, Format.PARQUET, Format.BADGE):
+    if kind not in (Format.HTML, Format.MARKDOWN, Format.JSON):
         raise UsageError(f"--diff has no {kind.value} format", hint="use --format markdown or --json")
     with _opened(database_url(before)) as old, _opened(database_url(after)) as new:
         changes = differences(old, new, project=project)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from flakehunter.model import SCHEMA_VERSION, Interval
+from flakehunter.report.guide import GUIDES
 from flakehunter.report.views import Change, Changes, Site, TestPage, TestSummary
 
 
@@ -105,3 +106,20 @@ def changes_document(changes: Changes) -> dict[str, Any]:
 
 def _change(row: Change) -> dict[str, Any]:
     return {"id": row.label, "before": row.before, "after": row.after, "now": row.now.value if row.now else None}
+
+
+def code_quality(site: Site) -> list[dict[str, Any]]:
+    """Return the flaky tests as findings of GitLab's code quality report (the Code Climate format, as far as GitLab
+    reads it: description, check_name, fingerprint, severity, location).
+    """
+    return [
+        {
+            "description": f"{row.identity.name} is flaky: it fails {row.rate.value:.1%} of the time"
+            + (f", because {GUIDES[row.mechanism].short}" if row.mechanism else ""),
+            "check_name": row.mechanism.value if row.mechanism else "flaky",
+            "fingerprint": row.identity.key.hex(),
+            "severity": "major" if row.lost_jobs else "minor",
+            "location": {"path": row.file or row.identity.classname or row.label, "lines": {"begin": row.line or 1}},
+        }
+        for row in site.overview.flaky
+    ]

@@ -129,6 +129,10 @@ def run(
         (["--format", "json"], '{\n  "schema_version": 1'),
         (["--format", "markdown"], "## Flaky tests"),
         (["--format", "badge"], "<svg "),
+        (
+            ["--format", "codequality"],
+            '[\n  {\n    "description": "test_abort_kills_the_group is flaky: it fails 21',
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
