@@ -11,7 +11,21 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from flakehunter import __version__, console
-from flakehunter.cli import backends, db, detect, ingest, report, repro, run, scan, show, stressors, trace, wait_gone
+from flakehunter.cli import (
+    backends,
+    db,
+    detect,
+    ingest,
+    quarantine,
+    report,
+    repro,
+    run,
+    scan,
+    show,
+    stressors,
+    trace,
+    wait_gone,
+)
 from flakehunter.cli.defaults import option_defaults
 from flakehunter.config import load_config
 from flakehunter.errors import FlakehunterError
@@ -30,6 +44,7 @@ app = typer.Typer(
 )
 app.command("ingest")(ingest.ingest)
 app.command("detect")(detect.detect)
+app.command("quarantine")(quarantine.quarantine)
 app.command("scan")(scan.scan)
 app.command("show")(show.show)
 app.command("repro", cls=repro.ReproCommand)(repro.repro)
