@@ -25,6 +25,14 @@ class Limits:
     """Characters kept of one log line."""
     batch_results: int = 20_000
     """Results handed over at once; a file with more is written in parts, within one transaction."""
+    archive_entries: int = 200_000
+    """Files in one archive, with those in archives inside of it."""
+    archive_bytes: int = 16 * 1024 * MIB
+    """What one archive may unpack to."""
+    archive_ratio: int = 250
+    """How many times its own size a member may unpack to, beyond the first 8 MiB; XML comes to 30, a bomb to 1000."""
+    archive_depth: int = 3
+    """Archives inside each other."""
     events: int = 20_000
     """Log events kept of one file."""
 

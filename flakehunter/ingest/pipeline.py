@@ -16,7 +16,7 @@ from flakehunter.ingest.artifact import ArtifactReader, Refused
 from flakehunter.ingest.junit.reader import Memory
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
 from flakehunter.ingest.runs import RunNaming, named_after_content
-from flakehunter.ingest.sources import HEAD, Kind, Source, find_sources, kind_of
+from flakehunter.ingest.sources import HEAD, Kind, Source, find_sources, kind_of, unpacked
 
 WHOLE = 8 << 20
 """Bytes up to which a file is read into memory and parsed before its transaction begins."""
@@ -94,10 +94,9 @@ _Found = tuple[Source, Kind, RunRow]
 
 
 def _artifacts(paths: Sequence[Path], options: IngestOptions, summary: Summary) -> Iterator[_Found]:
-    for source in find_sources(paths):
+    for source in _files(paths, options.limits):
         try:
-            with source.path.open("rb") as stream:
-                kind = kind_of(stream.read(HEAD), source)
+            kind = Kind.REFUSED if source.problem else kind_of(_head(source), source)
         except OSError as error:
             summary.artifacts += 1
             summary.rejected.append(Rejected(source.shown, "", f"cannot be read: {error.strerror}"))
@@ -112,6 +111,21 @@ def _artifacts(paths: Sequence[Path], options: IngestOptions, summary: Summary) 
             summary.rejected.append(Rejected(source.shown, "", f"its path does not fit --layout {template!r}"))
             continue
         yield source, kind, run
+
+
+def _files(paths: Sequence[Path], limits: Limits) -> Iterator[Source]:
+    for found in find_sources(paths):
+        try:
+            yield from unpacked(found, limits)
+        except OSError as error:
+            yield replace(found, problem=f"cannot be read: {error.strerror}")
+
+
+def _head(source: Source) -> bytes:
+    if source.head or source.content is None:
+        return source.head
+    source.content.seek(0)
+    return source.content.read(HEAD)
 
 
 def _nothing(paths: Sequence[Path], options: IngestOptions, summary: Summary) -> NothingToDoError:
@@ -146,6 +160,9 @@ class _Ingest:
     def take(self, source: Source, kind: Kind, run: RunRow) -> None:
         """Read and write one artifact."""
         self._summary.artifacts += 1
+        if kind is Kind.REFUSED:
+            self._take_refused(source, run)
+            return
         try:
             stream, size = _open(source)
         except OSError as error:
@@ -163,6 +180,12 @@ class _Ingest:
                 self._read_and_write(reader, run, row)
             except Refused as refused:
                 self._refuse(run, row, refused)
+
+    def _take_refused(self, source: Source, run: RunRow) -> None:
+        """Record what cannot be read at all; its name and the reason stand for its content."""
+        digest = hashlib.sha256(f"{source.relative}\0{source.problem}".encode("utf-8", "surrogatepass")).digest()
+        row = ArtifactRow(digest, source.shown, "refused", "", 0)
+        self._refuse(named_after_content(run, digest), row, Refused("", source.problem))
 
     @property
     def _repair(self) -> bool:
@@ -236,10 +259,11 @@ class _Ingest:
 
 def _open(source: Source) -> tuple[BinaryIO, int]:
     """Open a file; small ones are read into memory at once."""
-    stream = source.path.open("rb")
-    size = source.path.stat().st_size
+    stream = source.open()
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
     if size > WHOLE:
-        return stream, size
+        return stream, size  # type: ignore[return-value]
     with stream:
         data = stream.read(WHOLE + 1)
     return io.BytesIO(data), len(data)

@@ -1,12 +1,18 @@
 """Find the files below the paths a user gives, and say by their first kilobytes what they are."""
 
 import re
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import IO
 
 from flakehunter.errors import UsageError
+from flakehunter.ingest.archives import SPOOL, archive_kind, members
+from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.logs.reading import looks_like_log
 
 HEAD = 64 * 1024
@@ -19,6 +25,8 @@ class Kind(StrEnum):
     JUNIT = "junit"
     LOG = "log"
     EMPTY = "empty"
+    REFUSED = "refused"
+    """It cannot be read; its `problem` says why."""
     OTHER = "other"
     """No artifact of a test run."""
 
@@ -30,11 +38,24 @@ class Source:
     path: Path
     relative: str
     named: bool
+    content: IO[bytes] | None = None
+    """What to read instead of the path: a member of an archive, or standard input."""
+    problem: str = ""
+    """Why it cannot be read."""
+    head: bytes = b""
+    """Its first kilobytes, where somebody has read them already."""
 
     @property
     def shown(self) -> str:
         """The path as it is told to the user and stored."""
         return str(self.path)
+
+    def open(self) -> IO[bytes]:
+        """Open the file, at its beginning."""
+        if self.content is None:
+            return self.path.open("rb")
+        self.content.seek(0)
+        return self.content
 
 
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", "node_modules", ".venv", "__pycache__", ".flakehunter", ".tox"})
@@ -49,8 +70,10 @@ def find_sources(paths: Sequence[Path]) -> Iterator[Source]:
         UsageError: a path does not exist or cannot be read.
     """
     seen: set[Path] = set()
-    for path in paths:
-        if path.is_dir():
+    for path in _expanded(paths):
+        if str(path) == "-":
+            yield _standard_input()
+        elif path.is_dir():
             for file in _files_below(path):
                 if file not in seen:
                     seen.add(file)
@@ -61,6 +84,52 @@ def find_sources(paths: Sequence[Path]) -> Iterator[Source]:
                 yield Source(path, path.name, True)
         else:
             raise UsageError(f"{path} does not exist", hint="give files or folders that the CI wrote")
+
+
+def _expanded(paths: Sequence[Path]) -> Iterator[Path]:
+    """Resolve patterns such as `reports/**/*.xml`, which no shell does on Windows or inside of quotes."""
+    for path in paths:
+        if not path.exists() and any(character in str(path) for character in "*?["):
+            base = Path(path.anchor) if path.is_absolute() else Path()
+            found = sorted(base.glob(str(path.relative_to(path.anchor) if path.is_absolute() else path)))
+            if not found:
+                raise UsageError(f"no file matches {path}", hint="check the pattern, and quote it")
+            yield from found
+        else:
+            yield path
+
+
+def _standard_input() -> Source:
+    content = tempfile.SpooledTemporaryFile(max_size=SPOOL)  # noqa: SIM115 (read by the pipeline, then dropped)
+    shutil.copyfileobj(sys.stdin.buffer, content)
+    content.seek(0)
+    return Source(Path("-"), "-", True, content)
+
+
+def unpacked(source: Source, limits: Limits) -> Iterator[Source]:
+    """Yield the files of an archive in place of it, or the file itself; use each before the next is taken."""
+    if source.problem:
+        yield source
+        return
+    with source.open() as stream:
+        head = stream.read(HEAD)
+        kind = archive_kind(head)
+        stream.seek(0)
+        if not kind:
+            if source.content is not None:
+                yield replace(source, head=head)
+        else:
+            for member in members(stream, kind, limits):  # type: ignore[arg-type]
+                path = source.path / member.name if member.name else _without_suffix(source.path, kind)
+                relative = f"{source.relative}/{member.name}" if member.name else source.relative
+                yield Source(path, relative, False, member.content, member.problem)
+    if not kind and source.content is None:
+        yield replace(source, head=head)
+
+
+def _without_suffix(path: Path, kind: str) -> Path:
+    """Return `junit.xml` for `junit.xml.gz`: what a compressed file holds has its name."""
+    return path.with_suffix("") if path.suffix.lower() == f".{kind}" else path
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

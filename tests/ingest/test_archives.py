@@ -1,0 +1,166 @@
+"""Artifacts inside of archives are read; hostile and broken ones are refused with one line each."""
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flakehunter.db.rows import RunRow
+from flakehunter.ingest.layout import compile_layout
+from flakehunter.ingest.limits import Limits
+from flakehunter.ingest.pipeline import IngestOptions, Summary, ingest
+from flakehunter.ingest.runs import RunNaming
+
+Query = Callable[..., list[tuple[Any, ...]]]
+XML = b'<testsuite name="s"><testcase classname="C" name="%s" time="0.1"/></testsuite>'
+RUN = IngestOptions(naming=RunNaming(RunRow(external_id="1", commit="abc")))
+
+
+def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+def tarred(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        for name, target in (links or {}).items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            archive.addfile(info)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Callable[..., Summary]:
+    """Return a function that ingests one file of the given name and content."""
+
+    def run(name: str, data: bytes, options: IngestOptions = RUN) -> Summary:
+        folder = tmp_path / "in"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+        return ingest([folder], f"sqlite:///{tmp_path / 'a.db'}", options)
+
+    return run
+
+
+FILES = {"reports/a.xml": XML % b"a", "reports/deep/b.xml": XML % b"b", "notes.md": b"# words\n"}
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.zip", zipped(FILES)),
+        ("stored.zip", zipped(FILES, zipfile.ZIP_STORED)),
+        ("a.tar", tarred(FILES)),
+        ("a.tar.gz", gzip.compress(tarred(FILES))),
+        ("a.tar.bz2", bz2.compress(tarred(FILES))),
+        ("a.tar.xz", lzma.compress(tarred(FILES))),
+        ("nested.zip", zipped({"inner.zip": zipped(FILES)})),
+        ("mixed.tar", tarred({"a.zip": zipped(FILES)})),
+        ("without-a-suffix", zipped(FILES)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_every_kind_of_archive_is_read(take: Callable[..., Summary], name: str, data: bytes) -> None:
+    summary = take(name, data)
+    assert (summary.artifacts, summary.new_results, summary.rejected, summary.skipped) == (2, 2, [], 1)
+    assert take(name, data).new_results == 0
+
+
+def test_a_compressed_file_is_read_as_what_it_holds(take: Callable[..., Summary], tmp_path: Path, query: Query) -> None:
+    assert take("junit.xml.gz", gzip.compress(XML % b"a")).new_results == 1
+    paths = query(f"sqlite:///{tmp_path / 'a.db'}", "SELECT path FROM artifacts")
+    assert paths == [(str(tmp_path / "in" / "junit.xml"),)]
+
+
+def test_the_layout_goes_on_inside_of_an_archive(take: Callable[..., Summary], tmp_path: Path, query: Query) -> None:
+    options = IngestOptions(naming=RunNaming(layout=compile_layout("{run_id}.zip/{job}/**")))
+    take("77.zip", zipped({"linux/junit.xml": XML % b"a", "mac/junit.xml": XML % b"a"}), options)
+    rows = query(f"sqlite:///{tmp_path / 'a.db'}", "SELECT external_id, job FROM runs ORDER BY job")
+    assert rows == [("77", "linux"), ("77", "mac")]
+
+
+def bomb(megabytes: int) -> bytes:
+    return zipped({"bomb.xml": b" " * (megabytes << 20)})
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("up.zip", zipped({"../up.xml": XML % b"x"}), "leads out of the archive"),
+        ("root.zip", zipped({"/etc/x.xml": XML % b"x"}), "leads out of the archive"),
+        ("drive.zip", zipped({"C:\\x.xml": XML % b"x"}), "leads out of the archive"),
+        ("device.zip", zipped({"a/NUL.xml": XML % b"x"}), "that of a device"),
+        ("link.tar", tarred({}, {"link.xml": "/etc/passwd"}), "a symbolic link"),
+        ("cut.zip", zipped(FILES)[:-30], "the archive is broken"),
+        ("cut.tar.gz", gzip.compress(tarred(FILES))[:-40], "the archive is broken"),
+        ("rubbish.tar.xz", b"\xfd7zXZ\0" + b"rubbish" * 50, "the archive is broken"),
+        ("new.zst", b"\x28\xb5\x2f\xfd" + b"x" * 50, "zstd archives are not supported"),
+        ("bomb.zip", bomb(40), "unpacks to more than 250 times"),
+        ("bomb.zip.gz", gzip.compress(bomb(40)), "unpacks to more than 250 times"),
+        ("bomb.tar.gz", gzip.compress(tarred({"a.bin": bytes(40 << 20)})), "unpacks to more than 250 times"),
+        ("deep.zip", zipped({"b.zip": zipped({"c.zip": zipped({"d.zip": zipped(FILES)})})}), "nested deeper than 3"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value else "",
+)
+def test_hostile_and_broken_archives_are_refused(
+    take: Callable[..., Summary], name: str, data: bytes, reason: str
+) -> None:
+    summary = take(name, data)
+    assert summary.new_results in (0, 2)
+    assert len(summary.rejected) == 1
+    assert reason in summary.rejected[0].reason
+
+
+def test_limits_of_archives_can_be_set(take: Callable[..., Summary]) -> None:
+    few = replace(RUN, limits=Limits(archive_entries=2))
+    assert "more than 2 entries" in take("a.zip", zipped(FILES), few).rejected[0].reason
+    assert "more than 2 entries" in take("a.tar", tarred(FILES), few).rejected[-1].reason
+    small = replace(RUN, limits=Limits(archive_bytes=100))
+    assert "more than 100 bytes" in take("b.zip", zipped(FILES), small).rejected[-1].reason
+
+
+def test_a_directory_of_a_million_entries_is_refused_unread(take: Callable[..., Summary]) -> None:
+    end = b"PK\x05\x06" + bytes(4) + (0xFFFF).to_bytes(2, "little") * 2 + (400_000_000).to_bytes(4, "little") + bytes(6)
+    summary = take("many.zip", b"PK\x03\x04" + bytes(100) + end)
+    assert "more than 200000 entries" in summary.rejected[0].reason
+
+
+def test_a_broken_archive_is_recorded_once(take: Callable[..., Summary], tmp_path: Path, query: Query) -> None:
+    for _ in range(2):
+        assert len(take("cut.zip", zipped(FILES)[:-30]).rejected) == 1
+    rows = query(f"sqlite:///{tmp_path / 'a.db'}", "SELECT count(*), min(reason) FROM artifact_issues")
+    assert rows[0][0] == 1
+
+
+def test_standard_input_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stdin:
+        buffer = io.BytesIO(XML % b"a")
+
+    monkeypatch.setattr("sys.stdin", Stdin())
+    summary = ingest([Path("-")], f"sqlite:///{tmp_path / 'a.db'}", RUN)
+    assert summary.new_results == 1
+
+
+def test_patterns_are_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "a.xml").write_bytes(XML % b"a")
+    (tmp_path / "r" / "b.txt").write_bytes(XML % b"b")
+    assert ingest([Path("**/*.xml")], f"sqlite:///{tmp_path / 'a.db'}", RUN).new_results == 1
