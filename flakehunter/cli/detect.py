@@ -1,5 +1,6 @@
 """`flakehunter detect`: judge every test, print the worst first."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ import typer
 from flakehunter import console
 from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
 from flakehunter.config import database_url
+from flakehunter.errors import UsageError
 from flakehunter.exitcodes import ExitCode
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ class Format(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     MARKDOWN = "markdown"
+    GITHUB = "github"
+    SARIF = "sarif"
 
 
 class FailOn(StrEnum):
@@ -64,9 +68,11 @@ def detect(
 
 
 def _print(detection: "Detection", format_: Format, everything: bool) -> None:
-    from flakehunter.detect import output
+    from flakehunter.detect import ci_output, output
 
     writers = {
+        Format.GITHUB: ci_output.as_github,
+        Format.SARIF: ci_output.as_sarif,
         Format.JSON: output.as_json,
         Format.JSONL: output.as_jsonl,
         Format.CSV: output.as_csv,
@@ -76,8 +82,24 @@ def _print(detection: "Detection", format_: Format, everything: bool) -> None:
         text = writers[format_](detection, everything=everything)
         if text:
             console.write(text)
+        if format_ is Format.GITHUB:
+            _github_summary(output.as_markdown(detection))
         return
     _table(detection, everything)
+
+
+def _github_summary(markdown: str) -> None:
+    """Append the table to the job's summary, where GitHub Actions gives a file for it."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as summary_file:
+            summary_file.write(f"## Flaky tests\n\n{markdown}\n")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write the job summary {path}: {error.strerror}", hint="check GITHUB_STEP_SUMMARY"
+        ) from error
 
 
 _STYLES = {"flaky": "bold red", "broken": "bold magenta", "unknown": "yellow", "healthy": "green"}

@@ -5,10 +5,13 @@ import io
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from flakehunter.cli.app import main
 from tests.detect.builder import STILL_ALIVE, DatabaseBuilder
+
+SARIF_SCHEMA = Path(__file__).resolve().parents[1] / "scan" / "sarif-2.1.0.schema.json"
 
 
 @pytest.fixture
@@ -114,3 +117,29 @@ def test_empty_database_is_exit_4(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_unknown_project_is_exit_2(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["detect", "--db", database, "--project", "mine"]) == 2
     assert "hint: one of: default" in capsys.readouterr().err
+
+
+def test_sarif_fits_the_schema_and_names_the_cause(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", "--db", database, "--format", "sarif"]) == 0
+    log = json.loads(capsys.readouterr().out)
+    jsonschema.Draft4Validator(json.loads(SARIF_SCHEMA.read_text(encoding="utf-8"))).validate(log)
+    [result] = log["runs"][0]["results"]
+    assert result["ruleId"] == "check-before-exit"
+    assert log["runs"][0]["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+    assert result["partialFingerprints"]["flakehunterTest/v1"]
+
+
+def test_github_annotates_and_writes_the_summary(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert main(["detect", "--db", database, "--format", "github"]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("::warning title=Flaky test%3A test_abort")
+    assert "is flaky by check-before-exit" in line
+    assert "17 %25" in line
+    assert summary.read_text(encoding="utf-8").startswith("## Flaky tests\n\n| Verdict |")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    assert main(["detect", "--db", database, "--format", "github"]) == 2
+    assert "cannot write the job summary" in capsys.readouterr().err

@@ -1,0 +1,118 @@
+"""How long `detect` takes on a large database: `python -m benchmarks.detect_speed --tests 2000 --runs 5000`.
+
+Makes a database of simulated results (kept at --keep for another go), then runs the real command in a process of its
+own and prints seconds and peak memory; then adds one run and does it again.
+"""
+
+import argparse
+import json
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.detect_history import ABSENT, FAILED, START, Scenario, Simulated, simulate
+from flakehunter.db.engine import open_database
+from flakehunter.model import TestIdentity
+
+
+def make(path: Path, history: Simulated) -> None:
+    """Write the history with the raw driver: ten million rows through SQLAlchemy would take minutes."""
+    open_database(f"sqlite:///{path}", create=True).dispose()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("INSERT INTO projects (id, name) VALUES (1, 'default')")
+    for number, name in enumerate(history.names, start=1):
+        one = TestIdentity("default", "suite", "tests.simulated", name)
+        connection.execute(
+            "INSERT INTO test_cases (id, project_id, key, suite, classname, name, framework, file) "
+            "VALUES (?, 1, ?, ?, ?, ?, 'pytest', '')",
+            (number, one.key, one.suite, one.classname, one.name),
+        )
+    connection.execute(
+        "INSERT INTO failures (id, fingerprint, detail_hash, type, message, detail) VALUES "
+        "(1, x'00', x'00', 'AssertionError', 'assert 1 == 2', 'E       assert 1 == 2')"
+    )
+    for run in range(history.outcomes.shape[1]):
+        add_run(connection, history, run, run + 1)
+    connection.commit()
+    connection.execute("ANALYZE")
+    connection.close()
+
+
+def add_run(connection: sqlite3.Connection, history: Simulated, run: int, run_id: int) -> None:
+    """Add the results of one simulated run."""
+    moment = START.timestamp() + run_id * 600
+    started = time.strftime("%Y-%m-%d %H:%M:%S.000000", time.gmtime(moment))
+    connection.execute(
+        "INSERT INTO runs (id, project_id, provider, external_id, workflow, job, attempt, commit_sha, branch, runner, "
+        "os, started_at) VALUES (?, 1, '', ?, '', 'test', 1, ?, 'main', '', '', ?)",
+        (run_id, str(run_id), history.commit(run), started),
+    )
+    connection.execute(
+        "INSERT INTO artifacts (id, run_id, sha256, path, kind, format, size_bytes, ingested_at) "
+        "VALUES (?, ?, ?, ?, 'junit', 'pytest', 1, ?)",
+        (run_id, run_id, run_id.to_bytes(32, "big"), f"{run_id}.xml", started),
+    )
+    column = history.outcomes[:, run]
+    rows = [
+        (int(test) + 1, run_id, run_id, "failed" if column[test] == FAILED else "passed", 1 if column[test] else None)
+        for test in np.flatnonzero(column != ABSENT)
+    ]
+    connection.executemany(
+        "INSERT INTO results (test_case_id, run_id, artifact_id, attempt, outcome, duration_s, failure_id) "
+        "VALUES (?, ?, ?, 1, ?, 0.01, ?)",
+        rows,
+    )
+
+
+def measure(path: Path) -> str:
+    """Run one `detect`, and return seconds, processor seconds, peak memory and the number of flaky tests in words."""
+    before, busy = time.perf_counter(), _processor_seconds()
+    done = subprocess.run(
+        [sys.executable, "-m", "flakehunter", "-q", "detect", "--json", "--db", str(path)],
+        check=True,
+        capture_output=True,
+    )
+    seconds = time.perf_counter() - before
+    flaky = sum(test["verdict"] == "flaky" for test in json.loads(done.stdout)["tests"])
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return f"{seconds:.1f} s ({_processor_seconds() - busy:.1f} s of processor), peak {memory:.0f} MB, {flaky} flaky"
+
+
+def _processor_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tests", type=int, default=2000)
+    parser.add_argument("--runs", type=int, default=5000)
+    parser.add_argument("--keep", type=Path)
+    options = parser.parse_args()
+    folder = tempfile.TemporaryDirectory()
+    path = options.keep or Path(folder.name) / "large.db"
+    history = simulate(Scenario(tests=options.tests, commits=options.runs // 2, runs_per_commit=2, outages=3))
+    if not path.exists():
+        start = time.perf_counter()
+        make(path, history)
+        print(f"made {path} in {time.perf_counter() - start:.0f} s, {path.stat().st_size / 1e6:.0f} MB", flush=True)
+    results = int((history.outcomes != ABSENT).sum())
+    for what in ("first", "again"):
+        print(f"{results} results, {what}: {measure(path)}", flush=True)
+    with sqlite3.connect(path) as connection:
+        (last,) = connection.execute("SELECT max(id) FROM runs").fetchone()
+        add_run(connection, history, 0, last + 1)
+    print(f"one run more: {measure(path)}", flush=True)
+    folder.cleanup()
+
+
+if __name__ == "__main__":
+    main()
