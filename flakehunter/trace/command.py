@@ -37,8 +37,6 @@ class Strace:
     path: str
     version: tuple[int, int]
     seccomp: bool
-    stacks: bool
-    """Whether -k prints stack traces."""
 
 
 def find_strace(path: str | None = None) -> Strace:
@@ -62,7 +60,7 @@ def find_strace(path: str | None = None) -> Strace:
     number = _VERSION.search(words)
     version = (int(number[1]), int(number[2])) if number else (0, 0)
     _dry_run(found)
-    return Strace(found, version, version >= (5, 3), "stack-trace" in words and "no-stack" not in words)
+    return Strace(found, version, version >= (5, 3))
 
 
 def _dry_run(strace: str) -> None:

@@ -32,6 +32,8 @@ class FactKind(StrEnum):
     """It has set its handler for a signal (named in the fact's detail)."""
     RELEASED = "released"
     """It has removed a file (named in the fact's detail)."""
+    CREATED = "created"
+    """It has made a file (named in the fact's detail)."""
     ASSIGNED = "assigned"
     """It was taken into a container."""
 
@@ -93,6 +95,8 @@ class Process:
     """(when, signal) of every handler that it set itself."""
     removed: dict[str, float] = field(default_factory=dict)
     """Files that it has removed, and when."""
+    created: dict[str, float] = field(default_factory=dict)
+    """Files that it has made, and when."""
     told: list[float] = field(default_factory=list)
     """When a read from a pipe or socket returned: from then on it may do something because it was told to."""
     pid_descriptors: "dict[int, Process]" = field(default_factory=dict)
@@ -133,6 +137,9 @@ class LookKind(StrEnum):
     PROC_STATE = "state in /proc"
     PORT = "bind"
     FILE = "file"
+    """A file that the victim removes."""
+    RESULT = "result"
+    """A file that the victim makes."""
 
 
 @dataclass(frozen=True, slots=True)

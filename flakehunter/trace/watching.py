@@ -16,6 +16,10 @@ SHORTEST_PAUSE_S = 0.001
 EXPIRY_TOLERANCE_S = 0.003
 """poll and epoll_wait count in milliseconds, and round up."""
 _PROC = re.compile(r"/proc/(\d+)(?:/(.*))?$")
+MOST_MISSED = 20_000
+"""Paths looked for in vain that are remembered: an interpreter's search for modules alone makes hundreds."""
+LONGEST_POLL_PAUSE_S = 1.5
+"""Who looked in vain for a file no longer ago than this is polling for it."""
 _LISTING = re.compile(r"^/proc/?$|^/proc/\d+/task/\d+/children$|/cgroup\.procs$")
 _STATE = re.compile(r"(?:^\d+ \(.*\) |State:\s+)([A-Za-z])", re.DOTALL)
 _SECONDS = re.compile(r"tv_sec=(\d+), tv_n?u?sec=(\d+)")
@@ -392,15 +396,23 @@ def _opened(world: World, process: Process, call: Call) -> None:
         _looks_at_file(world, process, call, path, held=call.error == "EEXIST")
     succeeded = call.result is not None and call.result >= 0
     if succeeded and "O_CREAT" in call.arguments and (exclusive or path not in world.creators):
+        time = call.returned or call.entered
         world.creators[path] = process
+        process.created[path] = time
+        process.knowledge[(FactKind.CREATED, process.index, path)] = time
         world.channel(path).knowledge.update(process.knowledge)
-    elif succeeded and path in world.creators:
+    elif not exclusive:
+        _looks_for_result(world, process, call, path, there=succeeded)
+    if succeeded and path in world.creators:
         process.learn(world.channel(path).knowledge, call.returned or call.entered)
 
 
 def _tested(world: World, process: Process, call: Call) -> None:
     path = _path_of(call)
-    if _looks_at_proc(world, process, call, path) or path not in world.creators:
+    if _looks_at_proc(world, process, call, path):
+        return
+    _looks_for_result(world, process, call, path, there=call.result == 0)
+    if path not in world.creators:
         return
     _looks_at_file(world, process, call, path, held=call.result == 0)
     if call.result == 0:
@@ -422,6 +434,20 @@ def _looks_at_file(world: World, process: Process, call: Call, path: str, *, hel
     mark = world.take_mark(call)
     if creator is not None and creator is not process:
         _look(world, process, creator, LookKind.FILE, call, alive=held, target=path, mark=mark)
+
+
+def _looks_for_result(world: World, process: Process, call: Call, path: str, *, there: bool) -> None:
+    """A file that somebody else makes is there, or not yet; who looked in vain before is waiting for it."""
+    creator = world.creators.get(path)
+    if not there:
+        if call.error == "ENOENT" and len(world.missed) < MOST_MISSED:
+            world.missed[process.index, path] = call.entered
+        return
+    if creator is None or creator is process or path not in creator.created:
+        return
+    if world.missed.get((process.index, path), 0.0) < call.entered - LONGEST_POLL_PAUSE_S:
+        mark = world.peek_mark(call)
+        _look(world, process, creator, LookKind.RESULT, call, alive=False, target=path, mark=mark)
 
 
 def _looks_at_proc(world: World, process: Process, call: Call, path: str) -> bool:

@@ -79,6 +79,8 @@ class World:
         """Who bound which port last."""
         self.creators: dict[str, Process] = {}
         """Who created which file."""
+        self.missed: dict[tuple[int, str], float] = {}
+        """When a process last looked for a file that was not there."""
         self.proc_reads: dict[tuple[int, int], Look] = {}
         self.threads: dict[int, Process] = {}
         self.living: dict[int, Process] = {}
@@ -225,6 +227,11 @@ class World:
     def take_mark(self, call: Call) -> Mark | None:
         """Return the mark that stands right before this call, once."""
         made, mark = self._marks.pop(call.tid, (0.0, None))
+        return mark if mark is not None and call.entered - made < MARK_LIFE_S else None
+
+    def peek_mark(self, call: Call) -> Mark | None:
+        """Return the mark that stands right before this call, and leave it for others."""
+        made, mark = self._marks.get(call.tid, (0.0, None))
         return mark if mark is not None and call.entered - made < MARK_LIFE_S else None
 
     def wake_of(self, tid: int) -> Wake | None:

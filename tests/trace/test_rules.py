@@ -202,3 +202,38 @@ def test_child_whose_first_call_is_printed_before_its_parents_clone_ends_has_its
     world = world_of(GROUP)
     assert [process.parent.pid if process.parent else None for process in world.processes] == [None, 1698, 1699]
     assert [process.pgid for process in world.processes[1:]] == [1699, 1699]
+
+
+MAKES = """
+11  100.076000 openat(AT_FDCWD</tmp>, "/tmp/journal.z", O_WRONLY|O_CREAT|O_TRUNC, 0666) = 4</tmp/journal.z> <0.0001>
+"""
+SLEEPS = """
+10  100.071000 clock_nanosleep(CLOCK_MONOTONIC, 0, {tv_sec=0, tv_nsec=10000000}, NULL) = 0 <0.0101>
+"""
+LOOKS_FOR_IT = '10  100.0{} newfstatat(AT_FDCWD</tmp>, "/tmp/journal.z", {{st_mode=S_IFREG|0644}}, 0) = 0 <0.0001>\n'
+
+
+def test_file_made_because_of_a_signal_is_looked_for_after_a_pause() -> None:
+    making = HANDLER + READY + TERM + MAKES + SLEEPS
+    end = DONE.replace("100.080", "100.086").replace("100.0801", "100.0861")
+    finding = only(making + LOOKS_FOR_IT.format(82) + end)
+    assert finding.mechanism is Mechanism.FIXED_SLEEP
+    assert finding.slack_s == pytest.approx(0.082 - 0.0761)
+    assert "nothing orders the look after its making" in finding.text
+
+
+def test_who_looked_in_vain_before_is_waiting_for_the_file() -> None:
+    vain = '10  100.070500 newfstatat(AT_FDCWD</tmp>, "/tmp/journal.z", 0x7ffd, 0) = -1 ENOENT (No) <0.0001>\n'
+    end = DONE.replace("100.080", "100.086").replace("100.0801", "100.0861")
+    assert judge(HANDLER + READY + TERM + vain + MAKES + SLEEPS + LOOKS_FOR_IT.format(82) + end) == []
+    last = "10  100.090000"
+    assert judge(HANDLER + READY + TERM + MAKES + DONE.replace(last, LOOKS_FOR_IT.format(85) + last)) == []
+
+
+def test_port_of_a_process_that_ended_unasked_is_a_race_too() -> None:
+    bind = "bind(3<socket:[5]>, {sa_family=AF_INET, sin_port=htons(4000), sin_addr=0}, 16) = 0 <0.0001>"
+    text = HANDLER + f"11  100.035000 {bind}\n" + READY + "11  100.050000 +++ exited with 0 +++\n"
+    end = "10  100.090000 +++ exited with 0 +++\n"
+    assert mechanisms(text + f"10  100.075000 {bind}\n" + end) == [Mechanism.RESOURCE_STILL_HELD]
+    wait = "10  100.070000 wait4(11, [{WIFEXITED(s)}], 0, NULL) = 11 <0.0001>\n"
+    assert judge(text + wait + f"10  100.075000 {bind}\n" + end) == []

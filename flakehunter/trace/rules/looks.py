@@ -76,8 +76,8 @@ def _decide(world: World, looks: list[Look], *, failed: bool) -> Finding | None:
     """Return the finding for looks of one looker at one thing, if there is one."""
     asked: list[Look] = []
     for look in looks:
-        trigger = trigger_of(world, look.looker, look.victim, look.time)
-        if trigger is None or _is_no_resource(look) or _waits_for_it_later(look):
+        trigger = trigger_of(world, look.looker, look.victim, look.time) or _port_of_the_dead(look)
+        if trigger is None or _is_no_resource(look, trigger) or _waits_for_it_later(look):
             continue
         asked.append(look)
         if _ordered(look):
@@ -92,9 +92,20 @@ def _decide(world: World, looks: list[Look], *, failed: bool) -> Finding | None:
     return None
 
 
-def _is_no_resource(look: Look) -> bool:
-    """A file that its creator neither removes nor is known to hold says nothing of the creator's life."""
-    return look.kind is LookKind.FILE and look.target not in look.victim.removed and not _LOCK_NAMES.search(look.target)
+def _port_of_the_dead(look: Look) -> Trigger | None:
+    """A port that is bound again after its holder's end needs no signal to be a race."""
+    ended = look.victim.exited
+    if look.kind is not LookKind.PORT or ended is None or ended > look.time:
+        return None
+    return Trigger(ended, True, "its end")
+
+
+def _is_no_resource(look: Look, trigger: Trigger) -> bool:
+    """A file that its creator neither removes nor makes because of the signal says nothing of the creator's life."""
+    if look.kind is LookKind.RESULT:
+        return not trigger.time < look.victim.created.get(look.target, 0.0) < look.time
+    removes = look.target in look.victim.removed or _LOCK_NAMES.search(look.target) is not None
+    return look.kind is LookKind.FILE and not removes
 
 
 def _waits_for_it_later(look: Look) -> bool:
@@ -115,6 +126,8 @@ def _is_polling(look: Look) -> bool:
 def _ordered(look: Look) -> bool:
     looker, victim, since = look.looker, look.victim, look.since
     if look.kind is LookKind.FILE and looker.knows(FactKind.RELEASED, victim, look.target, at=since):
+        return True
+    if look.kind is LookKind.RESULT and looker.knows(FactKind.CREATED, victim, look.target, at=since):
         return True
     if not looker.knows(FactKind.EXIT, victim, at=since):
         return False
@@ -156,6 +169,8 @@ def _end_for(look: Look, mechanism: Mechanism) -> float | None:
     """Return the moment that the look had to come after."""
     if mechanism is Mechanism.ZOMBIE_COUNTED_ALIVE:
         return look.victim.reaped
+    if look.kind is LookKind.RESULT:
+        return look.victim.created.get(look.target)
     return look.victim.removed.get(look.target, look.victim.exited)
 
 
@@ -171,7 +186,10 @@ def _text(look: Look, trigger: Trigger, mechanism: Mechanism, slack: float | Non
         subject = (
             f"{name_of(look.victim)} was looked at ({how}) {after} after {trigger.what} to a process above; {left}"
         )
-    edge = "its reaping" if mechanism is Mechanism.ZOMBIE_COUNTED_ALIVE else "its end"
+    elif look.kind is LookKind.RESULT:
+        subject = f"the {how} of {name_of(look.victim)} was looked for {after} after {trigger.what}{pause}"
+    edge = "its making" if look.kind is LookKind.RESULT else "its end"
+    edge = "its reaping" if mechanism is Mechanism.ZOMBIE_COUNTED_ALIVE else edge
     if slack is None:
         return f"{subject}; nothing orders the look after {edge}, which did not come in this run"
     if slack < 0:
