@@ -80,6 +80,7 @@ def _environment(templates: Path | None) -> Environment:
         number=text.number,
         plural=text.plural,
         signed=text.signed,
+        short_hashes=text.short_hashes,
         durations=charts.describe,
         describe=describe_cell,
         counts=describe_commit,

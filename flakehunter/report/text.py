@@ -116,3 +116,8 @@ def plural(count: int, one: str, many: str = "") -> str:
 def signed(count: int, one: str) -> str:
     """Return how many of something came, or went, with its noun."""
     return f"{plural(count, one)} more" if count >= 0 else f"{plural(-count, one)} fewer"
+
+
+def short_hashes(text: str) -> str:
+    """Return `text` with commit hashes abbreviated as people write them, and room to break after commas."""
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{32}\b", r"\1", text).replace(",", ", ").replace(",  ", ", ")

@@ -85,3 +85,9 @@ def test_percent_has_as_many_digits_as_say_something(value: float, shown: str) -
 )
 def test_span_uses_the_unit_that_reads_best(value: float, shown: str) -> None:
     assert text.span(value) == shown
+
+
+def test_hashes_of_commits_are_abbreviated() -> None:
+    full = "0123456789abcdef0123456789abcdef01234567"
+    assert text.short_hashes(f"commits:{full},{full}") == "commits:01234567, 01234567"
+    assert text.short_hashes(full + "8") == full + "8", "a longer number is no hash of a commit"
