@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import BinaryIO
 
 from flakehunter.db.rows import Batch, IssueRow
+from flakehunter.ingest.junit.mend import is_mendable, mended
 from flakehunter.ingest.junit.reader import JUnitReader, Memory
 from flakehunter.ingest.junit.tree import XmlDamage
 from flakehunter.ingest.limits import Limits
@@ -56,11 +57,45 @@ class ArtifactReader:
             batch.results = []
         return batch
 
+    def _read_mended(self, damage: XmlDamage) -> Iterator[Batch]:
+        """Read the file once more without what makes it no XML; every document in it counts."""
+        kept = 0
+        later: XmlDamage | None = None
+        for document in mended(self._stream):
+            with document:
+                reader = JUnitReader(document, self._limits, memory=self._memory)  # type: ignore[arg-type]
+                try:
+                    yield from reader.batches()
+                except XmlDamage as error:
+                    later = error
+                    continue
+            later = reader.damage or later
+            kept += reader.cases
+            self.format = self.format or reader.framework
+            moments = [moment for moment in (self.started_at, reader.started_at) if moment is not None]
+            self.started_at = min(moments) if moments else None
+        if not kept:
+            raise Refused(damage.position, damage.reason)
+        how = f"read with {kept} test cases after mending"
+        if later is not None:
+            how += f", up to {later.position}: {later.reason}"
+        self.issues.append(IssueRow(damage.position, f"{damage.reason}; {how}", False))
+
     def _read_junit(self) -> Iterator[Batch]:
         reader = JUnitReader(self._stream, self._limits, memory=self._memory)
         try:
-            yield from reader.batches()
+            batches = reader.batches()
+            first = next(batches)
+            if self._repair and reader.damage is not None and is_mendable(reader.damage.reason):
+                # The damage stands in the first part, of which nothing has been used yet.
+                yield from self._read_mended(reader.damage)
+                return
+            yield first
+            yield from batches
         except XmlDamage as damage:
+            if self._repair and not damage.refused and is_mendable(damage.reason):
+                yield from self._read_mended(damage)
+                return
             raise Refused(damage.position, damage.reason) from damage
         self.format, self.started_at = reader.framework, reader.started_at
         if reader.damage is not None:

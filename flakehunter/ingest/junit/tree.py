@@ -132,7 +132,11 @@ class GrowingTree:
         if root is None:
             return []
         # A probe lands in the innermost open element: nothing else tells whether the last child was closed.
-        probe = self._builder.start("probe", {})
+        try:
+            probe = self._builder.start("probe", {})
+        except ElementTree.ParseError:
+            # The root was closed, and the damage comes after it.
+            return []
         chain = [root]
         while len(chain[-1]) and chain[-1][-1] is not probe:
             chain.append(chain[-1][-1])
