@@ -94,7 +94,7 @@ def trace_command(
                 stdout=output_to,
             )
         try:
-            timed_out = _read(world, reader, Source(trace, fifo, copy), ours, started, timeout_s)
+            timed_out = _read(world, reader, Source(trace, fifo, copy), ours, timeout_s)
         finally:
             ours.close()
             try:
@@ -148,11 +148,10 @@ def _read(
     reader: Reader,
     source: Source,
     control: socket.socket,
-    started: float,
     timeout_s: float | None,
 ) -> bool:
     """Read until nothing of the command is left, or its grace or its time is over; tell whether it was its time."""
-    limit = None if timeout_s is None else started + timeout_s
+    limit: float | None = None
     grace_end: float | None = None
     with selectors.DefaultSelector() as selector:
         selector.register(source.descriptor, selectors.EVENT_READ)
@@ -172,6 +171,9 @@ def _read(
                 world.consume_all(reader.finish())
                 return False
             root = world.root
+            if limit is None and timeout_s is not None and root is not None and root.executed is not None:
+                # The command's time begins with the command, not with the start of the keeper and strace.
+                limit = time.monotonic() + timeout_s
             if grace_end is None and root is not None and root.exited is not None:
                 grace_end = time.monotonic() + SURVIVOR_GRACE_S
 

@@ -1,0 +1,107 @@
+"""Calls that block: pauses, waits for events, and pidfds, with when their time-out was armed."""
+
+import re
+
+from flakehunter.trace.noting import note_assignment
+from flakehunter.trace.processes import FactKind, Process, Wait, Wake
+from flakehunter.trace.reader import Call
+from flakehunter.trace.text import integer, members, split
+from flakehunter.trace.world import World, number_argument
+
+__all__ = ["pid_descriptor", "polled", "resumed_sleep", "slept"]
+
+SHORTEST_PAUSE_S = 0.001
+"""A pause below this is none: event loops poll with a time-out of 0."""
+EXPIRY_TOLERANCE_S = 0.003
+"""poll and epoll_wait count in milliseconds, and round up."""
+_SECONDS = re.compile(r"tv_sec=(\d+), tv_n?u?sec=(\d+)")
+
+
+def slept(world: World, _process: Process, call: Call) -> None:
+    end = call.returned or call.entered
+    expiry = _sleep_end(call)
+    armed = _armed(world, call, expiry)
+    world.attempts[call.tid].append((call.entered, expiry))
+    if call.result == 0 and end - armed >= SHORTEST_PAUSE_S:
+        world.wakes[call.tid].append(Wake(call.entered, end, True, armed))
+
+
+def _sleep_end(call: Call) -> float:
+    """Return when a sleep ends; for an absolute one on its own clock, which is enough to recognise it."""
+    found = _SECONDS.search(call.arguments)
+    length = int(found[1]) + int(found[2]) / 1e9 if found else 0.0
+    return length if "TIMER_ABSTIME" in call.arguments else call.entered + length
+
+
+def resumed_sleep(world: World, _process: Process, call: Call) -> None:
+    """restart_syscall(2): a sleep or poll goes on after a signal."""
+    attempts = world.attempts.get(call.tid)
+    if not attempts:
+        return
+    expiry = attempts[-1][1]
+    armed = _armed(world, call, expiry)
+    attempts.append((call.entered, expiry))
+    if call.result is not None and call.result >= 0:
+        end = call.returned or call.entered
+        world.wakes[call.tid].append(Wake(call.entered, end, call.result == 0, armed))
+
+
+def polled(world: World, process: Process, call: Call) -> None:
+    end = call.returned or call.entered
+    timeout = _timeout(call)
+    armed = call.entered
+    if timeout is not None and timeout >= SHORTEST_PAUSE_S:
+        armed = _armed(world, call, call.entered + timeout)
+        world.attempts[call.tid].append((call.entered, call.entered + timeout))
+    if call.result is None or call.result < 0:
+        return
+    if call.result == 0:
+        if timeout is not None and end - armed >= SHORTEST_PAUSE_S:
+            world.wakes[call.tid].append(Wake(call.entered, end, True, armed))
+        return
+    if timeout is not None and timeout >= SHORTEST_PAUSE_S:
+        world.waits.append(Wait(process, call.tid, armed, end, call.entered + timeout - armed))
+    world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
+    for number in _ready(call):
+        target = process.pid_descriptors.get(number)
+        if target is not None:
+            world.tell(process, (FactKind.EXIT, target.index, ""), end)
+
+
+def _armed(world: World, call: Call, expiry: float) -> float:
+    """Return when the timer that ends at `expiry` was armed: at the first of the waits to that end."""
+    armed = call.entered
+    for start, ends in reversed(world.attempts.get(call.tid, ())):
+        if abs(ends - expiry) > EXPIRY_TOLERANCE_S:
+            break
+        armed = min(armed, start)
+    return armed
+
+
+def _timeout(call: Call) -> float | None:
+    """Return the time-out of a poll, select or epoll_wait in seconds; None when it waits for ever."""
+    arguments = split(call.arguments)
+    if call.name in ("epoll_wait", "epoll_pwait", "poll"):
+        position = 2 if call.name == "poll" else 3
+        milliseconds = integer(arguments[position]) if position < len(arguments) else None
+        return None if milliseconds is None or milliseconds < 0 else milliseconds / 1000
+    position = {"select": 4, "pselect6": 4, "ppoll": 2, "epoll_pwait2": 3}[call.name]
+    found = _SECONDS.search(arguments[position]) if position < len(arguments) else None
+    if found is None:
+        return None
+    return int(found[1]) + int(found[2]) / (1e6 if "tv_usec" in arguments[position] else 1e9)
+
+
+def _ready(call: Call) -> list[int]:
+    if call.name.startswith("epoll"):
+        return [int(number) for number in re.findall(r"(?:u32|fd)=(\d+)", call.arguments)]
+    return members(call.note)
+
+
+def pid_descriptor(world: World, process: Process, call: Call) -> None:
+    target = world.find(number_argument(call, 0) or 0)
+    if target is None:
+        return
+    if call.result is not None and call.result >= 0:
+        process.pid_descriptors[call.result] = target
+    note_assignment(world, process, target, "pidfd_open", call)
