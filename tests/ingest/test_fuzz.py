@@ -33,8 +33,8 @@ def read(kind: Kind, data: bytes) -> None:
     try:
         for batch in reader.batches():
             assert all(row[0] < len(batch.tests) for row in batch.results)
-    except Refused as refused:
-        assert str(refused)
+    except Refused:
+        pass
 
 
 @QUICK
