@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NODE_READY := sample_data/project/node_modules/.package-lock.json
 
-.PHONY: corpus-ingest corpus-trace help demo test lint format docs lock sample-data windows-python wheel clean
+.PHONY: corpus corpus-ingest corpus-trace help demo test lint format docs lock sample-data windows-python wheel clean
 
 help:
 	@echo "make demo         environment, then the whole job on sample_data/, ending with an HTML report"
@@ -53,6 +53,10 @@ sample-data: $(READY) $(NODE_READY)
 # docs/cli.md from the commands themselves.
 docs: $(READY)
 	$(BIN)/python docs/generate.py
+
+# Precision and recall of `flakehunter scan` on the labelled files in tests/corpus/scan.
+corpus: $(READY)
+	$(BIN)/python tests/corpus/scan_corpus.py
 
 # How often a trace of the flawed and fixed tests of tests/corpus/termination names the mechanism; takes half an hour.
 corpus-trace: $(READY)

@@ -92,7 +92,6 @@ def _store(report: "Report", paths: list[Path], *, project: str | None, db: str 
         return None
     from flakehunter.db.engine import open_database
     from flakehunter.db.queries.scans import ScannedFinding, store_scan
-
     from flakehunter.scan.run import shown_path
 
     engine = open_database(database_url(db))

@@ -6,17 +6,30 @@ from tree_sitter import Node
 
 from flakehunter.scan import expectation
 from flakehunter.scan.events import Alive, Expect
-from flakehunter.scan.syntax import ASSIGNMENTS, CALLS, IFS, LOOPS, MEMBERS, Spec, child, path, text
+from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LOOPS, MEMBERS
+from flakehunter.scan.syntax import Spec, child, path, text
 
 KILL_WORDS = re.compile(r"[kK]ill|[tT]erminat|[dD]estroy|SIGKILL|[aA]bort")
 _TOLERATES = re.compile(
     r"GetExitCode|HasExited|\.poll\(|WaitFor|exited|ACCESS_DENIED|ESRCH|ErrProcessDone|ProcessLookupError|NoSuchProcess|isAlive|"
     r"try_wait|already (?:gone|ended|exited|dead)|winerror|AccessDenied|ERROR_ACCESS"
 )
-_RETURNS = frozenset("return_statement return_expression return yield yield_statement jump_expression".split())
+_RETURNS = frozenset(["return_statement", "return_expression", "return", "yield", "yield_statement", "jump_expression"])
 _STATEMENTS = frozenset(
-    "expression_statement block statement_block compound_statement statement_list body_statement block_body then do "
-    "statements function_body declaration_list".split()
+    [
+        "expression_statement",
+        "block",
+        "statement_block",
+        "compound_statement",
+        "statement_list",
+        "body_statement",
+        "block_body",
+        "then",
+        "do",
+        "statements",
+        "function_body",
+        "declaration_list",
+    ]
 )
 _RUBY_TRIES = frozenset({"begin", "body_statement", "block_body"})
 _SPACE = re.compile(r"\s+")
@@ -52,7 +65,11 @@ def expected(node: Node, alive: Alive, spec: Spec) -> Expect:
             break
         if kind == "assert_statement":
             condition = parent.named_children[0]
-            return expectation.wants(f"assert {_around(condition, node)}", alive) if _within(node, condition) else Expect.VALUE
+            return (
+                expectation.wants(f"assert {_around(condition, node)}", alive)
+                if _within(node, condition)
+                else Expect.VALUE
+            )
         if kind in spec.tries:
             answer = _of_try(parent, current, node, alive)
             if answer is not None:
@@ -65,7 +82,11 @@ def expected(node: Node, alive: Alive, spec: Spec) -> Expect:
             answer = _of_expression(parent, current, node, alive, crossed=crossed)
             if answer is not None:
                 return answer
-        if kind in CALLS and crossed and not expectation.THROWING.search(path(parent) + text(chain_root(parent))[-200:]):
+        if (
+            kind in CALLS
+            and crossed
+            and not expectation.THROWING.search(path(parent) + text(chain_root(parent))[-200:])
+        ):
             break
         if kind in CALLS and crossed:
             root = chain_root(parent)
@@ -73,7 +94,12 @@ def expected(node: Node, alive: Alive, spec: Spec) -> Expect:
         in_statement = in_statement or kind in _STATEMENTS
         crossed = crossed or kind in spec.closures
         current = parent
-    if alive is Alive.NO_ERROR and in_statement and not crossed and spec.name in ("python", "ruby", "javascript", "typescript", "tsx"):
+    if (
+        alive is Alive.NO_ERROR
+        and in_statement
+        and not crossed
+        and spec.name in ("python", "ruby", "javascript", "typescript", "tsx")
+    ):
         return Expect.ALIVE  # a look that raises for the dead, and nobody catches it
     return Expect.VALUE
 
@@ -104,14 +130,18 @@ def _of_expression(parent: Node, current: Node, look: Node, alive: Alive, *, cro
         return expectation.wants(_around(parent, look), alive)
     if kind in CALLS and not crossed:
         root = chain_root(parent)
-        if expectation.ASSERTING.search(path(parent).removesuffix("()")) or re.search(r"[sS]hould|\.to\b|\.not_to", path(parent)):
+        if expectation.ASSERTING.search(path(parent).removesuffix("()")) or re.search(
+            r"[sS]hould|\.to\b|\.not_to", path(parent)
+        ):
             return expectation.wants(_around(root, look), alive)
     return None
 
 
 def _of_match(source: str) -> Expect:
     fail = r"[^,;]*?(?:panic|[fF]ail|throw|unreachable|assert)"
-    if re.search(rf"(?:\bNone\b|\bOk\(_?\w*\)|null|nil|true)\)?\s*(?:=>|->|:){fail}", source) and not re.search(r"Some\(\w*\)\)?\s*=>[^,;]*?(?:panic|fail|unreachable)", source):
+    if re.search(rf"(?:\bNone\b|\bOk\(_?\w*\)|null|nil|true)\)?\s*(?:=>|->|:){fail}", source) and not re.search(
+        r"Some\(\w*\)\)?\s*=>[^,;]*?(?:panic|fail|unreachable)", source
+    ):
         return Expect.DEAD
     if expectation.FAILS.search(source):
         return Expect.ALIVE
@@ -122,7 +152,9 @@ def branches(node: Node) -> tuple[str, str]:
     """Return the source of the then-branch and of all else-branches of an `if`."""
     condition = child(node, "condition")
     then = child(node, "consequence", "body")
-    rest = [n for n in node.named_children if n not in (condition, then, child(node, "initializer")) and n.type != "comment"]
+    rest = [
+        n for n in node.named_children if n not in (condition, then, child(node, "initializer")) and n.type != "comment"
+    ]
     if then is None and rest:
         then, rest = rest[0], rest[1:]
     return text(then), " ".join(text(n) for n in rest)
@@ -137,7 +169,9 @@ def _of_try(node: Node, part: Node, look: Node, alive: Alive) -> Expect | None:
     if not handlers or alive is not Alive.NO_ERROR:
         return None
     source = (node.text or b"")[look.end_byte - node.start_byte : handlers[0].start_byte - node.start_byte]
-    after = source.decode("utf-8", "replace") + " ".join(text(n) for n in node.named_children if n.type == "else_clause" or n.type == "else")
+    after = source.decode("utf-8", "replace") + " ".join(
+        text(n) for n in node.named_children if n.type == "else_clause" or n.type == "else"
+    )
     handled = " ".join(text(child(n, "body") or n.named_children[-1]) for n in handlers)
     if expectation.FAILS.search(after):
         return Expect.DEAD

@@ -16,7 +16,7 @@ ASSERTING = re.compile(
 )
 THROWING = re.compile(
     r"toThrow|assertThrows|assertFailsWith|assertRaises|raises\b|rejects|ESRCH|NoSuchProcess|ProcessLookupError|raise_error|assert_raises?\b|"
-    r"expectException|is_err\b|Throws|shouldThrow|No such process|throws\b|assertThatThrownBy|assert_fails|THROW|catch_unwind|unwrap_err|"
+    r"expectException|is_err\b|Throws|shouldThrow|No such process|throws\b|assertThatThrownBy|assert_fails|THROW|catch_unwind|unwrap_err|"  # noqa: E501
     r"ErrProcessDone|\.Error\(|ErrorIs\(|ErrorContains\("
 )
 NOT_THROWING = re.compile(
@@ -25,7 +25,7 @@ NOT_THROWING = re.compile(
 )
 FAILS = re.compile(
     r"\b(?:raise|throw|[fF]ail\w*|FAIL\w*|[fF]atal\w*|panic\w*|flunk|reject|Error|Errorf|unreachable\w*|bail\w*|die|err|errx|perror|"
-    r"TestFail\w*|skip_rest|not ok|abort)\b(?!\s*=)|assert(?:\s+False|\s*\(?false|\(0\)|True\(False|_\s*\(false)|\b_?exit\s*\(?\s*[1-9]|\breturn\s+(?:1|-1|2)\b|"
+    r"TestFail\w*|skip_rest|not ok|abort)\b(?!\s*=)|assert(?:\s+False|\s*\(?false|\(0\)|True\(False|_\s*\(false)|\b_?exit\s*\(?\s*[1-9]|\breturn\s+(?:1|-1|2)\b|"  # noqa: E501
     r"\bstatus\s*=\s*1|\bfailures?\s*(?:\+=|\+\+|=)|\+\+\w*fail|\brc=1|\bret(?:val|code)?\s*=\s*(?:1|-1)|assert\.fail|t\.Err|"
     r"\bexit\(\s*(?:f|r)?[\"'`]|\bexitCode\s*=\s*[1-9]|\bexit\(\s*(?:EXIT_FAILURE|message|msg|error)"
 )
@@ -33,7 +33,7 @@ FAILS = re.compile(
 _FALSY = re.compile(
     r"\bnot\s+[\w.(:\[]*@|!\s*[\w.(:\[]*@|False\w*\s*\(|assert_false|assertNot|refute\b|assert_not|_FALSE\b|IsFalse|isFalse|toBe\(false\)|toBeFalsy|"
     r"toEqual\(false\)|toStrictEqual\(false\)|(?:==|===|is|be|eq|eql|shouldBe|equal)[\s(]+(?:False|false|FALSE)\b|BeFalse|be_falsey?|falsy|"
-    r"to_not\s|not_to\s|should_not|\.not\.|notOk|not_ok|(?:[,(]\s*)(?:false|False)\s*[,)]|NotTrue|ShouldBeFalse|is_not_running|to\.be\.false|@\s*===?\s*\[\]|len\(@\)\s*==\s*0|toEqual\(\[\]\)|toHaveLength\(0\)|is_empty|isEmpty|assertEqual\(@, \[\]\)"
+    r"to_not\s|not_to\s|should_not|\.not\.|notOk|not_ok|(?:[,(]\s*)(?:false|False)\s*[,)]|NotTrue|ShouldBeFalse|is_not_running|to\.be\.false|@\s*===?\s*\[\]|len\(@\)\s*==\s*0|toEqual\(\[\]\)|toHaveLength\(0\)|is_empty|isEmpty|assertEqual\(@, \[\]\)"  # noqa: E501
 )
 _NULLISH = re.compile(
     r"(?:==|===|is)\s*(?:null|nil|None|undefined|NULL|nullopt)\b|toBeNull|toBeUndefined|assertIsNone|assertNull|assert_nil|assert_none|is_none\b|"
@@ -54,7 +54,10 @@ def wants(around: str, alive: Alive) -> Expect:
     """
     if NOT_THROWING.search(around):
         return Expect.ALIVE
-    if re.search(r"@\s*(?:==|===)\s*b?(?:\"\"|'')|\bnot in @|[nN]ot_?In\(|[nN]ot_?[cC]ontain|(?:EQ\w*|[eE]quals?)\(\s*(?:\"\"\s*,\s*@|@\s*,\s*b?\"\")|not_to include|be_empty|toBe\((?:\"\"|'')\)", around):
+    if re.search(
+        r"@\s*(?:==|===)\s*b?(?:\"\"|'')|\bnot in @|[nN]ot_?In\(|[nN]ot_?[cC]ontain|(?:EQ\w*|[eE]quals?)\(\s*(?:\"\"\s*,\s*@|@\s*,\s*b?\"\")|not_to include|be_empty|toBe\((?:\"\"|'')\)",  # noqa: E501
+        around,
+    ):
         return Expect.DEAD
     if THROWING.search(around):
         return Expect.DEAD
@@ -72,20 +75,32 @@ def wants(around: str, alive: Alive) -> Expect:
     if alive is Alive.ZERO:
         return _zero(around)
     if alive is Alive.PID:
-        still = r"@(?:\[0\]|\.0)?\s*(?:===?\s*\(?0\b|<=\s*0|!==?\s*[A-Za-z_(])|!\s*\(?@|\bnot @|[(\s]\(?0\b[^@]*@|@[^@]*[,(]\s*\(?0\s*[,)]|StillAlive"
-        return Expect.ALIVE if re.search(still, around) and not re.search(r"NE\(|[nN]ot\w*[eE]qual|!=\s*0", around) else Expect.DEAD
+        still = r"@(?:\[0\]|\.0)?\s*(?:===?\s*\(?0\b|<=\s*0|!==?\s*[A-Za-z_(])|!\s*\(?@|\bnot @|[(\s]\(?0\b[^@]*@|@[^@]*[,(]\s*\(?0\s*[,)]|StillAlive"  # noqa: E501
+        return (
+            Expect.ALIVE
+            if re.search(still, around) and not re.search(r"NE\(|[nN]ot\w*[eE]qual|!=\s*0", around)
+            else Expect.DEAD
+        )
     falsy = bool(_FALSY.search(around))
     if re.search(r"(?:!=|!==|is not|NE\w*\()\s*(?:true|True|TRUE)\b", around):
         falsy = True
-    if re.search(r"(?:!=|!==|is not)\s*(?:false|False|FALSE)\b|not[_ ]?(?:\.|to\w*\s+)?(?:be_?)?(?:false|falsey)", around):
+    if re.search(
+        r"(?:!=|!==|is not)\s*(?:false|False|FALSE)\b|not[_ ]?(?:\.|to\w*\s+)?(?:be_?)?(?:false|falsey)", around
+    ):
         falsy = False
     return Expect.DEAD if falsy == (alive is Alive.TRUE) else Expect.ALIVE
 
 
 def _zero(around: str) -> Expect:
-    if re.search(r"@\s*(?:!=|<|-ne)\s*0|@\s*==\s*-1|NE\w*\s*\(\s*@\s*,\s*0|EQ\w*\s*\(\s*@\s*,\s*-1|EQ\w*\s*\(\s*-1\s*,|NE\w*\s*\(\s*0\s*,|LT\w*\s*\(", around):
+    if re.search(
+        r"@\s*(?:!=|<|-ne)\s*0|@\s*==\s*-1|NE\w*\s*\(\s*@\s*,\s*0|EQ\w*\s*\(\s*@\s*,\s*-1|EQ\w*\s*\(\s*-1\s*,|NE\w*\s*\(\s*0\s*,|LT\w*\s*\(",
+        around,
+    ):
         return Expect.DEAD
-    if re.search(r"@\s*(?:==|>=|-eq)\s*0|EQ\w*\s*\(\s*@\s*,\s*0|EQ\w*\s*\(\s*0\s*,|[!]\s*\(?\s*@|_zero|NE\w*\s*\(\s*@\s*,\s*-1|@\s*!=\s*-1", around):
+    if re.search(
+        r"@\s*(?:==|>=|-eq)\s*0|EQ\w*\s*\(\s*@\s*,\s*0|EQ\w*\s*\(\s*0\s*,|[!]\s*\(?\s*@|_zero|NE\w*\s*\(\s*@\s*,\s*-1|@\s*!=\s*-1",
+        around,
+    ):
         return Expect.ALIVE
     return Expect.DEAD
 
@@ -106,7 +121,11 @@ def of_branch(condition: str, alive: Alive, then: str, otherwise: str) -> Expect
 
 
 def _null_condition(condition: str) -> Expect:
-    if re.search(r"(?:is\s+not|!=|!==)\s*(?:None|null|nil|undefined)", condition) or "is_some" in condition or "Some(" in condition:
+    if (
+        re.search(r"(?:is\s+not|!=|!==)\s*(?:None|null|nil|undefined)", condition)
+        or "is_some" in condition
+        or "Some(" in condition
+    ):
         return Expect.DEAD
     if re.search(r"(?:is|==|===)\s*(?:None|null|nil|undefined)", condition) or "is_none" in condition:
         return Expect.ALIVE

@@ -150,7 +150,7 @@ _KILL = re.compile(r"(?:^|[/\s;&|])(?:kill|/bin/kill)\s+(?!-0\b|-s\s+0\b|-l\b)(?
 _KILL_BY_NAME = re.compile(r"(?:^|[/\s;&|])(?:pkill|killall|skill)\s+(?!-0\b)")
 _KILL_TREE = re.compile(r"(?:^|[/\s;&|])taskkill(?:\.exe)?\s|Stop-Process\b|wmic\s+process\b.*\bdelete", re.IGNORECASE)
 _LOOK = re.compile(
-    r"(?:^|[/\s;&|])(?:kill\s+(?:-0|-s\s+0)\b|ps\s+(?!-?[a-z]*[ \w]*-C)|pgrep\s|pidof\s|tasklist\b|lsof\s)|test\s+-[de]\s+/proc/|Get-Process\b"
+    r"(?:^|[/\s;&|])(?:kill\s+(?:-0|-s\s+0)\b|ps\s+(?!-?[a-z]*[ \w]*-C)|pgrep\s|pidof\s|tasklist\b|lsof\s)|test\s+-[de]\s+/proc/|Get-Process\b"  # noqa: E501
 )
 
 
@@ -172,7 +172,7 @@ def command(source: str) -> Command | None:
     # Shell scripts that end themselves or their own children are scripts, not signals of ours.
     if not words or re.search(r"\$\$|\$!|\btrap\b|\bwait\b|sleep \d", words) or len(words) > 200:
         return None
-    if not re.match(r"(?:sudo |env |cmd(?:\.exe)? /c |(?:/bin/)?(?:ba)?sh -l?c |/usr)?\S{0,20}?(?:p?kill|taskkill|killall|ps|pgrep|"
+    if not re.match(r"(?:sudo |env |cmd(?:\.exe)? /c |(?:/bin/)?(?:ba)?sh -l?c |/usr)?\S{0,20}?(?:p?kill|taskkill|killall|ps|pgrep|"  # noqa: E501
                     r"pidof|tasklist|lsof|test|powershell)\b", words):  # fmt: skip
         return None
     if _LOOK.search(words):
@@ -222,7 +222,9 @@ READING_FILE = re.compile(
     r"read_text|readFile|ReadFile|^File\.read|^IO\.read|read_to_string|file_get_contents|^Files\.|ReadAllText|readText|read_bytes|^fs\.|^os\.Read|slurp"
 )
 """Reading a file says nothing of a child: it may hold what was there before."""
-READING_PID = re.compile(r"(?i)read\w*pid|pid\w*from|get\w*(?:child|worker|grandchild)\w*pid|(?:child|grandchild|worker)_?pids?$")
+READING_PID = re.compile(
+    r"(?i)read\w*pid|pid\w*from|get\w*(?:child|worker|grandchild)\w*pid|(?:child|grandchild|worker)_?pids?$"
+)
 
 
 _PATIENT = re.compile(r"wait|until|poll|eventually|ensure|retry", re.IGNORECASE)
@@ -230,7 +232,7 @@ _PATIENT = re.compile(r"wait|until|poll|eventually|ensure|retry", re.IGNORECASE)
 
 @lru_cache(maxsize=50_000)
 def looks(name: str) -> bool:
-    """Whether the name of a function says that it looks once whether a process lives: `is_alive`, but not `wait_gone`."""
+    """Whether the name of a function says that it looks once whether a process lives: `is_alive`, but not `wait_gone`."""  # noqa: E501
     return bool(ALIVE_NAME.search(name) or DEAD_NAME.search(name)) and not _PATIENT.search(name)
 
 

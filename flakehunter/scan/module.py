@@ -9,10 +9,12 @@ from pathlib import Path
 from tree_sitter import Language, Node, Query, QueryCursor
 
 from flakehunter.scan import languages
+from flakehunter.scan.calls import TEST_CALLS
 from flakehunter.scan.events import Call, Function, Kind, Loop, Store, events, walk
+from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, STRINGS
+from flakehunter.scan.lowering import Lowering
 from flakehunter.scan.processes import BACKGROUND, HANDLERS, LEAVES_GROUP
-from flakehunter.scan.lowering import TEST_CALLS, Lowering
-from flakehunter.scan.syntax import ASSIGNMENTS, CALLS, STRINGS, Spec, arguments, callee, child, path, text
+from flakehunter.scan.syntax import Spec, arguments, callee, child, path, text
 
 ENDS = re.compile(
     rb"[kK]ill|[Tt]erminat|[dD]estroy|[aA]bort\(|send_signal|AssignProcess|cgroup\.procs|cg_enter|[cC]ancel\(|\.Signal\(|\.signal\(|SIG[A-Z]|CloseMainWindow|"
@@ -21,7 +23,32 @@ ENDS = re.compile(
 """A function without one of these ends no process itself."""
 STARTS = re.compile(rb"Popen|[sS]pawn|\bv?fork|\.[sS]tart\(|proc_open|create_subprocess|CreateProcess")
 """A function without one of these starts no process itself."""
-_PLAIN = frozenset("run main get set close send call setup setUp tearDown test start stop add new init write read open exit exec wait".split())
+_PLAIN = frozenset(
+    [
+        "run",
+        "main",
+        "get",
+        "set",
+        "close",
+        "send",
+        "call",
+        "setup",
+        "setUp",
+        "tearDown",
+        "test",
+        "start",
+        "stop",
+        "add",
+        "new",
+        "init",
+        "write",
+        "read",
+        "open",
+        "exit",
+        "exec",
+        "wait",
+    ]
+)
 """Names that too many functions have: a call of one does not make a function worth judging."""
 MAX_HELPER_BYTES = 2_000_000
 MAX_SIBLINGS = 300
@@ -33,7 +60,7 @@ _CONSTANT = re.compile(
 )
 _DEFINITION = re.compile(
     rb"\bfunc\s+(?:\([^)\n]*\)\s*)?(\w+)|\bfun\s+(?:<[^>\n]*>\s*)?(?:[\w.]+\.)?(\w+)\s*\(|\bfunction\s+(\w+)\s*\(|"
-    rb"^[ \t]*(?:(?:public|private|protected|internal|static|final|async|synchronized|override|sealed|virtual)\s+)+[\w<>\[\],.? ]+?\s+(\w+)\s*\(",
+    rb"^[ \t]*(?:(?:public|private|protected|internal|static|final|async|synchronized|override|sealed|virtual)\s+)+[\w<>\[\],.? ]+?\s+(\w+)\s*\(",  # noqa: E501
     re.MULTILINE,
 )
 
@@ -93,7 +120,11 @@ class Module:
             named = child(node, "name")
             if named is None:
                 declarator = child(node, "declarator")
-                while declarator is not None and child(declarator, "declarator") is not None and declarator.type != "function_declarator":
+                while (
+                    declarator is not None
+                    and child(declarator, "declarator") is not None
+                    and declarator.type != "function_declarator"
+                ):
                     declarator = child(declarator, "declarator")
                 inner = child(declarator, "declarator") if declarator is not None else None
                 title = text(inner)
@@ -105,7 +136,12 @@ class Module:
         if parent is not None and parent.type in ASSIGNMENTS | {"pair", "public_field_definition", "field_definition"}:
             left = child(parent, "left", "name", "pattern", "declarator", "key", "property") or parent.named_children[0]
             return text(left).lstrip("$").rpartition(".")[2]
-        if parent is not None and parent.type == "expression_list" and parent.parent is not None and parent.parent.type in ASSIGNMENTS:
+        if (
+            parent is not None
+            and parent.type == "expression_list"
+            and parent.parent is not None
+            and parent.parent.type in ASSIGNMENTS
+        ):
             return text(child(parent.parent, "left"))
         call = _call_of(node)
         return test_title(call) if call is not None else ""
@@ -131,12 +167,20 @@ class Module:
         if self.spec.name == "cpp":
             for block in (n for n in self.tree.root_node.named_children if n.type == "compound_statement"):
                 before = block.prev_named_sibling
-                yield self.lower(block, test_title(before.named_children[0]) if before is not None and before.named_child_count else "<block>")
+                yield self.lower(
+                    block,
+                    test_title(before.named_children[0])
+                    if before is not None and before.named_child_count
+                    else "<block>",
+                )
 
     def _marks(self) -> tuple[list[int], list[int]]:
         """Return the sorted offsets of words that end processes, and of words that start them."""
         if self._offsets is None:
-            self._offsets = ([m.start() for m in ENDS.finditer(self.source)], [m.start() for m in STARTS.finditer(self.source)])
+            self._offsets = (
+                [m.start() for m in ENDS.finditer(self.source)],
+                [m.start() for m in STARTS.finditer(self.source)],
+            )
         return self._offsets
 
     def _is_unit(self, node: Node) -> bool:
@@ -158,7 +202,7 @@ class Module:
         return self._tainted
 
     def own_tainted(self, *, plain: bool = False) -> set[str]:
-        """Return the names of this file's functions that start or signal something; `plain` for names such as `start` too."""
+        """Return the names of this file's functions that start or signal something; `plain` for names such as `start` too."""  # noqa: E501
         return {
             name
             for name, node in self.functions().items()
@@ -178,15 +222,33 @@ class Module:
             source = node.text or b""
             constants = {name: value for name, value in self._all_constants().items() if name.encode() in source}
             scripts = [value for value in constants.values() if node.parent is not None] if constants else []
-            scripts = [value for value in scripts if HANDLERS.search(value) or LEAVES_GROUP.search(value) or BACKGROUND.search(value)]
-            found = replace(found, file=str(self.file), constants=constants, strings="\n".join([found.strings, *scripts]))
+            scripts = [
+                value
+                for value in scripts
+                if HANDLERS.search(value) or LEAVES_GROUP.search(value) or BACKGROUND.search(value)
+            ]
+            found = replace(
+                found, file=str(self.file), constants=constants, strings="\n".join([found.strings, *scripts])
+            )
             self._lowered[node.id] = found
         return found
 
     def _all_constants(self) -> dict[str, str]:
         """Return the constants of the file that are strings or lists of them: the scripts and commands it starts."""
         if self._constants is None:
-            wanted = any(word in self.source for word in (b"trap", b"signal(", b"signal.signal", b"setsid", b"sleep", b"nohup", b"on('SIG", b"daemon"))
+            wanted = any(
+                word in self.source
+                for word in (
+                    b"trap",
+                    b"signal(",
+                    b"signal.signal",
+                    b"setsid",
+                    b"sleep",
+                    b"nohup",
+                    b"on('SIG",
+                    b"daemon",
+                )
+            )
             source = self.source.decode("utf-8", "replace") if wanted else ""
             self._constants = {m[1]: m[0] for m in _CONSTANT.finditer(source) if len(m[0]) < 5000}
         return self._constants
@@ -236,9 +298,9 @@ class Module:
         if self.spec.same_folder:
             sibling = _folder_index(str(self.file.parent), self.spec.suffixes).get(name)
             if sibling is not None and sibling != str(self.file):
-                other = load(sibling)
-                node = other.functions().get(name) if other is not None else None
-                return other.lower(node, name) if other is not None and node is not None else None
+                beside = load(sibling)
+                node = beside.functions().get(name) if beside is not None else None
+                return beside.lower(node, name) if beside is not None and node is not None else None
         return None
 
     def imported(self) -> list["Module"]:
@@ -317,7 +379,12 @@ def _waits_after(source: bytes, start: int) -> bool:
 def _acts(function: Function) -> bool:
     """Whether a helper does anything that the rules know; one that does not is judged by its name."""
     return any(events(function.flow, *Kind)) or any(
-        (isinstance(step, Loop) and step.polls) or isinstance(step, Call) and re.search(r"[wW]ait|[kK]ill|[aA]live|[pP]oll|[sS]top|[tT]ermin|[sS]tart|[sS]pawn", step.name) for step in walk(function.flow)
+        (isinstance(step, Loop) and step.polls)
+        or (
+            isinstance(step, Call)
+            and re.search(r"[wW]ait|[kK]ill|[aA]live|[pP]oll|[sS]top|[tT]ermin|[sS]tart|[sS]pawn", step.name)
+        )
+        for step in walk(function.flow)
     )
 
 
@@ -329,7 +396,15 @@ def _call_of(node: Node) -> Node | None:
             return None
         if parent.type in CALLS:
             return parent
-        if parent.type not in ("arguments", "argument_list", "value_arguments", "value_argument", "annotated_lambda", "argument", "parenthesized_expression"):
+        if parent.type not in (
+            "arguments",
+            "argument_list",
+            "value_arguments",
+            "value_argument",
+            "annotated_lambda",
+            "argument",
+            "parenthesized_expression",
+        ):
             return None
         parent = parent.parent
     return None
@@ -377,7 +452,26 @@ def load_helpers(file: str) -> Module | None:
         source = location.read_bytes()
     except OSError:
         return None
-    return load(file) if any(word in source for word in (b"kill", b"Kill", b"erminate", b"estroy", b"waitpid", b"spawn", b"Popen", b"/proc/", b"live", b"pid", b"rocess")) else None
+    return (
+        load(file)
+        if any(
+            word in source
+            for word in (
+                b"kill",
+                b"Kill",
+                b"erminate",
+                b"estroy",
+                b"waitpid",
+                b"spawn",
+                b"Popen",
+                b"/proc/",
+                b"live",
+                b"pid",
+                b"rocess",
+            )
+        )
+        else None
+    )
 
 
 @lru_cache(maxsize=64)

@@ -57,7 +57,9 @@ def summary(report: Report) -> str:
     if report.silenced:
         parts.append(f"{report.silenced} silenced by comments")
     if report.broken:
-        parts.append(f"{len(report.broken)} {_files(len(report.broken))} with syntax errors, scanned as far as they parse")
+        parts.append(
+            f"{len(report.broken)} {_files(len(report.broken))} with syntax errors, scanned as far as they parse"
+        )
     if report.skipped:
         parts.append(f"{len(report.skipped)} {_files(len(report.skipped))} skipped")
     more = " (-v names them)" if report.broken or report.skipped else ""

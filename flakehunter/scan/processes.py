@@ -7,29 +7,43 @@ from dataclasses import dataclass, field
 from flakehunter.scan.events import Scope
 
 HANDLERS = re.compile(
-    r"\btrap\s+(?:['\"\\]|\w+ +(?:SIG)?(?:TERM|INT|HUP|USR|QUIT))|\bsignal\.signal\(|process\.(?:on|once)\(\s*\\?[`'\"]SIG|Signal\.trap|\btrap\([\"':]|"
+    r"\btrap\s+(?:['\"\\]|\w+ +(?:SIG)?(?:TERM|INT|HUP|USR|QUIT))|\bsignal\.signal\(|process\.(?:on|once)\(\s*\\?[`'\"]SIG|Signal\.trap|\btrap\([\"':]|"  # noqa: E501
     r"\bsignal\(\s*SIG|sigaction\(|signal\.Notify|add_signal_handler|addShutdownHook|pcntl_signal|pcntl_async|CancelKeyPress|SetConsoleCtrlHandler|%SIG|\$SIG\{"
 )
 """Scripts that set a signal handler or trap."""
-BACKGROUND = re.compile(r"(?<![&|>])&(?![&>\d])\s*(?:echo|wait|sleep|\w+=|[\"'`;)\\]|$)|sleep \d+ &|\bnohup\b", re.MULTILINE)
+BACKGROUND = re.compile(
+    r"(?<![&|>])&(?![&>\d])\s*(?:echo|wait|sleep|\w+=|[\"'`;)\\]|$)|sleep \d+ &|\bnohup\b", re.MULTILINE
+)
 """Scripts that leave a process of their own behind them."""
-LEAVES_GROUP = re.compile(r"\bsetsid\b|start_new_session|\bnohup\b.*&|\bdaemon(?:ize)?\b|os\.setsid|\bdisown\b|detached|setpgrp|setpgid\(0|set -m\b")
-LONG_LIVED = re.compile(r"\bsleep['\", ]+(?:[5-9]|\d{2,})|sleep\(\s*(?:[5-9]|\d{2,})|tail['\", ]+-f|while True|while :|ping.{1,12}-[nt]\s*['\", ]*\d{2,}|infinity|pause\(\)|Start-Sleep.{1,14}\d{2,}|timeout.{1,6}/t.{1,6}\d{2,}")
+LEAVES_GROUP = re.compile(
+    r"\bsetsid\b|start_new_session|\bnohup\b.*&|\bdaemon(?:ize)?\b|os\.setsid|\bdisown\b|detached|setpgrp|setpgid\(0|set -m\b"  # noqa: E501
+)
+LONG_LIVED = re.compile(
+    r"\bsleep['\", ]+(?:[5-9]|\d{2,})|sleep\(\s*(?:[5-9]|\d{2,})|tail['\", ]+-f|while True|while :|ping.{1,12}-[nt]\s*['\", ]*\d{2,}|infinity|pause\(\)|Start-Sleep.{1,14}\d{2,}|timeout.{1,6}/t.{1,6}\d{2,}"  # noqa: E501
+)
 SUSPENDED = re.compile(r"SUSPEND|[sS]uspended|0x0*4\b|stop_at_start|PTRACE_TRACEME")
 _TOKENS = re.compile(r"[A-Za-z_][\w.]*|\b[1-9]\d{3,4}\b|[\"'`][^\"'`\n]{2,60}[\"'`]")
-_RESOURCE = re.compile(r"port|addr|sock|lock|pid_?file|pidFile|dir\b|_?dir$|Dir$|path|Path|folder|tmp|db|file|url|host|store|data|root|home|workspace|pidfile", re.IGNORECASE)
-_GENERIC = frozenset("host path file data root url os.path process.env path.join os.path.join pathlib pathlib.Path __file__ import.meta.url filepath.Join "
-                     "Path Path.new PathBuf File File.join tmp_path.joinpath socket profile filepath import.meta process.cwd __dirname".split())  # fmt: skip
+_RESOURCE = re.compile(
+    r"port|addr|sock|lock|pid_?file|pidFile|dir\b|_?dir$|Dir$|path|Path|folder|tmp|db|file|url|host|store|data|root|home|workspace|pidfile",
+    re.IGNORECASE,
+)
+_GENERIC = frozenset(["host", "path", "file", "data", "root", "url", "os.path", "process.env", "path.join", "os.path.join", "pathlib", "pathlib.Path", "__file__", "import.meta.url", "filepath.Join", "Path", "Path.new", "PathBuf", "File", "File.join", "tmp_path.joinpath", "socket", "profile", "filepath", "import.meta", "process.cwd", "__dirname"])  # fmt: skip  # noqa: E501
 
 
 def resources(source: str) -> frozenset[str]:
     """Return the words in `source` that may name a port, a directory, a lock or pid file."""
-    found = set()
+    found: set[str] = set()
     for token in _TOKENS.findall(source):
         if token[0] in "\"'`":
             bare = token[1:-1]
-            found.update(name for name in re.findall(r"[{$]\{?([A-Za-z_]\w*)", bare) if _RESOURCE.search(name) and name not in _GENERIC)
-            if re.search(r"^(?:/tmp|/var|/run|/dev/shm)/|\.(?:pid|lock|sock|socket|db|sqlite3?|log)$", bare) or re.fullmatch(r"\d{4,5}|\S*:[1-9]\d{2,4}", bare):
+            found.update(
+                name
+                for name in re.findall(r"[{$]\{?([A-Za-z_]\w*)", bare)
+                if _RESOURCE.search(name) and name not in _GENERIC
+            )
+            if re.search(
+                r"^(?:/tmp|/var|/run|/dev/shm)/|\.(?:pid|lock|sock|socket|db|sqlite3?|log)$", bare
+            ) or re.fullmatch(r"\d{4,5}|\S*:[1-9]\d{2,4}", bare):
                 found.add(bare)
         elif token.isdigit() or (_RESOURCE.search(token) and token not in _GENERIC):
             while "." in token and not _RESOURCE.search(token.rpartition(".")[2]):
@@ -99,7 +113,12 @@ class State:
 
     def copy(self) -> "State":
         """Return an independent copy."""
-        return State(dict(self.names), {key: copy.copy(value) for key, value in self.processes.items()}, dict(self.looks), list(self.sent))
+        return State(
+            dict(self.names),
+            {key: copy.copy(value) for key, value in self.processes.items()},
+            dict(self.looks),
+            list(self.sent),
+        )
 
     def new(self, process: Process) -> int:
         """Add a process and return its number."""

@@ -1,4 +1,5 @@
 """Scan files and folders: find the source, leave out what cannot matter, judge the rest, in parallel."""
+# ruff: noqa: PTH100, PTH116, PTH118, PTH123 - these are called for every file of large trees, and twice as fast
 
 import os
 import re
@@ -12,19 +13,49 @@ from flakehunter.errors import NothingToDoError, UsageError
 from flakehunter.model import Mechanism
 from flakehunter.scan import languages
 from flakehunter.scan.findings import Finding, Report, Skipped
+from flakehunter.scan.kinds import words
 
 MAX_BYTES = 2_000_000
 """Larger files are generated or data; no hand-written test comes near."""
 PARALLEL_BYTES = 4_000_000
 """Below this much source, starting workers costs more than it saves."""
 CHUNK_BYTES = 1_000_000
-LEFT_OUT = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache",
-                      "target", ".gradle", ".idea", "bower_components", ".eggs", ".next", ".cache"})  # fmt: skip
+LEFT_OUT = words(
+    ".git .hg .svn node_modules __pycache__ .venv venv .tox .nox .mypy_cache .ruff_cache .pytest_cache target "
+    ".gradle .idea bower_components .eggs .next .cache"
+)
 """Folders that hold no source of the project; one that is given as a path is scanned."""
 
 # Both words have to be in a file before it is parsed: one that ends or contains a process, and one that has one.
-_ENDS = (b"kill", b"Kill", b"erminat", b"estroy", b"abort", b"ignal", b"AssignProcess", b"cgroup.procs", b"Popen", b"pawn", b"ancel(")
-_HAS = (b"rocess", b".poll(", b"live", b"HasExited", b"exitCode", b"pid", b"proc_", b"Pid", b"pawn", b"Popen", b"exec", b"fork", b"kill -", b"Command")
+_ENDS = (
+    b"kill",
+    b"Kill",
+    b"erminat",
+    b"estroy",
+    b"abort",
+    b"ignal",
+    b"AssignProcess",
+    b"cgroup.procs",
+    b"Popen",
+    b"pawn",
+    b"ancel(",
+)
+_HAS = (
+    b"rocess",
+    b".poll(",
+    b"live",
+    b"HasExited",
+    b"exitCode",
+    b"pid",
+    b"proc_",
+    b"Pid",
+    b"pawn",
+    b"Popen",
+    b"exec",
+    b"fork",
+    b"kill -",
+    b"Command",
+)
 _SILENCE = re.compile(rb"(?:#|//|/\*|--)[^\n]*?flakehunter:\s*ignore(?:\[([\w\s,-]*)\])?")
 
 
@@ -84,7 +115,7 @@ def find_files(paths: Iterable[Path], skipped: list[Skipped]) -> Iterator[Source
             for name in sorted(names):
                 if not languages.has_suffix(name) and "." in name:
                     continue
-                full = os.path.join(folder, name)  # noqa: PTH118 - called for every file of large trees
+                full = os.path.join(folder, name)
                 try:
                     status = os.stat(full)
                 except OSError as error:
@@ -109,7 +140,7 @@ def _file(path: str, size: int, seen: set[str], skipped: list[Skipped]) -> Itera
 
 def shown_path(path: str) -> str:
     """Return how a path is shown: relative to the working directory where it is below it, with `/`."""
-    absolute = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps `..`
+    absolute = os.path.abspath(path)
     below = os.path.relpath(absolute)
     return (absolute if below.startswith("..") else below).replace(os.sep, "/")
 
@@ -132,7 +163,7 @@ def scan_files(files: Sequence[SourceFile]) -> Report:
     report = Report()
     for file in files:
         try:
-            with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - half the cost of Path.read_bytes
+            with open(file.path, "rb", buffering=0) as stream:
                 source = stream.read()
         except OSError as error:
             report.skipped.append(Skipped(file.shown, error.strerror or str(error)))

@@ -17,7 +17,7 @@ FINGERPRINT = "flakehunterScan/v1"
 """Name of the fingerprint; a change of what goes into it is a new version."""
 
 _WHAT = {
-    Mechanism.CHECK_BEFORE_EXIT: ("Liveness is looked at right after the signal", "Poll to a deadline, or wait on the process."),
+    Mechanism.CHECK_BEFORE_EXIT: ("Liveness is looked at right after the signal", "Poll to a deadline, or wait on the process."),  # noqa: E501
     Mechanism.ZOMBIE_COUNTED_ALIVE: (
         "A dead process that nobody reaped is counted as alive",
         "Wait as the parent or subreaper, treat state Z as gone, run containers with an init.",
@@ -86,7 +86,8 @@ def _result(finding: Finding, rule: int) -> dict[str, Any]:
     signal = _location(finding, finding.signal_line, finding.signal_source)
     look = _location(finding, finding.look_line, finding.look_source)
     steps = sorted(
-        ((finding.signal_line, signal, "signals here"), (finding.look_line, look, "looks here")), key=lambda step: step[0]
+        ((finding.signal_line, signal, "signals here"), (finding.look_line, look, "looks here")),
+        key=lambda step: step[0],
     )
     return {
         "ruleId": finding.mechanism.value,

@@ -1,7 +1,7 @@
 """What the lowering has to know of a grammar, and small readings of tree-sitter nodes that all languages share."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,51 +9,14 @@ from typing import Any
 from tree_sitter import Language, Node, Parser
 
 from flakehunter.scan.idioms import Idiom
-
-CALLS = frozenset(
-    "call call_expression method_invocation invocation_expression function_call_expression member_call_expression "
-    "nullsafe_member_call_expression scoped_call_expression object_creation_expression new_expression "
-    "constructor_invocation subshell".split()
+from flakehunter.scan.kinds import (
+    CALLS,
+    CLOSURES,
+    FUNCTIONS,
+    MEMBERS,
+    NOISE,
+    TRIES,
 )
-LOOPS = frozenset(
-    "while_statement for_statement for_in_statement do_statement foreach_statement enhanced_for_statement "
-    "for_range_loop while_expression loop_expression for_expression while until for while_modifier until_modifier "
-    "do_while_statement c_style_for_statement".split()
-)
-IFS = frozenset(
-    "if_statement if_expression ternary_expression conditional_expression if unless if_modifier unless_modifier "
-    "elsif elif_clause else_if_clause conditional".split()
-)
-TRIES = frozenset("try_statement try_expression begin try_with_resources_statement".split())
-CLOSURES = frozenset(
-    "lambda arrow_function function_expression func_literal closure_expression lambda_expression lambda_literal "
-    "anonymous_function anonymous_function_creation_expression anonymous_method_expression".split()
-)
-FUNCTIONS = frozenset(
-    "function_definition function_declaration method_declaration function_item method_definition method "
-    "singleton_method local_function_statement generator_function_declaration constructor_declaration".split()
-)
-ASSIGNMENTS = frozenset(
-    "assignment assignment_expression variable_declarator short_var_declaration let_declaration init_declarator "
-    "property_declaration assignment_statement var_spec variable_assignment named_expression operator_assignment "
-    "const_spec let_condition".split()
-)
-MEMBERS = frozenset(
-    "attribute member_expression selector_expression field_expression navigation_expression field_access "
-    "member_access_expression scoped_identifier qualified_identifier scope_resolution scoped_call_expression "
-    "nullsafe_member_access_expression class_constant_access_expression conditional_access_expression".split()
-)
-STATEMENT_ENDS = frozenset(
-    "return_statement raise_statement throw_statement break_statement continue_statement return_expression "
-    "break_expression continue_expression throw_expression return break next jump_expression goto_statement "
-    "labeled_jump".split()
-)
-STRINGS = frozenset(
-    "string string_literal interpreted_string_literal raw_string_literal template_string encapsed_string "
-    "concatenated_string raw_string ansi_c_string heredoc_body verbatim_string_literal interpolated_string_expression "
-    "multiline_string_literal heredoc nowdoc subshell string_array".split()
-)
-SEPARATORS = re.compile(rb"\s*(?:\?->|->|::|\?\.|!!\.|&\.|\.)\s*")
 
 
 @dataclass(frozen=True)
@@ -79,7 +42,7 @@ class Spec:
     same_folder: bool = False
     """Files of one folder see each other's functions (packages of Go, Java, Kotlin, C#)."""
     comments: tuple[bytes, ...] = (b"//",)
-    lowering: Callable[["Spec"], Any] | None = None
+    lowering: Callable[["Spec", Container[str]], Any] | None = None
     """The class that lowers functions, where it is not `lowering.Lowering`."""
 
     @cached_property
@@ -195,13 +158,6 @@ def arguments(node: Node) -> list[Node]:
     return found
 
 
-_NOISE = frozenset(
-    "os self this int str String string signal syscall Signal Some None Ok Err Pid pid_t Process subprocess "
-    "psutil nix libc sys time std rustix i32 u32 as var let const new await not and or is true false True False null "
-    "nil undefined isize usize long uint DWORD HANDLE ctypes kernel32 win32job win32api win32process Number parseInt "
-    "Integer Integer.parseInt to_i to_s format sprintf f fmt path join posix unix Unix ProcessHandle of orElse assert "
-    "expect exec cmd_line lambda if else in for range len list map filter any all bool t errno rc".split()
-)
 _CHAIN = re.compile(r"(?:@{1,2}|\$)?[A-Za-z_]\w*(?:(?:\.|->|::|\?\.|!!\.|&\.)[A-Za-z_]\w*)*")
 _TAIL = re.compile(
     r"(?:\.(?:pid|Pid|getPid|process|Process|id|Id|_process|inner|stdout|stderr|stdin|value|handle|Handle|SafeHandle|_handle|"
@@ -225,7 +181,12 @@ def names_in(source: str) -> tuple[str, ...]:
     for chain in _CHAIN.findall(" ".join([*inserted, bare])):
         name = normal(chain)
         # `self` alone is no process, but `self.pid` is what the object holds.
-        if name and (name not in _NOISE or (chain != name and name in ("self", "this"))) and not name.isupper() and not name.startswith(("SIG", "signal.", "syscall.")):
+        if (
+            name
+            and (name not in NOISE or (chain != name and name in ("self", "this")))
+            and not name.isupper()
+            and not name.startswith(("SIG", "signal.", "syscall."))
+        ):
             found.setdefault(name)
     return tuple(found)
 
@@ -234,5 +195,4 @@ def normal(chain: str) -> str:
     """Return the name a chain such as `self.proc.pid` or `cmd.Process.Pid` stands for."""
     dotted = re.sub(r"->|::|\?\.|!!\.|&\.", ".", chain).lstrip("$&*")
     dotted = _TAIL.sub("", dotted)
-    dotted = re.sub(r"^(?:os|subprocess|psutil|int|str|syscall|unix|Pid|Process|ProcessHandle)\.", "", dotted)
-    return dotted
+    return re.sub(r"^(?:os|subprocess|psutil|int|str|syscall|unix|Pid|Process|ProcessHandle)\.", "", dotted)

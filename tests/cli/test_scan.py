@@ -29,7 +29,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "project"
     (folder / "tests").mkdir(parents=True)
     (folder / "tests" / "test_it.py").write_text(FLAWED)
-    (folder / "tests" / "test_good.py").write_text("import os\n\ndef test_ok(pid):\n    os.kill(pid, 9)\n    os.waitpid(pid, 0)\n")
+    (folder / "tests" / "test_good.py").write_text(
+        "import os\n\ndef test_ok(pid):\n    os.kill(pid, 9)\n    os.waitpid(pid, 0)\n"
+    )
     monkeypatch.chdir(folder)
     return folder
 
@@ -88,7 +90,9 @@ def test_sarif_without_findings_follows_the_schema(project: Path, capsys: pytest
 def test_github_annotation(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scan", ".", "--format", "github"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("::warning file=tests/test_it.py,line=6,title=flakehunter%3A check-before-exit::looks whether")
+    assert out.startswith(
+        "::warning file=tests/test_it.py,line=6,title=flakehunter%3A check-before-exit::looks whether"
+    )
 
 
 def test_gitlab_code_quality(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +130,9 @@ def test_verbose_names_what_was_skipped(project: Path, capsys: pytest.CaptureFix
     assert "1 file skipped" in err
 
 
-def test_findings_in_known_tests_become_evidence(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_findings_in_known_tests_become_evidence(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     builder = DatabaseBuilder(tmp_path)
     builder.commits({"test_abort": "PP PF PP"})
     url = builder.close()

@@ -101,7 +101,7 @@ def table(files: list[Labelled], scores: dict[Mechanism, Score]) -> str:
         lines.append(f"{mechanism:22} {there:5} {score.precision:9.3f} {score.recall:6.3f}")
         wrong += [f"false alarm: {name}: {mechanism}" for name in score.false_alarms]
         wrong += [f"miss: {name}: {mechanism}" for name in score.misses]
-    return "\n".join(lines + ([""] + wrong if wrong else []))
+    return "\n".join(lines + (["", *wrong] if wrong else []))
 
 
 def main() -> int:

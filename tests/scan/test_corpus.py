@@ -8,7 +8,7 @@ import pytest
 from flakehunter.model import Mechanism
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "corpus"))
-from scan_corpus import Labelled, load  # noqa: E402
+from scan_corpus import Labelled, load
 
 FILES = load()
 

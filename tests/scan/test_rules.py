@@ -187,7 +187,12 @@ def test_clean_up_that_is_deferred_comes_last(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "comment", ["# flakehunter: ignore[check-before-exit]", "# flakehunter: ignore", "# flakehunter: ignore[survivor, check-before-exit]"]
+    "comment",
+    [
+        "# flakehunter: ignore[check-before-exit]",
+        "# flakehunter: ignore",
+        "# flakehunter: ignore[survivor, check-before-exit]",
+    ],
 )
 def test_comment_silences_a_line(tmp_path: Path, comment: str) -> None:
     source = HEAD.strip("\n").format(signal="proc.kill()", between="pass", look=f"assert proc.poll()  {comment}")

@@ -12,7 +12,20 @@ def all_specs() -> dict[str, Spec]:
     """Return every language by its name."""
     from flakehunter.scan.languages import bash, c, csharp, go, java, javascript, php, python, ruby, rust
 
-    specs = (python.SPEC, *javascript.SPECS, go.SPEC, java.SPEC, java.KOTLIN, rust.SPEC, ruby.SPEC, c.C, c.CPP, csharp.SPEC, bash.SPEC, php.SPEC)
+    specs = (
+        python.SPEC,
+        *javascript.SPECS,
+        go.SPEC,
+        java.SPEC,
+        java.KOTLIN,
+        rust.SPEC,
+        ruby.SPEC,
+        c.C,
+        c.CPP,
+        csharp.SPEC,
+        bash.SPEC,
+        php.SPEC,
+    )
     return {spec.name: spec for spec in specs}
 
 
@@ -22,7 +35,16 @@ def _by_suffix() -> dict[str, Spec]:
 
 
 _SHEBANG = re.compile(rb"#!\s*\S*?(?:/|env\s+(?:-S\s+)?)(bash|sh|dash|zsh|bats|python[\d.]*|ruby|node|php)\b")
-_INTERPRETERS = {b"bash": "bash", b"sh": "bash", b"dash": "bash", b"zsh": "bash", b"bats": "bash", b"ruby": "ruby", b"node": "javascript", b"php": "php"}
+_INTERPRETERS = {
+    b"bash": "bash",
+    b"sh": "bash",
+    b"dash": "bash",
+    b"zsh": "bash",
+    b"bats": "bash",
+    b"ruby": "ruby",
+    b"node": "javascript",
+    b"php": "php",
+}
 
 
 def has_suffix(name: str) -> bool:

@@ -7,12 +7,29 @@ from tree_sitter import Node
 
 from flakehunter.scan import expectation, idioms
 from flakehunter.scan.durations import duration_s
-from flakehunter.scan.events import Alive, Branch, Call, Event, Expect, Flow, Function, Kind, Loop, Scope, Step, Store, Use, events, walk
-from flakehunter.scan.syntax import LOOPS, Spec, child, text
+from flakehunter.scan.events import (
+    Alive,
+    Branch,
+    Call,
+    Event,
+    Expect,
+    Flow,
+    Function,
+    Kind,
+    Loop,
+    Scope,
+    Step,
+    Store,
+    Use,
+    events,
+    walk,
+)
+from flakehunter.scan.kinds import LOOPS
+from flakehunter.scan.syntax import Spec, child, text
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*|[!@?*\d])")
 _BATS = re.compile(rb"^@test[ \t]+(\"[^\"\n]*\"|'[^'\n]*')[ \t]*\{", re.MULTILINE)
-_QUIET = frozenset("sudo command builtin env exec nohup setsid time stdbuf".split())
+_QUIET = frozenset(["sudo", "command", "builtin", "env", "exec", "nohup", "setsid", "time", "stdbuf"])
 _READY = re.compile(r"^(?:read|wait_for\w*|await\w*|wait_until\w*|mapfile|readarray|grep|inotifywait|head)$")
 _USES = re.compile(r"^(?:curl|wget|nc|ncat|psql|redis-cli|mysql)$")
 
@@ -47,7 +64,7 @@ class BashLowering:
         out: list[Step] = []
         for inner in (child(node, "body") or node).named_children:
             self._visit(inner, out)
-        return Function(name, "bash", node.start_point[0] + 1, tuple(str(n) for n in range(1, 10)), tuple(out), "\n".join(self.strings),
+        return Function(name, "bash", node.start_point[0] + 1, tuple(str(n) for n in range(1, 10)), tuple(out), "\n".join(self.strings),  # noqa: E501
                         auto_reaps=True, end_line=node.end_point[0] + 1)  # fmt: skip
 
     def _flow(self, *nodes: Node | None) -> Flow:
@@ -109,8 +126,19 @@ class BashLowering:
         source = text(value)
         self.constants[name] = source
         inner = self._flow(value) if value is not None and value.type != "simple_expansion" else ()
-        derived = bool(re.search(r"\$\(\s*(?:cat|<|head|pgrep|ps|jq|grep|sed|awk)|`", source)) and bool(re.search(r"pid|PID", name + source))
-        out.append(Store(_line(node), (name,), inner, variables(source), derived=derived, from_file=derived and bool(re.search(r"cat|<", source))))
+        derived = bool(re.search(r"\$\(\s*(?:cat|<|head|pgrep|ps|jq|grep|sed|awk)|`", source)) and bool(
+            re.search(r"pid|PID", name + source)
+        )
+        out.append(
+            Store(
+                _line(node),
+                (name,),
+                inner,
+                variables(source),
+                derived=derived,
+                from_file=derived and bool(re.search(r"cat|<", source)),
+            )
+        )
 
     def _loop(self, node: Node, out: list[Step]) -> None:
         condition = child(node, "condition")
@@ -130,7 +158,15 @@ class BashLowering:
         if node.type == "for_statement" and (variable := child(node, "variable")) is not None:
             over = " ".join(text(n) for n in node.named_children if n != variable and n.type != "do_group")
             body = (Store(_line(node), (text(variable),), (), variables(over)), *body)
-        out.append(Loop(_line(node), (*checked, *body), polls, deadline, names or (("?",) if pauses and not polls and condition is not None else ())))
+        out.append(
+            Loop(
+                _line(node),
+                (*checked, *body),
+                polls,
+                deadline,
+                names or (("?",) if pauses and not polls and condition is not None else ()),
+            )
+        )
 
     def _if(self, node: Node, out: list[Step]) -> None:
         condition = child(node, "condition")
@@ -163,14 +199,40 @@ class BashLowering:
         judged: list[Step] = []
         for step in self._flow(condition):
             if isinstance(step, Event) and step.kind is Kind.LOOK:
-                expect = expectation.opposite(_holds(negated)) if expectation.FAILS.search(then) else _holds(negated) if expectation.FAILS.search(otherwise) else Expect.NEUTRAL
-                step = Event(step.kind, step.line, step.names, step.text, alive=step.alive, counts_zombies=step.counts_zombies, expect=expect)
+                expect = (
+                    expectation.opposite(_holds(negated))
+                    if expectation.FAILS.search(then)
+                    else _holds(negated)
+                    if expectation.FAILS.search(otherwise)
+                    else Expect.NEUTRAL
+                )
+                step = Event(
+                    step.kind,
+                    step.line,
+                    step.names,
+                    step.text,
+                    alive=step.alive,
+                    counts_zombies=step.counts_zombies,
+                    expect=expect,
+                )
             elif isinstance(step, Call) and _looks(step):
                 dead = bool(idioms.DEAD_NAME.search(step.name))
-                expect = expectation.opposite(_holds(negated != dead)) if expectation.FAILS.search(then) else _holds(negated != dead) if expectation.FAILS.search(otherwise) else Expect.NEUTRAL
+                expect = (
+                    expectation.opposite(_holds(negated != dead))
+                    if expectation.FAILS.search(then)
+                    else _holds(negated != dead)
+                    if expectation.FAILS.search(otherwise)
+                    else Expect.NEUTRAL
+                )
                 step = Call(step.line, step.name, step.path, step.receiver, step.args, expect, step.text)
             elif isinstance(step, Use):
-                fails = "then-fails" if expectation.FAILS.search(then) else "else-fails" if expectation.FAILS.search(otherwise) else ""
+                fails = (
+                    "then-fails"
+                    if expectation.FAILS.search(then)
+                    else "else-fails"
+                    if expectation.FAILS.search(otherwise)
+                    else ""
+                )
                 step = Use(step.line, step.names, step.text, fails)
             judged.append(step)
         return tuple(judged)
@@ -183,16 +245,42 @@ class BashLowering:
             statement = node.parent is not None and node.parent.type in ("program", "compound_statement", "do_group")
             for step in flow:
                 if isinstance(step, Event) and step.kind is Kind.LOOK and statement:
-                    step = Event(step.kind, step.line, step.names, step.text, alive=step.alive, counts_zombies=step.counts_zombies, expect=Expect.DEAD)
+                    step = Event(
+                        step.kind,
+                        step.line,
+                        step.names,
+                        step.text,
+                        alive=step.alive,
+                        counts_zombies=step.counts_zombies,
+                        expect=Expect.DEAD,
+                    )
                 elif isinstance(step, Call) and statement:
-                    step = Call(step.line, step.name, step.path, step.receiver, step.args, Expect.DEAD if idioms.ALIVE_NAME.search(step.name) else step.expect, step.text)
+                    step = Call(
+                        step.line,
+                        step.name,
+                        step.path,
+                        step.receiver,
+                        step.args,
+                        Expect.DEAD if idioms.ALIVE_NAME.search(step.name) else step.expect,
+                        step.text,
+                    )
                 out.append(step)
             return True
         if "/proc/" in source and re.search(r"-[deflr]\s", source):
             expect = Expect.VALUE
             if node.parent is not None and node.parent.type in ("program", "compound_statement"):
                 expect = Expect.DEAD if "!" in source else Expect.ALIVE
-            out.append(Event(Kind.LOOK, _line(node), variables(source), source, alive=Alive.TRUE, counts_zombies=True, expect=expect))
+            out.append(
+                Event(
+                    Kind.LOOK,
+                    _line(node),
+                    variables(source),
+                    source,
+                    alive=Alive.TRUE,
+                    counts_zombies=True,
+                    expect=expect,
+                )
+            )
             return True
         if re.search(r"\$\{?(?:status|\?|rc|ret|alive|code)\b|\$\?", source):
             marked = re.sub(r"\"?\$\{?(?:status|\?|rc|ret|alive|code)\}?\"?", "@", source)
@@ -203,11 +291,19 @@ class BashLowering:
         return False
 
     def _command(self, node: Node, out: list[Step]) -> None:
-        words = [text(n) for n in node.named_children if n.type not in ("variable_assignment", "file_redirect", "herestring_redirect")]
+        words = [
+            text(n)
+            for n in node.named_children
+            if n.type not in ("variable_assignment", "file_redirect", "herestring_redirect")
+        ]
         for inner in node.named_children:
             if inner.type in ("string", "command_substitution", "process_substitution", "concatenation"):
                 self.strings.append(text(inner))
-                out.extend(self._flow(*[n for n in inner.named_children if n.type == "command_substitution"]) if inner.type != "command_substitution" else self._flow(*inner.named_children))
+                out.extend(
+                    self._flow(*[n for n in inner.named_children if n.type == "command_substitution"])
+                    if inner.type != "command_substitution"
+                    else self._flow(*inner.named_children)
+                )
         if not words:
             return
         if _in_background(node):
@@ -233,7 +329,7 @@ class BashLowering:
             out.append(Store(_line(node), ("status",), (step,), ()))
         else:
             out.append(step)
-            if isinstance(step, Event) and step.kind is Kind.LOOK or isinstance(step, Call) and _looks(step):
+            if (isinstance(step, Event) and step.kind is Kind.LOOK) or (isinstance(step, Call) and _looks(step)):
                 out.append(Store(_line(node), ("?",), (step,), ()))
 
     def _step(self, node: Node, words: list[str], limit: float | None) -> Step | None:
@@ -244,7 +340,14 @@ class BashLowering:
             if re.search(r"(?:^|\s)(?:-0|-s\s+0|-n\s+0)(?:\s|$)", joined):
                 return Event(Kind.LOOK, line, names, source, alive=Alive.TRUE, counts_zombies=True, expect=Expect.VALUE)
             group = re.search(r"(?:^|\s)[\"']?-[\"']?(?:\$|[1-9]\d{2,})|--\s+[\"']?-", joined)
-            return Event(Kind.SIGNAL, line, names or ("%1",), source, scope=Scope.GROUP if group else Scope.LEADER, signal=idioms.signal_name(" " + joined.split("$")[0]))
+            return Event(
+                Kind.SIGNAL,
+                line,
+                names or ("%1",),
+                source,
+                scope=Scope.GROUP if group else Scope.LEADER,
+                signal=idioms.signal_name(" " + joined.split("$")[0]),
+            )
         if name in ("pkill", "killall"):
             scope = Scope.TREE if re.search(r"-P\b|-g\b", joined) else Scope.OPAQUE
             return Event(Kind.SIGNAL, line, names, source, scope=scope, signal=idioms.signal_name(" " + joined))
@@ -258,12 +361,33 @@ class BashLowering:
             return Event(Kind.SLEEP, line, (), source, timeout_s=duration_s(joined))
         if name in ("ps", "pgrep", "pidof") or (name == "test" and "/proc/" in joined):
             return Event(Kind.LOOK, line, names, source, alive=Alive.TRUE, counts_zombies=True)
-        if name in ("trap", "echo", "printf", "local", "true", "false", ":", "set", "cd", "export", "cat", "mkdir", "source", "."):
+        if name in (
+            "trap",
+            "echo",
+            "printf",
+            "local",
+            "true",
+            "false",
+            ":",
+            "set",
+            "cd",
+            "export",
+            "cat",
+            "mkdir",
+            "source",
+            ".",
+        ):
             if name == "cat" and re.search(r"pid|PID", joined):
                 return Event(Kind.USE, line, names, source)
             return None
         if name in ("rm", "unlink", "rmdir", "mv", "flock"):
-            return Event(Kind.BIND, line, names, source, tolerant=bool(re.search(r"-\w*f", joined)) and "r" not in joined.split(" ")[0])
+            return Event(
+                Kind.BIND,
+                line,
+                names,
+                source,
+                tolerant=bool(re.search(r"-\w*f", joined)) and "r" not in joined.split(" ")[0],
+            )
         if _READY.match(name):
             return Event(Kind.READY, line, names, source)
         if _USES.match(name):
@@ -303,7 +427,11 @@ def _in_background(node: Node) -> bool:
 
 def imports(source: str) -> tuple[str, ...]:
     """Return the files that `source` sources or loads, from beside it."""
-    found = re.findall(r"""^\s*(?:source|\.|load)\s+["']?(?:\$\(dirname[^)]*\)+["']?/|\$\{?\w+\}?/|\./)?([\w./-]+)""", source, re.MULTILINE)
+    found = re.findall(
+        r"""^\s*(?:source|\.|load)\s+["']?(?:\$\(dirname[^)]*\)+["']?/|\$\{?\w+\}?/|\./)?([\w./-]+)""",
+        source,
+        re.MULTILINE,
+    )
     return tuple(re.sub(r"\.(?:sh|bash|bats)$", "", path) for path in found)
 
 
@@ -318,4 +446,3 @@ SPEC = Spec(
     lowering=BashLowering,
     auto_reaps=True,
 )
-

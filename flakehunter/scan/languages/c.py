@@ -20,12 +20,12 @@ IDIOMS = (
     look(r"WaitForSingleObject", who="0", needs=r",\s*0\s*\)", alive=Alive.FALSE),
     look(r"GetExitCodeProcess", who="0", alive=Alive.TRUE, known=True),
     look(r"(?:\w+\.)*OpenProcess", who="-1", alive=Alive.TRUE, known=True, counts_zombies=True),
-    look(r"(?:\w+\.)*(?:access|stat|lstat|opendir|filesystem\.exists|fs\.exists)", who="args", needs=r"/proc/", alive=Alive.ZERO, counts_zombies=True),
+    look(r"(?:\w+\.)*(?:access|stat|lstat|opendir|filesystem\.exists|fs\.exists)", who="args", needs=r"/proc/", alive=Alive.ZERO, counts_zombies=True),  # noqa: E501
     signal(r"^killpg", who="0", scope=Scope.GROUP),
     signal(r"^(?:kill|tgkill|tkill|pidfd_send_signal|sigqueue)", who="0"),
     signal(r"TerminateProcess", who="0", signal="KILL"),
     signal(r"TerminateJobObject", who="none", scope=Scope.TREE, signal="KILL"),
-    signal(r"(?:uv_process_kill|g_subprocess_force_exit|g_subprocess_send_signal|reproc_kill|reproc_terminate)", who="0"),
+    signal(r"(?:uv_process_kill|g_subprocess_force_exit|g_subprocess_send_signal|reproc_kill|reproc_terminate)", who="0"),  # noqa: E501
     signal(r".+\.(?:terminate|kill)", signal="KILL"),
     wait(r"^(?:waitpid|wait4|waitid|wait|wait3)", who="args"),
     wait(r"WaitForSingleObject(?:Ex)?", who="0", timeout=1),
@@ -34,13 +34,13 @@ IDIOMS = (
     wait(r".+\.(?:wait|wait_for|waitForFinished|wait_until)", timeout=0),
     look(r".+\.(?:running)"),
     pause(r"(?:\w+\.)*sleep"), pause(r"(?:\w+\.)*usleep", signal="us"), pause(r"(?:\w+\.)*(?:sleep_for|sleep_until)"),
-    pause(r"(?:\w+\.)*(?:Sleep|SleepEx|g_usleep|qSleep|QTest\.qWait|QTest\.qSleep|msleep|msleep_range|uv_sleep)", signal="ms"), pause(r"nanosleep"),
+    pause(r"(?:\w+\.)*(?:Sleep|SleepEx|g_usleep|qSleep|QTest\.qWait|QTest\.qSleep|msleep|msleep_range|uv_sleep)", signal="ms"), pause(r"nanosleep"),  # noqa: E501
     ready(r"(?:\w+\.)*(?:read|fgets|getline|recv|recvmsg|poll|select|epoll_wait|accept|ReadFile|sem_wait|sigwait\w*|fread|sigsuspend|pause|waitForReadyRead|waitForStarted|"
           r"pthread_barrier_wait|eventfd_read|TST_CHECKPOINT_WAIT)"),
-    gate(r"ResumeThread|NtResumeProcess|write", who="args", needs=r"ResumeThread|NtResume|stdin|go_pipe|sync|gate|start_?pipe|pipe"),
+    gate(r"ResumeThread|NtResumeProcess|write", who="args", needs=r"ResumeThread|NtResume|stdin|go_pipe|sync|gate|start_?pipe|pipe"),  # noqa: E501
     reaper(r"(?:std\.)?signal|sigaction", needs=r"SIGCHLD"),
     assign(r"(?:\w+\.)*AssignProcessToJobObject"),
-    assign(r"(?:\w+\.)*(?:fprintf|dprintf|write|cg_write\w*|cg_enter|fputs)", needs=r"cgroup\.procs|cg_enter\([^)]*pid|procs_fd|cgroup_fd"),
+    assign(r"(?:\w+\.)*(?:fprintf|dprintf|write|cg_write\w*|cg_enter|fputs)", needs=r"cgroup\.procs|cg_enter\([^)]*pid|procs_fd|cgroup_fd"),  # noqa: E501
     assign(r"(?:\w+\.)*setpgid", who="0", needs=r"setpgid\(\s*(?!0)[a-z_]*(?:pid|child)"),
     bind(r"bind|(?:\w+\.)*(?:flock|lockf|unlink|rmdir|remove|remove_all|rename|DeleteFileA?W?|RemoveDirectory\w*|mq_unlink|shm_unlink)|.+\.(?:bind|listen)"),
     use(r"connect|.+\.connect"),
@@ -55,14 +55,23 @@ def imports(source: str) -> tuple[str, ...]:
 
 
 C = Spec("c", (".c",), tree_sitter_c.language, IDIOMS, imports=imports, wait_unit_s=1e-3)
-_CATCH = re.compile(rb"^([ \t]*)(?:TEST_CASE(?:_METHOD|_FIXTURE)?|SCENARIO|BOOST_\w*TEST_CASE)[ \t]*\(([^;{}]*?)\)(\s*\{)", re.MULTILINE)
+_CATCH = re.compile(
+    rb"^([ \t]*)(?:TEST_CASE(?:_METHOD|_FIXTURE)?|SCENARIO|BOOST_\w*TEST_CASE)[ \t]*\(([^;{}]*?)\)(\s*\{)", re.MULTILINE
+)
 
 
 def prepare(source: bytes) -> bytes:
     """Write `TEST_CASE("title") {` as a function of the same length: the grammar knows no such macro."""
 
     def function(found: re.Match[bytes]) -> bytes:
-        title = re.sub(rb"\W", b"_", found[2].split(b",")[-1 if found[0].lstrip().startswith(b"BOOST_FIXTURE") else 0].strip().strip(b'"')) or b"test"
+        title = (
+            re.sub(
+                rb"\W",
+                b"_",
+                found[2].split(b",")[-1 if found[0].lstrip().startswith(b"BOOST_FIXTURE") else 0].strip().strip(b'"'),
+            )
+            or b"test"
+        )
         room = len(found[0]) - len(found[1]) - len(found[3]) - len(b"void (){") + 1
         lines = found[0].count(b"\n") - found[3].count(b"\n")
         head = found[1] + b"void " + (b"t" if title[:1].isdigit() else b"") + title[: max(room - 2, 1)] + b"()"
@@ -71,5 +80,13 @@ def prepare(source: bytes) -> bytes:
     return _CATCH.sub(function, source)
 
 
-CPP = Spec("cpp", (".cc", ".cpp", ".cxx", ".c++", ".hpp", ".hh", ".h", ".hxx", ".inl"), tree_sitter_cpp.language, IDIOMS, imports=imports, wait_unit_s=1e-3, prepare=prepare)
+CPP = Spec(
+    "cpp",
+    (".cc", ".cpp", ".cxx", ".c++", ".hpp", ".hh", ".h", ".hxx", ".inl"),
+    tree_sitter_cpp.language,
+    IDIOMS,
+    imports=imports,
+    wait_unit_s=1e-3,
+    prepare=prepare,
+)
 __all__ = ["CPP", "C", "build"]

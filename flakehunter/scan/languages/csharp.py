@@ -10,14 +10,14 @@ IDIOMS = (
     build(r"(?:\w+\.)*ProcessStartInfo"),
     build(r"(?:System\.Diagnostics\.)?Process", needs=r"^new "),
     spawn(r"(?:System\.Diagnostics\.)?Process\.Start"),
-    spawn(r".+\.Start", who="receiver", unless=r"[tT]hread\w*\.Start|[tT]imer\.Start|[wW]atch\.Start|[sS]erver\.Start|[hH]ost\.Start|[lL]istener\.Start|^(?:Task|Stopwatch)"),
+    spawn(r".+\.Start", who="receiver", unless=r"[tT]hread\w*\.Start|[tT]imer\.Start|[wW]atch\.Start|[sS]erver\.Start|[hH]ost\.Start|[lL]istener\.Start|^(?:Task|Stopwatch)"),  # noqa: E501
     signal(r".+\.Kill", needs=r"Kill\(\s*(?:true|entireProcessTree)", scope=Scope.TREE, signal="KILL"),
     signal(r".+\.Kill(?:Tree)?", signal="KILL"),
     signal(r".+\.CloseMainWindow", signal="TERM"),
     signal(r"(?:NativeMethods\.|Kernel32\.|kernel32\.)?TerminateProcess", who="0", signal="KILL"),
     signal(r"(?:NativeMethods\.|Kernel32\.)?TerminateJobObject", who="none", scope=Scope.TREE, signal="KILL"),
     signal(r"(?:Syscall\.|Libc\.|libc\.|NativeMethods\.)?kill", who="0", unless=r",\s*0\s*\)"),
-    look(r"(?:Syscall\.|Libc\.|libc\.|NativeMethods\.)?kill", who="0", needs=r",\s*0\s*\)", alive=Alive.ZERO, counts_zombies=True),
+    look(r"(?:Syscall\.|Libc\.|libc\.|NativeMethods\.)?kill", who="0", needs=r",\s*0\s*\)", alive=Alive.ZERO, counts_zombies=True),  # noqa: E501
     signal(r"(?:\w*[cC]ts|\w*[cC]ancel\w*)\.(?:Cancel|CancelAsync)", who="none", scope=Scope.OPAQUE),
     wait(r".+\.WaitForExit(?:Async)?", timeout=0, alive=Alive.FALSE),
     look(r"(?:System\.Diagnostics\.)?Process\.GetProcessById", who="0", alive=Alive.NO_ERROR),
@@ -28,7 +28,7 @@ IDIOMS = (
     gate(r".+\.StandardInput\.\w+|(?:NativeMethods\.)?ResumeThread"),
     assign(r"(?:\w+\.)*AssignProcessToJobObject|(?:\w*[jJ]ob\w*)\.(?:AddProcess|AssignProcess|Assign|Add)"),
     assign(r"File\.(?:WriteAllText|AppendAllText)", needs=r"cgroup\.procs"),
-    bind(r"(?:\w+\.)*(?:TcpListener|HttpListener)|.+\.(?:Bind)|(?:\w+\.)?(?:File|Directory)\.(?:Delete|Move)|File\.Open|(?:new )?FileStream"),
+    bind(r"(?:\w+\.)*(?:TcpListener|HttpListener)|.+\.(?:Bind)|(?:\w+\.)?(?:File|Directory)\.(?:Delete|Move)|File\.Open|(?:new )?FileStream"),  # noqa: E501
     bind(r"File\.Exists", needs=r"[pP]id[fF]?ile|[lL]ock|\.pid\b"),
     use(r".+\.(?:Connect|ConnectAsync)|.+\.(?:GetAsync|GetStringAsync)"),
 )  # fmt: skip

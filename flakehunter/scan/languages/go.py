@@ -11,8 +11,8 @@ IDIOMS = (
     run(r".+\.(?:Run|Output|CombinedOutput)"),
     spawn(r".+\.Start", who="receiver"),
     spawn(r"os\.StartProcess|syscall\.(?:StartProcess|ForkExec)"),
-    look(r"(?:syscall|unix)\.Kill", who="0", needs=r",\s*(?:0|syscall\.Signal\(0(?:x0)?\)|unix\.Signal\(0\))\s*\)", alive=Alive.NO_ERROR, counts_zombies=True),
-    look(r".+\.Signal", needs=r"Signal\(\s*(?:syscall|unix)\.Signal\(\s*0(?:x0)?\s*\)|Signal\(nil\)", alive=Alive.NO_ERROR, counts_zombies=True),
+    look(r"(?:syscall|unix)\.Kill", who="0", needs=r",\s*(?:0|syscall\.Signal\(0(?:x0)?\)|unix\.Signal\(0\))\s*\)", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
+    look(r".+\.Signal", needs=r"Signal\(\s*(?:syscall|unix)\.Signal\(\s*0(?:x0)?\s*\)|Signal\(nil\)", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
     signal(r"(?:syscall|unix)\.Kill", who="0"),
     signal(r".+\.Process\.Kill|.+\.Kill", signal="KILL"),
     signal(r".+\.Signal", unless=r"^(?:syscall|unix|os)\.Signal"),
@@ -21,7 +21,7 @@ IDIOMS = (
     wait(r"(?:syscall|unix)\.Wait4", who="0"),
     wait(r".+\.Wait"),
     pause(r"time\.Sleep"),
-    look(r"os\.(?:Stat|Lstat|ReadFile|ReadDir|Open)|ioutil\.ReadFile", who="args", needs=r"/proc/|\"proc\"", alive=Alive.NO_ERROR, counts_zombies=True),
+    look(r"os\.(?:Stat|Lstat|ReadFile|ReadDir|Open)|ioutil\.ReadFile", who="args", needs=r"/proc/|\"proc\"", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
     look(r"(?:process|ps|gopsutil)\.(?:PidExists\w*)", who="args", counts_zombies=True),
     look(r".+\.IsRunning|.+\.ProcessState\.Exited", known=True),
     ready(r".+\.(?:ReadString|ReadLine|ReadBytes|Scan|ReadByte|Read|Accept)|bufio\.\w+|fmt\.Fscan\w*|io\.ReadFull|io\.ReadAll"),

@@ -7,22 +7,23 @@ import tree_sitter_typescript
 
 from flakehunter.scan.events import Alive, Scope
 from flakehunter.scan.idioms import bind, effect, gate, look, pause, ready, run, signal, spawn, use, wait
-from flakehunter.scan.syntax import CLOSURES, Spec
+from flakehunter.scan.kinds import CLOSURES
+from flakehunter.scan.syntax import Spec
 
 IDIOMS = (
     run(r"(?:\w+\.)?(?:execSync|spawnSync|execFileSync|execaSync|execaCommandSync)|Bun\.spawnSync"),
     look(r"process\.kill", who="0", needs=r",\s*0\s*(?:as \w+)?\)", alive=Alive.NO_ERROR, counts_zombies=True),
     signal(r"process\.kill|Deno\.kill", who="0"),
-    signal(r"^(?:treeKill|kill(?:Tree)?|treekill|fkill|terminate|killProcessTree|killTree|pidtreeKill|psTreeKill)", who="0", scope=Scope.TREE, known=True),
+    signal(r"^(?:treeKill|kill(?:Tree)?|treekill|fkill|terminate|killProcessTree|killTree|pidtreeKill|psTreeKill)", who="0", scope=Scope.TREE, known=True),  # noqa: E501
     signal(r".*(?:[aA]bort\w*|[cC]ontroller|\bac)\.abort", scope=Scope.OPAQUE),
-    signal(r".+\.(?:kill|terminate|destroy)", unless=r"\.(?:stdin|stdout|stderr|socket|stream|agent)\.destroy|process\.kill", known=False),
+    signal(r".+\.(?:kill|terminate|destroy)", unless=r"\.(?:stdin|stdout|stderr|socket|stream|agent)\.destroy|process\.kill", known=False),  # noqa: E501
     spawn(r"(?:child_process\.|cp\.|childProcess\.)?(?:spawn|fork|exec|execFile|execa|execaCommand|execaNode)|spawnProcess|pty\.spawn|Bun\.spawn|crossSpawn|"
-          r"nodeSpawn|execAsync|execPromise|\$|Deno\.Command|Worker", unless=r"^[\w.]*\.exec\(\s*[\w.]+\s*\)$|\.test\(|^/"),
+          r"nodeSpawn|execAsync|execPromise|\$|Deno\.Command|Worker", unless=r"^[\w.]*\.exec\(\s*[\w.]+\s*\)$|\.test\(|^/"),  # noqa: E501
     wait(r"(?:events\.)?once", who="0", needs=r"['\"](?:exit|close|disconnect)['\"]"),
-    ready(r"(?:events\.)?once|.+\.once|.+\.on", who="args", needs=r"['\"](?:data|message|spawn|line|ready|listening|readable)['\"]"),
+    ready(r"(?:events\.)?once|.+\.once|.+\.on", who="args", needs=r"['\"](?:data|message|spawn|line|ready|listening|readable)['\"]"),  # noqa: E501
     wait(r".+\.(?:waitForExit|waitExit|exited|onExit|waitUntilExit|wait)", known=True),
     wait(r"waitForExit|onExit|waitForProcess\w*|waitProcess\w*|waitFor\w*(?:Exit|Close|Death|Gone|Dead)", who="args"),
-    pause(r"setTimeout", timeout=1), pause(r"(?:timers\.|timersPromises\.)?(?:sleep|delay|wait|setTimeoutPromise|setTimeoutAsync|pause)|Bun\.sleep|"
+    pause(r"setTimeout", timeout=1), pause(r"(?:timers\.|timersPromises\.)?(?:sleep|delay|wait|setTimeoutPromise|setTimeoutAsync|pause)|Bun\.sleep|"  # noqa: E501
           r".+\.(?:sleep|delay|waitForTimeout)|promisify\(\)|setImmediatePromise|nextTick"),
     look(r"(?:fs\.)?(?:existsSync|accessSync|statSync|readFileSync)", who="args", needs=r"/proc/", counts_zombies=True),
     look(r"(?:isRunning|is-running|psExists|processExists|pidExists|pidAlive)", who="0", counts_zombies=True),
@@ -32,7 +33,7 @@ IDIOMS = (
     bind(r"(?:fs\.)?(?:openSync|open|writeFileSync)", needs=r"['\"]wx"),
     bind(r"(?:fs\.)?existsSync", needs=r"pid_?[fF]ile|lock|[sS]ock|\.pid\b"),
     effect(r"(?:fs\.)?(?:existsSync|readFileSync|statSync)"),
-    use(r"fetch|(?:net\.)?(?:createConnection|connect)|(?:http|https)\.(?:get|request)|axios\.\w+|got|supertest|new WebSocket|WebSocket|WebSocketClient"),
+    use(r"fetch|(?:net\.)?(?:createConnection|connect)|(?:http|https)\.(?:get|request)|axios\.\w+|got|supertest|new WebSocket|WebSocket|WebSocketClient"),  # noqa: E501
 )  # fmt: skip
 PROPERTIES = (look(r".+\.(?:exitCode|signalCode)", alive=Alive.NULL, known=True, unless=r"^process\."),)
 

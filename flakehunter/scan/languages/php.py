@@ -4,7 +4,7 @@ import re
 
 import tree_sitter_php
 
-from flakehunter.scan.events import Alive, Scope
+from flakehunter.scan.events import Alive
 from flakehunter.scan.idioms import bind, build, effect, gate, look, pause, ready, run, signal, spawn, use, wait
 from flakehunter.scan.syntax import Spec
 

@@ -4,14 +4,15 @@ import re
 
 import tree_sitter_ruby
 
-from flakehunter.scan.events import Alive, Scope
+from flakehunter.scan.events import Alive
 from flakehunter.scan.idioms import bind, effect, gate, look, pause, ready, reaper, run, signal, spawn, use, wait
-from flakehunter.scan.syntax import CLOSURES, Spec
+from flakehunter.scan.kinds import CLOSURES
+from flakehunter.scan.syntax import Spec
 
 IDIOMS = (
     run(r"(?:Kernel\.)?system|Open3\.(?:capture\w+)|subshell|`"),
     spawn(r"(?:Process\.|Kernel\.)?(?:spawn|fork)|IO\.popen|Open3\.popen\w+|PTY\.spawn|ChildProcess\.build|Process\.daemon"),
-    look(r"Process\.kill", who="args", needs=r"kill[(\s]+(?:0|:EXIT|[\"']EXIT[\"']|[\"']0[\"'])\s*,", alive=Alive.NO_ERROR, counts_zombies=True),
+    look(r"Process\.kill", who="args", needs=r"kill[(\s]+(?:0|:EXIT|[\"']EXIT[\"']|[\"']0[\"'])\s*,", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
     look(r"Process\.(?:getpgid|getsid|getpriority)", who="0", alive=Alive.NO_ERROR, counts_zombies=True),
     signal(r"Process\.kill", who="args"),
     signal(r".+\.(?:kill|terminate|stop!)", known=True),
@@ -20,7 +21,7 @@ IDIOMS = (
     wait(r".+\.(?:value|join|wait|poll_for_exit)", timeout=0, known=True),
     wait(r".+\.close", known=True, needs=r"\bio\b|popen|pipe"),
     pause(r"(?:Kernel\.)?sleep"),
-    look(r"File\.(?:exist\?|exists\?|directory\?|read)|Dir\.exist\?|File\.open", who="args", needs=r"/proc/", counts_zombies=True),
+    look(r"File\.(?:exist\?|exists\?|directory\?|read)|Dir\.exist\?|File\.open", who="args", needs=r"/proc/", counts_zombies=True),  # noqa: E501
     look(r".+\.(?:alive\?|exited\?|crashed\?)", known=True),
     ready(r".+\.(?:gets|readline|read|readpartial|read_nonblock|readlines|expect|wait_readable|getc|pop)|IO\.select|readline"),
     gate(r"\w*stdin\w*\.(?:puts|write|close|close_write)|w\w*\.(?:puts|write)"),

@@ -6,14 +6,15 @@ import tree_sitter_rust
 
 from flakehunter.scan.events import Alive, Scope
 from flakehunter.scan.idioms import assign, bind, build, gate, look, pause, ready, run, signal, spawn, use, wait
-from flakehunter.scan.syntax import TRIES, Spec
+from flakehunter.scan.kinds import TRIES
+from flakehunter.scan.syntax import Spec
 
 IDIOMS = (
     run(r".+\.(?:output|status)|.+\.(?:success|failure)"),
-    spawn(r".+\.(?:spawn|group_spawn)", who="receiver", unless=r"^(?:std::)?(?:thread|tokio|task|rayon|scope|s)(?:::|\.)\w*spawn|^\w*(?:rt|runtime|pool|set|executor|scope)\.spawn"),
+    spawn(r".+\.(?:spawn|group_spawn)", who="receiver", unless=r"^(?:std::)?(?:thread|tokio|task|rayon|scope|s)(?:::|\.)\w*spawn|^\w*(?:rt|runtime|pool|set|executor|scope)\.spawn"),  # noqa: E501
     build(r"(?:\w+\.)*Command\.new"),
     spawn(r"(?:libc\.|nix\.unistd\.|unistd\.)?fork"),
-    look(r"^(?:libc\.|signal\.|nix\.sys\.signal\.|nix\.|sys\.signal\.)?kill", who="0", needs=r",\s*(?:None|0)\s*\)", alive=Alive.NO_ERROR, counts_zombies=True),
+    look(r"^(?:libc\.|signal\.|nix\.sys\.signal\.|nix\.|sys\.signal\.)?kill", who="0", needs=r",\s*(?:None|0)\s*\)", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
     look(r"(?:test_)?kill_process", who="0", needs=r"(?!)"),
     signal(r"^(?:libc\.|signal\.|nix\.sys\.signal\.|sys\.signal\.)?killpg", who="0", scope=Scope.GROUP),
     signal(r"^(?:libc\.|signal\.|nix\.sys\.signal\.|sys\.signal\.|rustix\.process\.)?kill(?:_process)?", who="0"),
@@ -27,7 +28,7 @@ IDIOMS = (
     wait(r".+\.wait_timeout", timeout=0),
     wait(r".+\.(?:wait|wait_with_output)"),
     pause(r"(?:\w+\.)*sleep"),
-    look(r"(?:Path|PathBuf)\.(?:new|from)\(\)\.(?:exists|is_dir)|.+\.exists|(?:std\.)?fs\.(?:metadata|read_to_string|read_link|exists)", who="any", needs=r"/proc/", counts_zombies=True),
+    look(r"(?:Path|PathBuf)\.(?:new|from)\(\)\.(?:exists|is_dir)|.+\.exists|(?:std\.)?fs\.(?:metadata|read_to_string|read_link|exists)", who="any", needs=r"/proc/", counts_zombies=True),  # noqa: E501
     ready(r".+\.(?:read_line|next_line|lines|read_until|read_exact|recv|accept|read)|.+\.lines\(\)\.next"),
     gate(r".+\.stdin\.\w+|.+\.(?:write_all|write)|drop", needs=r"stdin"),
     assign(r"(?:\w+\.)*AssignProcessToJobObject|.+\.(?:assign_process|assign_current_process|add_task|add_task_by_tgid)"),

@@ -1,0 +1,374 @@
+"""Lower calls: idioms, helpers, and where the bodies of closures go."""
+
+import re
+from dataclasses import replace
+
+from tree_sitter import Node
+
+from flakehunter.scan import context, expectation, idioms
+from flakehunter.scan.durations import duration_s
+from flakehunter.scan.events import (
+    Alive,
+    Aside,
+    Call,
+    Event,
+    Expect,
+    Flow,
+    Kind,
+    Loop,
+    Scope,
+    Step,
+    Store,
+    events,
+)
+from flakehunter.scan.idioms import Idiom
+from flakehunter.scan.kinds import CALLS, STRINGS
+from flakehunter.scan.syntax import Spec, arguments, callee, child, names_in, path, text
+from flakehunter.scan.walking import Walker, _line
+
+TEST_CALLS = re.compile(
+    r"^(?:it|test|specify|scenario|describe|context|suite|beforeEach|afterEach|beforeAll|afterAll|before|after|setup|teardown|"
+    r"t\.test|Deno\.test|bench|should|RSpec\.describe|feature|given|around|avaTest|serial|concurrent|Describe|It|Context|"
+    r"BeforeEach|AfterEach|Specify|When|let|let!|subject)(?:\.\w+(?:\(\))?)*$"
+)
+_EXIT_CALLBACK = re.compile(r"\.(?:on|once|addListener|prependOnceListener|onExit\(\)\.\w+)$")
+_CLEANUP = re.compile(
+    r"(?:\.Cleanup|addCleanup|add_cleanup|addfinalizer|add_finalizer|at_exit|onTestFinished|DeferCleanup|addTearDownHook|t\.after|t\.teardown|"
+    r"addShutdownHook|atexit\.register|\.callback|push_async_callback|defer|process\.on)$"
+)
+_ASIDE = re.compile(
+    r"(?:threading\.Thread|Thread\.new|Thread|thread\.spawn|thread|tokio\.spawn|task\.spawn|spawn_blocking|supplyAsync|runAsync|Task\.Run|create_task|"
+    r"ensure_future|start_soon|submit|std\.thread|jthread|async|launch|Timer|GlobalScope\.launch|setTimeout|setImmediate|call_later|AfterFunc|"
+    r"CompletableFuture\.\w+|std\.async|concurrent\.Future|signal\.signal|trap|Signal\.trap|Process\.detach|call_soon)$"
+)
+_TIMEBOX = re.compile(
+    r"(?:^|\.)(?:wait_for|timeout|timeout_at|fail_after|move_on_after|withTimeout|withTimeoutOrNull|WithTimeout|assertTimeoutPreemptively)$"
+)
+
+
+class Calls(Walker):
+    """Lowers calls."""
+
+    def _call(self, node: Node, out: list[Step]) -> None:
+        receiver, name = callee(node)
+        dotted = "subshell" if node.type == "subshell" else path(node)[:-2]
+        last = dotted.rpartition(".")[2]
+        closures = self._closures(node)
+        if (
+            (TEST_CALLS.match(dotted) or (name is not None and name.type in STRINGS))
+            and closures
+            and self.spec.name in ("javascript", "typescript", "tsx", "ruby", "go", "kotlin")
+        ):
+            return  # tests and hooks are functions of their own
+        if receiver is not None:
+            self._visit(receiver, out)
+        plain = [a for a in arguments(node) if a not in closures]
+        if (
+            node.type == "call_expression"
+            and (function := child(node, "function")) is not None
+            and function.type in self.spec.closures
+        ):
+            closures.append(function)
+        inner: list[Step] = []
+        for argument in plain:
+            self._visit(argument, inner)
+        if _TIMEBOX.search(dotted):
+            limit = " ".join(
+                text(a) for a in plain if a.type not in CALLS or re.search(r"from_|Duration|milli|sec", text(a))
+            )
+            out.extend(
+                _boxed(tuple(inner), duration_s(limit, 1e-3 if self.spec.name in ("javascript", "kotlin") else 1.0))
+            )
+        else:
+            out.extend(inner)
+        source = text(node)
+        idiom = idiom_of(self.spec, dotted, source)
+        line = _line(name or node)
+        if closures:
+            self._with_closures(node, dotted, plain, closures, idiom, out)
+            if idiom is None:
+                return
+        if idiom is not None:
+            before = len(out)
+            self._idiom(idiom, node, receiver, plain, line, out)
+            if (
+                idiom.who == "receiver"
+                and last in self.helpers
+                and len(out) == before + 1
+                and isinstance(out[-1], Event)
+            ):
+                out[-1] = replace(out[-1], instead=self._helper(node, receiver, dotted, last, plain, line, source))
+            return
+        if expectation.ASSERTING.search(dotted):
+            self._use(node, "assert", out)
+        if (
+            idioms.POLLING.search(dotted)
+            and not closures
+            and any(a.type in ("identifier", "attribute", "lambda") for a in plain)
+            and not idioms.looks(last)
+        ):
+            names = tuple(n for a in plain for n in names_in(text(a)))
+            out.append(
+                Call(
+                    line,
+                    last,
+                    dotted,
+                    names_in(text(receiver)),
+                    tuple(names_in(text(a)) for a in plain),
+                    Expect.LOOP,
+                    source[:400],
+                )
+            )
+            del names
+            return
+        if last in self.helpers or idioms.speaks(last):
+            out.append(self._helper(node, receiver, dotted, last, plain, line, source))
+
+    def _helper(
+        self, node: Node, receiver: Node | None, dotted: str, last: str, plain: list[Node], line: int, source: str
+    ) -> Call:
+        alive = Alive.FALSE if idioms.DEAD_NAME.search(last) else Alive.TRUE
+        return Call(
+            line=line,
+            name=last,
+            path=dotted,
+            receiver=names_in(text(receiver)) if receiver is not None else (),
+            args=tuple(names_in(text(a)) for a in plain),
+            expect=context.expected(node, alive, self.spec),
+            text=source[:400],
+            awaited=node.parent is not None and node.parent.type in ("await_expression", "await"),
+        )
+
+    def _closures(self, node: Node) -> list[Node]:
+        found = [a for a in arguments(node) if a.type in self.spec.closures]
+        for keyword in (a for a in arguments(node) if a.type in ("keyword_argument", "pair", "named_argument")):
+            found.extend(n for n in keyword.named_children if n.type in self.spec.closures)
+        block = child(node, "block")
+        if block is not None:
+            found.append(block)
+        for trailing in (n for n in node.named_children if n.type == "annotated_lambda"):
+            found.extend(n for n in trailing.named_children if n.type in self.spec.closures)
+        return found
+
+    def _with_closures(
+        self, node: Node, dotted: str, plain: list[Node], closures: list[Node], idiom: Idiom | None, out: list[Step]
+    ) -> None:
+        """Place the bodies of closures: polled, run beside, run at the end, after an exit, or in place."""
+        receiver, _ = callee(node)
+        bodies = tuple(step for c in closures for step in self._flow_of(child(c, "body") or c))
+        line = _line(node)
+        given = Store(line, tuple(p for c in closures for p in parameters(c)), (), names_in(text(receiver)))
+        around = " ".join(text(a) for a in plain)
+        if idiom is not None and idiom.kind in (Kind.SPAWN, Kind.BUILD):
+            # The block of fork is the child's own code; a callback of exec runs when the child has ended.
+            self.strings.append(text(closures[0]))
+            if self.spec.name in ("javascript", "typescript", "tsx"):
+                out.append(Aside(bodies))
+            return
+        if idiom is not None and idiom.kind is Kind.SLEEP:
+            source = " ".join(text(c) for c in closures)
+            if (len(source) < 60 and not bodies) or re.fullmatch(r"\(?\w*\)?\s*=>\s*\w+\(\)", source):
+                return
+            pause = Event(Kind.SLEEP, line, (), text(node), timeout_s=self._limit(idiom, node, plain, 1.0))
+            out.append(Aside((pause, *bodies)))
+            return
+        if _EXIT_CALLBACK.search(dotted) and re.search(r"['\"](?:exit|close|end|disconnect)['\"]", around):
+            out.append(
+                Aside((Event(Kind.WAIT, line, names_in(text(receiver)), text(node)[:80], needs_known=True), *bodies))
+            )
+        elif idioms.POLLING.search(dotted) or dotted.endswith(("setInterval", "loop")):
+            out.append(
+                Loop(
+                    line,
+                    bodies,
+                    not dotted.endswith("loop") or any(events(bodies, Kind.LOOK)),
+                    self._poll_limit(node, plain, dotted),
+                )
+            )
+        elif _CLEANUP.search(dotted):
+            out.append(Aside(bodies, deferred=True))
+        elif _ASIDE.search(dotted):
+            out.append(Aside(bodies))
+        elif _TIMEBOX.search(dotted):
+            out.extend(_boxed(bodies, duration_s(around)))
+        else:
+            if given.targets and given.names:
+                out.append(given)
+            out.extend(bodies)
+
+    def _poll_limit(self, node: Node, plain: list[Node], dotted: str) -> float | None:
+        source = text(node)
+        unit = (
+            1e-3
+            if self.spec.name in ("javascript", "typescript", "tsx")
+            else self.spec.wait_unit_s
+            if self.spec.name != "java"
+            else 1.0
+        )
+        named = re.search(
+            r"(?:timeout\w*|within|deadline|time_limit|timeLimit|duration)[\"']?\s*(?:[:=]|=>)\s*([^,)}]+)|(?:atMost|WithTimeout|within)\(((?:[^()]|\([^()]*\))*)\)",
+            source,
+        )
+        if named:
+            return duration_s(named[1] or named[2], unit)
+        found = [
+            d
+            for a in plain
+            if a.type not in STRINGS or re.match(r"[\"']\d", text(a))
+            for d in [duration_s(text(a).strip("\"'"), unit)]
+            if d
+        ]
+        outer = callee(node)[0]
+        if not found and outer is not None and idioms.POLLING.search(dotted):
+            found = (
+                [d for a in arguments(outer) for d in [duration_s(text(a), unit)] if d] if outer.type in CALLS else []
+            )
+        return max(found) if found else None
+
+    def _limit(self, idiom: Idiom, node: Node, plain: list[Node], unit: float) -> float | None:
+        """Return the time limit or pause that a call gives, in seconds."""
+        unit = self.spec.sleep_unit_s if idiom.kind is Kind.SLEEP else self.spec.wait_unit_s
+        if idiom.signal in ("us", "ms", "ns", "s"):  # the unit of functions such as usleep
+            unit = {"us": 1e-6, "ms": 1e-3, "ns": 1e-9, "s": 1.0}[idiom.signal]
+        named = re.search(r"\btimeout\w*[\"']?\s*(?:=|:|=>)\s*([^,)}]+)", text(node))
+        if named and idiom.kind is Kind.WAIT:
+            value = named[1].strip()
+            return duration_s(self.constants.get(value, value) if value.isidentifier() else value, unit)
+        if not isinstance(idiom.timeout, int) or idiom.timeout >= len(plain):
+            return None
+        source = ", ".join(text(a) for a in plain[idiom.timeout :])
+        first = text(plain[idiom.timeout])
+        if first.isidentifier() and first in self.constants:
+            source = self.constants[first]
+        return duration_s(source, unit)
+
+    def _idiom(
+        self, idiom: Idiom, node: Node, receiver: Node | None, plain: list[Node], line: int, out: list[Step]
+    ) -> None:
+        source = text(node)
+        kind, scope, signal, names = idiom.kind, idiom.scope, "TERM", self._who(idiom, receiver, plain)
+        alive, zombies = idiom.alive, idiom.counts_zombies
+        if kind in (Kind.SPAWN, Kind.BUILD) and (ordered := idioms.command(source)) is not None:
+            names = tuple(n for a in plain for n in names_in(text(a))) or names_in(source)
+            kind, scope, signal = ordered.kind, ordered.scope, ordered.signal
+            alive, zombies = (Alive.ZERO, True)
+            names = tuple(n for n in names if n not in ("subprocess", "DEVNULL"))
+        elif idiom.run:
+            return
+        if kind is Kind.SIGNAL:
+            signal = idiom.signal or (signal if idiom.kind is not Kind.SIGNAL else idioms.signal_name(source))
+            scope = _scope(scope, names, plain, source)
+            if signal in idioms.HARMLESS and signal == "0":
+                kind = Kind.LOOK
+        expect, tolerant, limit, limit_name = Expect.VALUE, False, None, ""
+        if kind is Kind.LOOK:
+            expect = context.expected(node, alive, self.spec)
+            zombies = zombies and not self.knows_zombies
+        elif kind is Kind.WAIT:
+            if context.expects_timeout(node, self.spec) or (
+                idiom.alive is Alive.FALSE and plain and context.expected(node, Alive.FALSE, self.spec) is Expect.ALIVE
+            ):
+                return
+            limit = self._limit(idiom, node, plain, 1.0)
+            named = re.search(r"\(\s*(?:\w*timeout\w*\s*=\s*)?([A-Za-z_]\w*)\s*\)$", source)
+            limit_name = named[1] if named and limit is None else ""
+            tolerant = context.is_tolerant(node, self.spec, escalates=True)
+        elif kind is Kind.ASSIGN:
+            tolerant = context.is_tolerant(node, self.spec, escalates=False)
+        elif kind is Kind.EFFECT:
+            expect = context.expected(node, Alive.TRUE, self.spec)
+            if expect not in (Expect.DEAD, Expect.ALIVE):
+                return
+        elif kind is Kind.SLEEP:
+            limit = self._limit(idiom, node, plain, 1.0)
+        out.append(Event(kind, line, names, source[:2000], scope=scope, signal=signal, alive=alive, counts_zombies=zombies, expect=expect,  # noqa: E501
+                         timeout_s=limit, reaps=idiom.reaps and "WNOWAIT" not in source, tolerant=tolerant, needs_known=idiom.known, limit_name=limit_name))  # fmt: skip  # noqa: E501
+
+    def _who(self, idiom: Idiom, receiver: Node | None, plain: list[Node]) -> tuple[str, ...]:
+        if idiom.who in ("new", "none"):
+            return ()
+        if idiom.who == "receiver":
+            return names_in(text(receiver)) if receiver is not None else ()
+        if idiom.who == "any":
+            return tuple(n for part in (receiver, *plain) if part is not None for n in names_in(text(part)))
+        if idiom.who == "args":
+            return tuple(n for a in plain for n in names_in(text(a)))
+        index = int(idiom.who)
+        return names_in(text(plain[index])) if -len(plain) <= index < len(plain) else ()
+
+
+def idiom_of(spec: Spec, dotted: str, source: str) -> Idiom | None:
+    """Return the first idiom of the language that a call with this path and source is."""
+    return next((i for i in spec.fitting(dotted) if i.accepts(source)), None)
+
+
+def _scope(scope: Scope, names: tuple[str, ...], plain: list[Node], source: str) -> Scope:
+    if scope is not Scope.LEADER:
+        return scope
+    if any(re.match(r"-\s*[A-Za-z_($@]|Pid::from_raw\(\s*-", text(a).lstrip("(")) for a in plain) or re.search(
+        r"['\":]-(?:SIG)?(?:TERM|KILL|INT|HUP|QUIT)\b", source
+    ):
+        return Scope.GROUP
+    if re.search(r"getpgid|pgid|pgrp|killpg", source):
+        return Scope.GROUP
+    if re.search(r"recursive=True|\.children\(|entireProcessTree|descendants\(", source):
+        return Scope.TREE
+    return scope
+
+
+def _boxed(flow: Flow, limit_s: float | None) -> Flow:
+    """Return `flow` with the time limit of the block around it on its waits."""
+    if limit_s is None:
+        return flow
+    boxed: list[Step] = []
+    for step in flow:
+        if isinstance(step, Event) and step.kind is Kind.WAIT and step.timeout_s is None:
+            step = Event(
+                step.kind,
+                step.line,
+                step.names,
+                step.text,
+                timeout_s=limit_s,
+                reaps=step.reaps,
+                tolerant=step.tolerant,
+                needs_known=step.needs_known,
+            )
+        elif isinstance(step, Loop) and step.deadline_s is None:
+            step = Loop(step.line, step.body, step.polls, limit_s, step.names)
+        elif isinstance(step, Store):
+            step = Store(step.line, step.targets, _boxed(step.value, limit_s), step.names, step.derived, step.from_file)
+        boxed.append(step)
+    return tuple(boxed)
+
+
+def parameters(node: Node) -> tuple[str, ...]:
+    """Return the names of the parameters of a function or closure, in order."""
+    holder = child(node, "parameters", "parameter")
+    if holder is None:
+        declarator = child(node, "declarator")
+        while declarator is not None and declarator.type != "function_declarator":
+            declarator = child(declarator, "declarator")
+        holder = child(declarator, "parameters") if declarator is not None else None
+    if holder is None:
+        holder = next(
+            (n for n in node.named_children if n.type in ("function_value_parameters", "lambda_parameters")), None
+        )
+    if holder is None:
+        return ()
+    if not holder.named_child_count:
+        return (text(holder).lstrip("$"),) if holder.type == "identifier" else ()
+    found: list[str] = []
+    for parameter in holder.named_children:
+        if parameter.type in ("keyword_separator", "comment", "self_parameter"):
+            continue
+        named = child(parameter, "name", "pattern", "declarator")
+        if named is None and parameter.type in ("typed_parameter", "parameter", "variable_declaration"):
+            named = parameter.named_children[0] if parameter.named_child_count else parameter
+        source = re.sub(r"[*&\s]|\bmut\b|\[\]", "", text(named if named is not None else parameter))
+        names = (
+            [text(n) for n in parameter.named_children if n.type == "identifier"]
+            if parameter.type == "parameter_declaration" and child(parameter, "declarator") is None
+            else []
+        )
+        found.extend(names or [source.lstrip("$")])
+    return tuple(found)

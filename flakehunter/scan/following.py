@@ -1,0 +1,183 @@
+"""Follow calls: helpers, methods of the project's own objects, fixtures, and functions known by their name alone."""
+
+from abc import abstractmethod
+
+from flakehunter.scan import idioms
+from flakehunter.scan.events import (
+    Alive,
+    Call,
+    Event,
+    Expect,
+    Flow,
+    Function,
+    Kind,
+    Return,
+    Scope,
+    events,
+)
+from flakehunter.scan.kinds import words
+from flakehunter.scan.mechanisms import Mechanisms
+from flakehunter.scan.processes import (
+    Sent,
+)
+
+_MODULES = words(
+    "os sys time subprocess signal shutil socket fs path process console JSON Math syscall io fmt strings asyncio "
+    "select logging threading"
+)
+_COMMON = words(
+    "start stop wait kill terminate close join poll run send read write get put set release acquire shutdown "
+    "cancel clear notify"
+)
+"""Names of methods that half of all classes have."""
+MAX_DEPTH = 4
+"""How deep helpers of helpers are followed."""
+
+
+class Following(Mechanisms):
+    """Runs helpers in place."""
+
+    @abstractmethod
+    def run(self, flow: Flow) -> None:
+        """Run the steps of `flow` in order."""
+
+    def _call(self, step: Call) -> None:
+        names = tuple(n for arg in step.args for n in arg)
+        helper = self.lookup(step.name, self.current) if not _of_a_field(step) else None
+        if helper is not None and helper.name not in self.stack and len(self.stack) < MAX_DEPTH:
+            arguments = self._arguments(helper, step)
+            self._enter(helper, arguments, step.line, step)
+            return
+        known = self._known(names + step.receiver)
+        if idioms.POLLING.search(step.path) and step.expect is Expect.LOOP:
+            for number in known:
+                self.state.processes[number].ordered = True
+            if not known:
+                self._all_ordered()
+            self._all_ready()
+        elif idioms.looks(step.name):
+            if known and (names or step.receiver):
+                alive = Alive.FALSE if idioms.DEAD_NAME.search(step.name) else Alive.TRUE
+                self._look(
+                    Event(Kind.LOOK, step.line, names or step.receiver, step.text, alive=alive, expect=step.expect)
+                )
+        elif idioms.KILLING.search(step.name):
+            self._unknown_kill(step, known)
+        elif idioms.WAITING.search(step.name):
+            for number in known:
+                process = self.state.processes[number]
+                process.ordered = process.reaped = process.ready = True
+            if not known:
+                self._all_ordered(derived=False)
+            if idioms.READYING.search(step.name):
+                self._all_ready()
+        elif step.name in idioms.ADDING and step.receiver:
+            given = self._known(names)
+            made = [n for n, p in self.state.processes.items() if p.own]
+            if (given or made) and step.receiver[0] not in self.state.names:
+                self.state.names[step.receiver[0]] = given[0] if given else made[-1]
+        elif idioms.READYING.search(step.name) and not idioms.READING_FILE.search(step.path):
+            self._all_ready()
+
+    def _unknown_kill(self, step: Call, known: list[int]) -> None:
+        whole = any(word in step.name.lower() for word in ("tree", "group", "all"))
+        scope = Scope.TREE if whole else Scope.LEADER
+        waits = "wait" in step.name.lower() or (step.awaited and not whole)
+        for number in known:
+            self._send(number, Sent(self._line(step.line), scope, "KILL", self.site))
+            if waits:
+                self.state.processes[number].ordered = True
+
+    def _arguments(self, helper: Function, step: Call) -> dict[str, int]:
+        given: dict[str, int] = {}
+        holder = self._named(step.receiver, create=False)
+        if holder:
+            given |= dict.fromkeys(("self", "this"), holder[0])
+        parameters = [p for p in helper.parameters if p not in ("self", "cls", "this")]
+        if helper.language in ("rust", "php", "python") and len(parameters) == len(step.args) + 1 and step.receiver:
+            parameters = parameters[1:]
+        for parameter, names in zip(parameters, step.args, strict=False):
+            found = self._named(names, create=False)
+            if found:
+                given[parameter] = found[0]
+            elif (
+                names
+                and any(events(self.function.flow, Kind.SIGNAL, Kind.LOOK))
+                and ("pid" in names[0].lower() or "proc" in names[0].lower())
+            ):
+                given[parameter] = self._named(names, create=True)[0]
+        return given
+
+    def _enter(self, helper: Function, arguments: dict[str, int], line: int, step: Call | None) -> None:
+        """Run a helper in place: its parameters mean the arguments, its lines are the line of the call."""
+        saved = (self.current, self.call_line, self.site, self.asked, self.returned)
+        outer = dict(self.state.names)
+        if "self" in arguments and step is not None and step.receiver[:1] not in (("self",), ("this",)):
+            outer_self = {n: v for n, v in outer.items() if n in ("self", "this") or n.startswith(("self.", "this."))}
+            outer = {n: v for n, v in outer.items() if n not in outer_self}
+        else:
+            outer_self = {}
+        self.stack.append(helper.name)
+        self.texts.append(step.text if step is not None else "")
+        if self.call_line is None:
+            self.call_line = line
+            self.sites += 1
+            self.site = self.sites
+        self.current = helper
+        if step is not None:
+            self.asked = step.expect if step.expect is not Expect.VALUE or self.asked is None else self.asked
+        self.returned = None
+        self.state.names = {**outer, **arguments}
+        self.polling += 1 if helper.retries else 0
+        self.run(_until_yield(helper.flow))
+        self.polling -= 1 if helper.retries else 0
+        shared = {
+            n: v
+            for n, v in self.state.names.items()
+            if n.startswith(("self.", "this.", "@"))
+            or (n in ("self", "this") and n not in arguments)
+            or (n in outer and n not in arguments)
+        }
+        made = self.returned
+        if helper.name in ("__init__", "constructor", "__construct") or (
+            step is not None and step.name[:1].isupper() and step.name == helper.name
+        ):
+            held = [
+                v
+                for n, v in self.state.names.items()
+                if n.startswith(("self", "this")) and (n not in outer or outer[n] != v)
+            ]
+            made = held[0] if held else made
+            if made is not None:
+                self.state.processes[made].wrapped = True
+            shared = {n: v for n, v in shared.items() if n in outer}
+        self.state.names = {**outer, **shared, **outer_self}
+        self.stack.pop()
+        self.texts.pop()
+        self.current, self.call_line, self.site, self.asked, self.returned = saved
+        if made is not None:
+            self.returned = made
+
+    def _is_own_object(self, event: Event) -> bool:
+        """Whether the receiver is an object of a class of the project, whose method was found."""
+        assert event.instead is not None
+        known = self._known(event.names)
+        if known and not self.state.processes[known[0]].wrapped:
+            return False
+        helper = self.lookup(event.instead.name, self.current) if not _of_a_field(event.instead) else None
+        return helper is not None and helper.name not in self.stack and len(self.stack) < MAX_DEPTH
+
+
+def _until_yield(flow: Flow) -> Flow:
+    """Return what a fixture or context manager does before the test runs; its clean-up comes after the test."""
+    for index, step in enumerate(flow):
+        if isinstance(step, Return) and step.yields:
+            return flow[: index + 1]
+    return flow
+
+
+def _of_a_field(call: Call) -> bool:
+    """Whether `self._thread.start()` is called: a method of something that the object holds, not of the object."""
+    if call.path.partition(".")[0] in _MODULES:
+        return True
+    return bool(call.receiver) and call.receiver[0].startswith(("self.", "this.", "@")) and call.name in _COMMON

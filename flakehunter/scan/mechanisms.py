@@ -1,0 +1,318 @@
+"""The rules of the eight mechanisms: what each event means for the processes it names."""
+
+import re
+
+from flakehunter.model import Mechanism
+from flakehunter.scan import idioms
+from flakehunter.scan.events import (
+    Alive,
+    Event,
+    Expect,
+    Kind,
+    Scope,
+)
+from flakehunter.scan.processes import (
+    BACKGROUND,
+    HANDLERS,
+    LEAVES_GROUP,
+    LONG_LIVED,
+    SUSPENDED,
+    Process,
+    Sent,
+    resources,
+)
+from flakehunter.scan.tracking import Flaw, Tracking, _Stored
+
+SHORT_S = 2.0
+"""A wait or poll with a time limit below this is too short for a loaded machine.
+
+Time to death is milliseconds on an idle machine, but a CPU-starved process can need seconds until it runs its last
+instructions; a second is reached under the stressors of `repro`, five are not.
+"""
+
+
+class Mechanisms(Tracking):
+    """Judges events."""
+
+    def _spawn(self, event: Event) -> None:
+        line = self._line(event.line)
+        known = self._known(event.names)
+        source = self._expanded(event.text)
+        words = resources(source)
+        if event.kind is Kind.SPAWN and not self.polling:
+            self._resource(words, line, "started again")
+        if known and event.kind is Kind.SPAWN:
+            process = self.state.processes[known[0]]
+            process.started, process.own, process.ready, process.ordered, process.site = (
+                line,
+                True,
+                False,
+                False,
+                self.site,
+            )
+            process.sent, process.slept_since_start = None, None
+            self.returned = known[0]
+            return
+        started = line if event.kind is Kind.SPAWN else None
+        number = self.state.new(
+            Process(own=True, started=started, text=source, words=words, ready=self.polling > 0, site=self.site)
+        )
+        self.returned = number
+        for name in _out_parameters(event.text, self.current.language):
+            self.state.names[name] = number
+
+    def _signal(self, event: Event) -> None:
+        line = self._line(event.line)
+        if event.scope is Scope.OPAQUE:
+            targets = [n for n, p in self.state.processes.items() if not p.ordered or p.sent is None]
+            if not targets or not any(self.state.processes[n].own for n in targets):
+                targets.append(self.state.new(Process()))
+        else:
+            targets = self._named(event.names, create=not event.needs_known)
+        for number in targets:
+            self._readiness(number, event, line)
+            if event.signal not in idioms.HARMLESS:
+                self._send(number, Sent(line, event.scope, event.signal, self.site))
+
+    def _readiness(self, number: int, event: Event, line: int) -> None:
+        """signal-before-ready: a child that handles signals is signalled before it can have said so."""
+        process = self.state.processes[number]
+        if (
+            not process.own
+            or process.ready
+            or process.started is None
+            or event.signal in ("KILL", "STOP", "CONT", "0")
+            or process.let_go
+        ):
+            return
+        handles = (
+            HANDLERS.search(process.text)
+            or HANDLERS.search(self.current.strings)
+            or HANDLERS.search(self.function.strings)
+        )
+        if not handles and event.signal not in ("USR1", "USR2"):
+            return
+        if process.site == self.site and self.site != 0:
+            return
+        slept = process.slept_since_start
+        how = (
+            "before it can have set its handler"
+            if slept is None
+            else f"after a fixed sleep (line {slept}), set its handler by then or not"
+        )
+        self._flaw(
+            Mechanism.SIGNAL_BEFORE_READY, Sent(line, Scope.LEADER, "", -1), process.started,
+            f"signals the child {how}: wait for a line it prints when ready",
+        )  # fmt: skip
+        process.ready = True
+
+    def _wait(self, event: Event) -> None:
+        numbers = self._known(event.names)
+        if not event.names and not event.needs_known:
+            numbers = [n for n, p in self.state.processes.items() if not p.derived]
+        elif not numbers and not event.needs_known:
+            numbers = self._named(event.names[:1], create=True)
+        limit_s = event.timeout_s if event.timeout_s is not None else self._given(event.limit_name)
+        for number in numbers:
+            process = self.state.processes[number]
+            if (
+                limit_s is not None
+                and 0 < limit_s < SHORT_S
+                and not event.tolerant
+                and not self.polling
+                and process.sent is not None
+                and not process.ordered
+            ):
+                self._flaw(
+                    Mechanism.DEADLINE_TOO_SHORT, process.sent, self._line(event.line),
+                    f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death",  # noqa: E501
+                )  # fmt: skip
+            process.ordered = process.ready = True
+            process.reaped = process.reaped or event.reaps
+            process.unreaped = process.unreaped or not event.reaps
+
+    def _sleep(self, event: Event) -> None:
+        if self.polling:
+            return
+        line = self._line(event.line)
+        for number, process in self.state.processes.items():
+            if not process.ordered and self._reaching(number) is not None:
+                process.slept_since_signal = line
+            process.slept = line
+            if process.started is not None and not process.ready and process.sent is None:
+                process.slept_since_start = line
+
+    def _look(self, event: Event) -> None:
+        expect = event.expect
+        if expect in (Expect.VALUE, Expect.NEUTRAL) and self.asked is not None and self.stack:
+            expect = self.asked
+        if self.polling or expect is Expect.ALIVE:
+            return
+        numbers = self._known(event.names)
+        if not numbers and not event.needs_known:
+            numbers = self._named(event.names, create=True) if event.names else self._unordered()
+        for number in numbers:
+            flaw = self._too_early(event, number, expect) if expect in (Expect.DEAD, Expect.VALUE) else None
+            if expect is Expect.VALUE:
+                self.last_look = _Stored(event, flaw)
+            elif flaw is not None:
+                self._add(flaw)
+        if not event.counts_zombies and event.alive is Alive.NULL:
+            for number in numbers:
+                self.state.processes[number].reaped = True
+
+    def _too_early(self, event: Event, number: int, expect: Expect) -> Flaw | None:
+        """check-before-exit, fixed-sleep, zombie-counted-alive, survivor: a look that has to find the process gone."""
+        line = self._line(event.line)
+        process = self.state.processes[number]
+        sent = self._reaching(number)
+        if (
+            sent is None
+            and expect is Expect.DEAD
+            and process.own
+            and process.started is not None
+            and not process.ordered
+        ):
+            # No signal: it is taken to have ended by itself.
+            sent = Sent(process.started, Scope.LEADER, "", process.site)
+            process.slept_since_signal = process.slept
+        if sent is None or (sent.site == self.site and self.site != 0):
+            return None
+        survivor = self._left_out(number)
+        if survivor is not None:
+            return Flaw(Mechanism.SURVIVOR, survivor[0].line, line, survivor[1])
+        if process.ordered and (process.sent is not None or process.derived):
+            if process.reaped or process.reaped_beside or self.function.auto_reaps or not event.counts_zombies:
+                return None
+            if not process.own and not process.unreaped:
+                return None
+            text = "the process is dead but nobody reaped it, and this look still finds it: wait for it, or treat state Z as gone"  # noqa: E501
+            return Flaw(Mechanism.ZOMBIE_COUNTED_ALIVE, sent.line, line, text)
+        slept = process.slept_since_signal or self._slept_since(sent)
+        if slept is not None:
+            text = f"a fixed sleep (line {slept}) stands for a wait: poll to a deadline, or wait on the process"
+            return Flaw(Mechanism.FIXED_SLEEP, sent.line, line, text)
+        text = "looks whether the process is gone right after the signal, which is delivered and handled later: poll to a deadline, or wait on the process"  # noqa: E501
+        return Flaw(Mechanism.CHECK_BEFORE_EXIT, sent.line, line, text)
+
+    def _left_out(self, number: int) -> tuple[Sent, str] | None:
+        """survivor: only the leader was signalled, or the member left the group, and the test looks for the member."""
+        process = self.state.processes[number]
+        if not process.derived or process.sent is not None:
+            return None
+        parents = (
+            [process.parent]
+            if process.parent is not None
+            else [n for n in self.state.sent if self.state.processes[n].own]
+        )
+        for parent in parents:
+            other = self.state.processes[parent]
+            if other.sent is None or not other.own:
+                continue
+            script = other.text + " " + self.current.strings + " " + self.function.strings
+            if other.sent.scope is Scope.LEADER and BACKGROUND.search(script) and not HANDLERS.search(script):
+                return (
+                    other.sent,
+                    "only the leader is signalled, its background process never is: signal the group or use a backend that cannot be left",  # noqa: E501
+                )
+            if other.sent.scope is Scope.GROUP and LEAVES_GROUP.search(_inner(script)):
+                return (
+                    other.sent,
+                    "the process leaves the group that is signalled (setsid, daemon): use a backend that cannot be left, or signal it by its own pid",  # noqa: E501
+                )
+        return None
+
+    def _bind(self, event: Event) -> None:
+        if self.polling or event.tolerant:
+            return
+        self._resource(resources(event.text), self._line(event.line), "used again")
+
+    def _resource(self, words: frozenset[str], line: int, what: str) -> None:
+        """resource-still-held: a port, file or directory of a signalled process is used before its exit."""
+        for number, process in list(self.state.processes.items()):
+            sent = process.sent if not process.derived or process.sent is not None else self._reaching(number)
+            if (
+                sent is None
+                or sent.scope is Scope.OPAQUE
+                or process.ordered
+                or (sent.site == self.site and self.site != 0)
+            ):
+                continue
+            shared = sorted(words & process.words)
+            if not shared and not (words and not process.own and not process.words and not process.derived):
+                continue
+            name = (shared or sorted(words))[0]
+            slept = (
+                ""
+                if process.slept_since_signal is None
+                else f" (the sleep on line {process.slept_since_signal} may be too short)"
+            )
+            self._flaw(
+                Mechanism.RESOURCE_STILL_HELD, sent, line,
+                f"{name} is {what} while the signalled process may still hold it{slept}: wait on the process first",
+            )  # fmt: skip
+            process.ordered = True
+
+    def _assign(self, event: Event) -> None:
+        for number in self._known(event.names):
+            process = self.state.processes[number]
+            started = process.started
+            if process.site == self.site and self.site != 0 and self.current.file == self.function.file:
+                continue  # the helper is judged for itself
+            if (
+                started is None
+                or event.tolerant
+                or SUSPENDED.search(process.text)
+                or LONG_LIVED.search(process.text)
+                or process.let_go
+            ):
+                continue
+            flaw = Flaw(
+                Mechanism.ASSIGN_AFTER_EXIT, started, self._line(event.line),
+                "a child that has ended by now makes this fail: start it suspended or inside the job, or look at its exit and accept the error",  # noqa: E501
+            )  # fmt: skip
+            self.assigned.append((number, flaw))
+
+    def _use(self, event: Event) -> None:
+        if self.polling:
+            return
+        line = self._line(event.line)
+        for process in self.state.processes.values():
+            if not process.own or process.started is None or process.ready or process.sent is not None:
+                continue
+            if process.slept_since_start is not None:
+                self._flaw(
+                    Mechanism.FIXED_SLEEP, Sent(process.started, Scope.LEADER, "", -1), line,
+                    f"a fixed sleep (line {process.slept_since_start}) stands for the wait until the child is ready: poll to a deadline",  # noqa: E501
+                )  # fmt: skip
+                process.ready = True
+
+    def _effect(self, event: Event) -> None:
+        """fixed-sleep: what the signalled process leaves behind is asserted after a pause."""
+        for process in self.state.processes.values():
+            if (
+                process.sent is not None
+                and not process.ordered
+                and process.slept_since_signal is not None
+                and not self.polling
+            ):
+                self._flaw(
+                    Mechanism.FIXED_SLEEP, process.sent, self._line(event.line),
+                    f"a fixed sleep (line {process.slept_since_signal}) stands for the wait until the process has done this: wait on it, or poll to a deadline",  # noqa: E501
+                )  # fmt: skip
+                return
+
+
+def _out_parameters(text: str, language: str) -> list[str]:
+    """Return the variables that a call fills in: `&pi`, `out pi`."""
+    if language in ("c", "cpp", "rust"):
+        return re.findall(r"&(?:mut\s+)?(\w+)", text)
+    return re.findall(r"\bout\s+(?:\w+\s+)?(\w+)", text) if language == "csharp" else []
+
+
+def _inner(script: str) -> str:
+    """Return the part of a start's source that the child runs: `start_new_session=True` of the leader is no leaving."""
+    bare = re.sub(
+        r"start_new_session\s*=\s*True|preexec_fn\s*=\s*os\.setsid|detached:\s*true|process_group\s*=\s*0", "", script
+    )
+    return re.sub(r"([(\[]\s*)[\"'`]setsid\b", r"\1", bare)

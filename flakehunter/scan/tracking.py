@@ -1,0 +1,158 @@
+"""Which processes a function knows by which names, and what was said of them so far."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from flakehunter.model import Mechanism
+from flakehunter.scan.durations import duration_s
+from flakehunter.scan.events import (
+    Event,
+    Expect,
+    Flow,
+    Function,
+    Scope,
+)
+from flakehunter.scan.processes import (
+    PIDLIKE,
+    Process,
+    Sent,
+    State,
+    resources,
+)
+
+Lookup = Callable[[str, Function], Function | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What the rules found in one function."""
+
+    mechanism: Mechanism
+    signal_line: int
+    look_line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A look whose answer was stored: a flaw, when the variable is asserted to say that the process is gone."""
+
+    event: Event
+    flaw: Flaw | None
+
+
+class Tracking:
+    """Keeps the state of every process while a function is walked through."""
+
+    def __init__(self, function: Function, lookup: Lookup, spawned: Mapping[str, str]) -> None:
+        self.function = function
+        self.lookup = lookup
+        self.spawned = spawned
+        self.flaws: list[Flaw] = []
+        self.state = State()
+        self.deferred: list[Flow] = []
+        self.current = function
+        self.call_line: int | None = None
+        self.site = 0
+        self.sites = 0
+        self.polling = 0
+        self.asked: Expect | None = None
+        self.last_look: _Stored | None = None
+        self.returned: int | None = None
+        self.assigned: list[tuple[int, Flaw]] = []
+        self.stack: list[str] = []
+        self.texts: list[str] = []
+
+    def _known(self, names: tuple[str, ...]) -> list[int]:
+        """Return the processes that `names` mean, seen before here or started by another function of the file."""
+        found: list[int] = []
+        for name in names:
+            number = self.state.find(name)
+            if number is None and name in self.spawned:
+                number = self.state.new(
+                    Process(
+                        own=True, started=None, text=self.spawned[name], words=resources(self.spawned[name]), ready=True
+                    )
+                )
+                self.state.names[name] = number
+            if number is not None and number not in found:
+                found.append(number)
+        return found
+
+    def _named(self, names: tuple[str, ...], *, create: bool) -> list[int]:
+        known = self._known(names)
+        if known or not create:
+            return known[:1]
+        if not names:
+            return []
+        number = self.state.new(Process(pidlike=PIDLIKE.search(names[0]) is not None))
+        self.state.names[names[0]] = number
+        return [number]
+
+    def _unordered(self) -> list[int]:
+        return [n for n, p in self.state.processes.items() if p.sent is not None and not p.ordered][-1:]
+
+    def _all_ordered(self, *, derived: bool = True) -> None:
+        for process in self.state.processes.values():
+            if derived or not process.derived:
+                process.ordered = process.ordered or process.sent is not None or process.derived
+                process.reaped_beside = True  # nobody knows how it waited
+
+    def _all_ready(self, only: list[int] | None = None) -> None:
+        for number, process in self.state.processes.items():
+            if not only or number in only:
+                process.ready = process.ready or process.started is not None
+
+    def _expanded(self, text: str) -> str:
+        """Return the source of a start with the calls that led to it, and the constants that any of them names."""
+        whole = " ".join([text, *self.texts])
+        constants = [*self.current.constants.items(), *self.function.constants.items()]
+        return " ".join([whole, *(value for name, value in constants if name in whole)])
+
+    def _line(self, line: int) -> int:
+        return line if self.call_line is None else self.call_line
+
+    def _flaw(self, mechanism: Mechanism, sent: Sent, look_line: int, message: str) -> None:
+        self._add(Flaw(mechanism, sent.line, look_line, message))
+
+    def _add(self, flaw: Flaw) -> None:
+        if not any(f.mechanism is flaw.mechanism and f.look_line == flaw.look_line for f in self.flaws):
+            self.flaws.append(flaw)
+
+    def _reaching(self, number: int) -> Sent | None:
+        """Return the signal that was to end the process: its own, or one to its group, tree or parent."""
+        process = self.state.processes[number]
+        if process.sent is not None:
+            return process.sent
+        if process.own:
+            return None
+        parents = (
+            [process.parent] if process.parent is not None else [n for n in reversed(self.state.sent) if n != number]
+        )
+        for parent in parents:
+            other = self.state.processes[parent]
+            if other.sent is not None and (
+                process.derived or (process.pidlike and other.sent.scope is not Scope.LEADER)
+            ):
+                return other.sent
+        return None
+
+    def _slept_since(self, sent: Sent) -> int | None:
+        return next(
+            (p.slept_since_signal for p in self.state.processes.values() if p.sent == sent and p.slept_since_signal),
+            None,
+        )
+
+    def _given(self, name: str) -> float | None:
+        """Return the time limit that a caller gave a helper by name, in seconds."""
+        for text in reversed(self.texts) if name else ():
+            found = re.search(rf"\b{name}\s*[=:]\s*([^,)]+)", text)
+            if found:
+                return duration_s(found[1])
+        return None
+
+    def _send(self, number: int, sent: Sent) -> None:
+        process = self.state.processes[number]
+        process.sent, process.ordered, process.slept_since_signal = sent, False, None
+        self.state.sent = [n for n in self.state.sent if n != number] + [number]

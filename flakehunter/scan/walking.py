@@ -1,0 +1,81 @@
+"""What all parts of the lowering share: visiting nodes, the names they assign, what is asserted of stored answers."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Container
+
+from tree_sitter import Node
+
+from flakehunter.scan import context
+from flakehunter.scan.events import (
+    Flow,
+    Step,
+    Use,
+)
+from flakehunter.scan.kinds import MEMBERS
+from flakehunter.scan.syntax import Spec, normal, text
+
+_NAME = re.compile(r"(?<![\w.])@{0,2}[A-Za-z_][\w.]*(?!\w)")
+
+
+class Walker(ABC):
+    """Walks over a syntax tree and notes events in the order in which they happen."""
+
+    def __init__(self, spec: Spec, helpers: Container[str] = ()) -> None:
+        self.spec = spec
+        self.helpers = helpers
+        self.look_names: set[str] = set()
+        self.constants: dict[str, str] = {}
+        self.strings: list[str] = []
+        self.knows_zombies = False
+        """The function asks for the state of the process: a zombie does not count as alive."""
+
+    def _flow_of(self, *nodes: Node | None) -> Flow:
+        out: list[Step] = []
+        for node in nodes:
+            if node is not None:
+                self._visit(node, out)
+        return tuple(out)
+
+    @abstractmethod
+    def _visit(self, node: Node, out: list[Step]) -> None:
+        """Note what `node` does."""
+
+    def _children(self, node: Node, out: list[Step]) -> None:
+        for inner in node.named_children:
+            self._visit(inner, out)
+
+    def _targets(self, node: Node) -> tuple[str, ...]:
+        if node.type in MEMBERS or node.child_count == 0 or node.type == "variable_name":
+            return (normal(text(node)) or text(node),) if text(node) != "_" else ()
+        found: list[str] = []
+        for part in re.split(r"[,\s(){}\[\]:]+", re.sub(r"=[^,}]*", "", text(node))):
+            name = part.strip("*&;").lstrip("$")
+            if re.fullmatch(r"@{0,2}[A-Za-z_][\w.]*", name) and name not in (
+                "_",
+                "mut",
+                "ref",
+                "let",
+                "var",
+                "const",
+                "Some",
+                "Ok",
+                "async",
+                "Process",
+            ):
+                found.append(name)
+        return tuple(found)
+
+    def _use(self, node: Node, branch: str, out: list[Step]) -> None:
+        if not self.look_names or not branch:
+            return
+        root = context.chain_root(node) if branch == "assert" else node
+        source = re.sub(r"\s+", " ", text(root))
+        used = sorted(self.look_names.intersection(_NAME.findall(source)))
+        if used:
+            marked = re.sub(rf"(?<![\w.])(?:{'|'.join(map(re.escape, used))})(?!\w)", "@", source)
+            out.append(Use(_line(node), tuple(used), marked, branch))
+
+
+def _line(node: Node) -> int:
+    return node.start_point[0] + 1
