@@ -194,7 +194,6 @@ class ArtifactWriter:
     def _add_results(self, batch: Batch) -> None:
         made: set[int] = set()
         ids = self._test_ids(batch.tests, made)
-        failures = self._failure_ids(batch.failures)
         results: Sequence[ResultRow] = batch.results
         before: dict[int, int] = {}
         run_id, artifact_id = self.state.id, self._artifact_id
@@ -205,6 +204,7 @@ class ArtifactWriter:
                 self._bulk.delete_results(self._connection, run_id, "log", sorted(set(ids)))
             # A test that this batch brings for the first time has no attempt before.
             before = self._bulk.max_attempts(self._connection, run_id, sorted(set(ids) - made))
+        failures = self._failure_ids(batch.failures, {row[4] for row in results})
         rows: list[StoredResult] = [
             (ids[test], run_id, artifact_id, attempt, outcome, duration, failures[failure])
             for test, attempt, outcome, duration, failure in results
@@ -280,10 +280,12 @@ class ArtifactWriter:
         )
         return {(row[0], row[1]): row[2] for row in self._connection.execute(query, {"run_id": self.state.id})}
 
-    def _failure_ids(self, failures: Sequence[FailureRow]) -> dict[int | None, int | None]:
+    def _failure_ids(self, failures: Sequence[FailureRow], used: set[int | None]) -> dict[int | None, int | None]:
+        """Return the ids of the failures that results use; those of a log may all have been left out."""
         ids: dict[int | None, int | None] = {None: None}
         missing: dict[tuple[bytes, bytes], FailureRow] = {}
-        for place, failure in enumerate(failures):
+        wanted = [(place, failure) for place, failure in enumerate(failures) if place in used]
+        for place, failure in wanted:
             pair = (failure.fingerprint, failure.detail_hash)
             ids[place] = self._caches.failures.get(pair) or self.new_failures.get(pair)
             if ids[place] is None:
@@ -291,7 +293,7 @@ class ArtifactWriter:
         if missing:
             made = self._bulk.ensure_failures(self._connection, [missing[pair] for pair in sorted(missing)])
             self.new_failures.update(made)
-            for place, failure in enumerate(failures):
+            for place, failure in wanted:
                 if ids[place] is None:
                     ids[place] = made[(failure.fingerprint, failure.detail_hash)]
         return ids

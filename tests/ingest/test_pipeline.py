@@ -118,6 +118,12 @@ def test_a_log_counts_only_where_no_junit_file_does(empty_database: str, fixture
     ]
 
 
+def test_a_log_that_adds_no_result_adds_no_failure(empty_database: str, fixtures: Path, query: Query) -> None:
+    ingest([fixtures / "pytest/xunit2-v.xml", fixtures / "pytest/xunit2-v.log"], empty_database, RUN)
+    orphans = "SELECT count(*) FROM failures WHERE id NOT IN (SELECT failure_id FROM results WHERE failure_id > 0)"
+    assert query(empty_database, orphans) == [(0,)]
+
+
 def test_a_log_tells_of_the_tries_that_vitest_leaves_out(empty_database: str, fixtures: Path, query: Query) -> None:
     paths = [fixtures / "vitest/junit.xml", fixtures / "vitest/verbose.log", fixtures / "vitest/github.log"]
     ingest(paths, empty_database, RUN)
