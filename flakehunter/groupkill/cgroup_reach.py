@@ -110,6 +110,10 @@ class CgroupReach:
         for tracked in tracker.living():
             tracker.note_signal(tracked, number)
 
+    def blow(self, tracker: Tracker) -> bool:
+        """Write cgroup.kill."""
+        return self._kill(tracker)
+
     def _kill(self, tracker: Tracker) -> bool:
         try:
             (self.folder / "cgroup.kill").write_text("1")
@@ -147,6 +151,10 @@ class FreezerReach(CgroupReach):
                 tracker.take(pid, self.is_member)
         tracker.signal_new(signal.SIGKILL)
         self._state("THAWED", tracker)
+
+    def blow(self, tracker: Tracker) -> bool:
+        """The freezer kills nobody: it needs the list."""
+        return False
 
     def _state(self, state: str, tracker: Tracker) -> None:
         for directory, _, _ in os.walk(self.folder):

@@ -35,6 +35,10 @@ class CookieReach:
         """Signal the process group at one blow, then each member outside of it."""
         tracker.signal_all(number, groups=[self.leader])
 
+    def blow(self, tracker: Tracker) -> bool:
+        """The members have to be known first."""
+        return False
+
     def is_empty(self) -> bool | None:
         """The kernel knows nothing of marks."""
         return None

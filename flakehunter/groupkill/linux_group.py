@@ -39,6 +39,9 @@ class Reach(Protocol):
     def signal(self, tracker: Tracker, number: int) -> None:
         """Send a signal to all members that `tracker` holds, SIGKILL by the strongest means there is."""
 
+    def blow(self, tracker: Tracker) -> bool:
+        """Kill all members at once without a look at any of them; False where the mechanism cannot."""
+
     def is_empty(self) -> bool | None:
         """Return the kernel's word on whether any member runs; None where it has none."""
 
@@ -116,6 +119,7 @@ class LinuxProcessGroup(ProcessGroup):
     # --- members -----------------------------------------------------------------------------------------------
 
     def _look(self) -> int:
+        self._tracker.note_deaths(0)  # or the next blow would be written down for one that had ended before it
         before = len(self._tracker.processes)
         for pid in self._reach.pids():
             if not self._tracker.is_known(pid):
@@ -162,8 +166,10 @@ class LinuxProcessGroup(ProcessGroup):
         begin = self._tracker.begin_s
         deadline = begin + deadline_s
         escalations: list[Escalation] = []
+        if signal_number == signal.SIGKILL and self._blow():
+            return self._finish((), escalations, self._await_empty(deadline, kill=True), deadline)
         self._look()  # pidfds before the blow: only so have members a time of death
-        strays = self._strays_below_leader()
+        strays = () if self._mark.resource is not None else self._strays_below_leader()
         if signal_number != signal.SIGKILL:
             self._reach.signal(self._tracker, signal_number)
         if signal_number == signal.SIGKILL or not self._await_empty(min(begin + grace_s, deadline)):
@@ -173,6 +179,16 @@ class LinuxProcessGroup(ProcessGroup):
             self._reach.signal(self._tracker, signal.SIGKILL)
         gone = self._await_empty(deadline, kill=True)
         return self._finish(strays, escalations, gone, deadline)
+
+    def _blow(self) -> bool:
+        """Kill by a mechanism that needs no list of members; what the report needs is read while they die."""
+        prepared = self._tracker.prepare(self._reach.pids())
+        done = self._reach.blow(self._tracker)
+        self._tracker.adopt(prepared)
+        if done:
+            for tracked in self._tracker.living():
+                self._tracker.note_signal(tracked, signal.SIGKILL)
+        return done
 
     def _await_empty(self, deadline: float, *, kill: bool = False) -> bool:
         """Wait until the group is empty; with `kill`, kill what turns up meanwhile. False when the time is over."""

@@ -34,6 +34,10 @@ class ChildReach:
             if tracked.first.pid == self.leader:
                 tracker.signal_one(tracked, number)
 
+    def blow(self, tracker: Tracker) -> bool:
+        """The members have to be known first."""
+        return False
+
     def is_empty(self) -> bool | None:
         """Only the tracker knows."""
         return None

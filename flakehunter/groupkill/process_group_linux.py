@@ -35,6 +35,10 @@ class GroupReach:
             if tracked.last.pgid == self.leader:
                 tracker.signal_one(tracked, number, reached)
 
+    def blow(self, tracker: Tracker) -> bool:
+        """The members have to be known first."""
+        return False
+
     def is_empty(self) -> bool | None:
         """No word of the kernel's: its answer counts zombies."""
         return None

@@ -66,6 +66,10 @@ class TreeReach:
                 tracker.signal_new(signal.SIGSTOP)
         tracker.signal_all(number)
 
+    def blow(self, tracker: Tracker) -> bool:
+        """The members have to be known first."""
+        return False
+
     def is_empty(self) -> bool | None:
         """Only the tracker knows."""
         return None

@@ -36,6 +36,10 @@ class SessionReach:
             if tracked.last.sid == self.leader:
                 tracker.signal_one(tracked, number, reached)
 
+    def blow(self, tracker: Tracker) -> bool:
+        """The members have to be known first."""
+        return False
+
     def is_empty(self) -> bool | None:
         """The kernel has no word on sessions."""
         return None

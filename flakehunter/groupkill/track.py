@@ -128,6 +128,30 @@ class Tracker:
             tracked.exit_s = time.monotonic()
         return True
 
+    def prepare(self, pids: Iterable[int]) -> list[tuple[int, int | None, tuple[str, ...]]]:
+        """Take what is lost when a process dies, its pidfd and its command line, of those not held yet, and no more.
+
+        For a blow that reaches members by other means than these pids: nothing is checked here, for speed.
+        """
+        held = {tracked.first.pid for tracked in self._by_fd.values()}
+        return [(pid, self._open(pid), read_argv(pid)) for pid in pids if pid not in held]
+
+    def adopt(self, prepared: Iterable[tuple[int, int | None, tuple[str, ...]]]) -> None:
+        """Hold what was prepared, dying or dead by now; one that was reaped meanwhile has no start time."""
+        for pid, pidfd, argv in prepared:
+            stat = read_stat(pid) or ProcessStat(pid, "X", 0, 0, 0, 0, 0, argv[0] if argv else "?")
+            if stat.identity in self.processes:
+                if pidfd is not None:
+                    os.close(pidfd)
+                continue
+            tracked = self.add(stat, pidfd)
+            tracked.argv = argv
+            if pidfd is None:
+                tracked.exit_s = time.monotonic()
+            else:
+                self._by_fd[pidfd] = tracked
+                self._poll.register(pidfd, select.POLLIN)
+
     def add(self, stat: ProcessStat, pidfd: int | None = None) -> Tracked:
         """Remember a process, dead or alive."""
         tracked = self.processes[stat.identity] = Tracked(stat, pidfd)
@@ -156,6 +180,7 @@ class Tracker:
 
         A stopped process handles nothing but SIGKILL until it goes on, so it gets SIGCONT too.
         """
+        self.note_deaths(0)  # or the blow would be written down for one that had ended before it
         reached = {group for group in groups if self.signal_group(group, number)}
         for tracked in self.living():
             self.signal_one(tracked, number, reached)

@@ -1,0 +1,286 @@
+"""Group kills side by side: who leaves survivors in which tree, and how long until the last member is dead.
+
+    python benchmarks/groupkill.py [--runs 20] [--trees fifty,setsid] [--hogs 0] [--tree-kill NODE_MODULES]
+                                   [--peers a,b]
+
+A row is a way to end a group, a column a tree of tests/processes/trees.py. An outside process holds a pidfd of every
+member that was there and notes when each one ends; a cell is the median time in ms from the request to the last death,
+or how many of the runs left a survivor. Needs gcc for the C program; tini and tree-kill (npm) are left out where they
+are missing. The request is the call of ours, the signal to tini and timeout, the write of the C program, the start of
+the two recipes, whose interpreters have to start first.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from processes.conftest import burning  # noqa: E402
+from processes.trees import TREES, Observer, Tree  # noqa: E402
+
+from flakehunter.groupkill import choose, probe_all  # noqa: E402
+from flakehunter.groupkill.cgroup_mounts import find_unified  # noqa: E402
+
+DEADLINE_S = 3.0
+COLUMNS = ("shell-and-sleep", "fifty", "setsid", "daemon", "ignores-term", "fork-storm", "stopped", "leader-gone")
+PSUTIL = """
+import psutil, sys
+parent = psutil.Process(int(sys.argv[1]))
+children = [*parent.children(recursive=True), parent]
+for process in children:
+    try: process.terminate()
+    except psutil.NoSuchProcess: pass
+gone, alive = psutil.wait_procs(children, timeout=0.5)
+for process in alive: process.kill()
+psutil.wait_procs(alive, timeout=3)
+"""
+
+
+@dataclass
+class Cell:
+    """One measurement: ms to the last death (None: somebody survived), and ms from there to the return of the call."""
+
+    last_death_ms: float | None
+    returned_ms: float
+    after_death_ms: float | None = None
+
+
+class Deaths:
+    """An outside process that notes when each of the given processes ends."""
+
+    def __init__(self, pids: set[int]) -> None:
+        receive, self._send = os.pipe()
+        self._result, write = os.pipe()
+        self._ready, ready = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            watch(pids, receive, ready, write)
+        for descriptor in (receive, write, ready):
+            os.close(descriptor)
+        os.read(self._ready, 1)
+
+    def finish(self) -> dict[int, float]:
+        """Return the moment (time.monotonic()) at which each that has ended did so."""
+        os.close(self._send)
+        with os.fdopen(self._result) as pipe:
+            found = json.load(pipe)
+        os.waitpid(self._child, 0)
+        os.close(self._ready)
+        return {int(pid): moment for pid, moment in found.items()}
+
+
+def watch(pids: set[int], stop: int, ready: int, result: int) -> None:
+    """Be that process; never returns."""
+    poll = select.poll()
+    held = {}
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            held[os.pidfd_open(pid)] = pid
+    ended: dict[int, float] = {}
+    for descriptor in held:
+        poll.register(descriptor, select.POLLIN)
+    poll.register(stop, select.POLLHUP)
+    os.write(ready, b"x")
+    stopping = False
+    while held and not stopping:
+        for descriptor, _ in poll.poll():
+            if descriptor == stop:
+                stopping = True
+            else:
+                poll.unregister(descriptor)
+                ended[held.pop(descriptor)] = time.monotonic()
+    with os.fdopen(result, "w") as pipe:
+        json.dump(ended, pipe)
+    os._exit(0)
+
+
+def measure(
+    observer: Observer, end: Callable[[], float | None], leader: int | None, kill_at: float | None = None
+) -> Cell:
+    """Call `end`, watch from outside, and end what is left; `end` may return its own moment of the request."""
+    pids = observer.living() | ({leader} if leader else set())
+    deaths = Deaths(pids)
+    begin = time.monotonic()
+    began = end()
+    returned = time.monotonic()
+    begin = began or begin
+    limit = returned + 0.3
+    while observer.living() and time.monotonic() < limit:
+        time.sleep(0.005)
+    left = observer.living()
+    observer.end_all()
+    ended = deaths.finish()
+    if left or not ended:
+        return Cell(None if left else 0.0, (returned - begin) * 1000)
+    last = max(ended.values())
+    return Cell(max(0.0, (last - begin) * 1000), (returned - begin) * 1000, (returned - last) * 1000)
+
+
+def backend(name: str) -> Callable[[Tree, Observer], Cell]:
+    """Measure `terminate(SIGKILL)` of one of our backends."""
+
+    def run(tree: Tree, observer: Observer) -> Cell:
+        with choose(name).spawn(observer.argv(tree), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as group:
+            stand(group.stdout, tree, observer)
+            return measure(observer, lambda: group.terminate(signal.SIGKILL) and None, None)
+
+    return run
+
+
+def stand(stdout: object, tree: Tree, observer: Observer) -> None:
+    """Wait until the tree stands."""
+    assert stdout.readline() == b"up\n"  # type: ignore[attr-defined]
+    observer.wait_for(tree.members)
+
+
+@contextlib.contextmanager
+def started(argv: list[str], **options: object) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a command in a process group of its own and reap it in the end."""
+    process = subprocess.Popen(
+        argv,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+        **options,  # type: ignore[call-overload]
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+
+
+def c_program(binary: Path) -> Callable[[Tree, Observer], Cell]:
+    """Measure the C program on a cgroup of its own."""
+
+    def run(tree: Tree, observer: Observer) -> Cell:
+        folder = find_unified() / f"peer-{os.getpid()}"
+        folder.mkdir(exist_ok=True)
+        join = ["sh", "-c", f'echo $$ > {folder}/cgroup.procs; exec "$@"', "sh"]
+        times: list[float] = []
+
+        def end() -> float:
+            done = subprocess.run([binary, folder], stdout=subprocess.PIPE, check=True)
+            begin, finish = (int(word) / 1e9 for word in done.stdout.split())
+            times.append(finish)
+            return begin
+
+        with started([*join, *observer.argv(tree)]) as process:
+            stand(process.stdout, tree, observer)
+            cell = measure(observer, end, process.pid)
+        folder.rmdir()
+        return cell
+
+    return run
+
+
+def killer(argv: list[str]) -> Callable[[Tree, Observer], Cell]:
+    """Measure a program that is given the pid of the leader."""
+
+    def run(tree: Tree, observer: Observer) -> Cell:
+        with started(observer.argv(tree)) as process:
+            stand(process.stdout, tree, observer)
+            return measure(
+                observer, lambda: subprocess.run([*argv, str(process.pid)], check=False) and None, process.pid
+            )
+
+    return run
+
+
+def wrapper(argv: list[str], number: int) -> Callable[[Tree, Observer], Cell]:
+    """Measure a program that runs the command and ends it on a signal."""
+
+    def run(tree: Tree, observer: Observer) -> Cell:
+        with started([*argv, *observer.argv(tree)]) as process:
+            stand(process.stdout, tree, observer)
+
+            def end() -> None:
+                process.send_signal(number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(DEADLINE_S)
+
+            return measure(observer, end, None)
+
+    return run
+
+
+def timeout_k(tree: Tree, observer: Observer) -> Cell:
+    """Measure `timeout -k`: it has no way to be asked, so its own time limit does it."""
+    return wrapper(["timeout", "-k", "0.5", "60"], signal.SIGTERM)(tree, observer)
+
+
+def peers(arguments: argparse.Namespace, folder: Path) -> dict[str, Callable[[Tree, Observer], Cell]]:
+    """Return every way that is to be had here."""
+    found: dict[str, Callable[[Tree, Observer], Cell]] = {}
+    if find_unified() is not None and os.access(find_unified(), os.W_OK) and shutil.which("gcc"):
+        binary = folder / "cgroup_kill"
+        source = Path(__file__).with_name("groupkill_peers") / "cgroup_kill.c"
+        subprocess.run(["gcc", "-O2", "-Wall", "-o", binary, source], check=True)
+        found["C: cgroup.kill + poll"] = c_program(binary)
+    for name, capability in probe_all().items():
+        if capability.usable:
+            found[f"flakehunter {name}"] = backend(name)
+    found["psutil's recipe"] = killer([sys.executable, "-c", PSUTIL])
+    found["timeout -k"] = timeout_k
+    if shutil.which("tini"):
+        found["tini -g"] = wrapper(["tini", "-s", "-g", "--"], signal.SIGTERM)
+    module = arguments.tree_kill / "tree-kill" if arguments.tree_kill else Path("/nonexistent")
+    if module.is_dir() and shutil.which("node"):
+        code = f"require({json.dumps(str(module))})(Number(process.argv[1]), 'SIGKILL', () => {{}})"
+        found["tree-kill (npm)"] = killer(["node", "-e", code])
+    return found
+
+
+def cell_text(cells: list[Cell]) -> str:
+    """Return `median` ms, or the share of runs with a survivor in bold."""
+    bad = sum(cell.last_death_ms is None for cell in cells)
+    if bad:
+        return f"**{bad}/{len(cells)}**"
+    return f"{statistics.median(cell.last_death_ms or 0.0 for cell in cells):.1f}"
+
+
+def main() -> None:
+    """Print the table, and the times that the bar is about."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--trees", default=",".join(COLUMNS))
+    parser.add_argument("--hogs", type=int, default=0)
+    parser.add_argument("--tree-kill", type=Path, default=None, help="node_modules with tree-kill in it")
+    parser.add_argument("--peers", default="", help="only those whose names contain one of these, by commas")
+    arguments = parser.parse_args()
+    names = arguments.trees.split(",")
+    print("| way | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
+    details = []
+    with tempfile.TemporaryDirectory() as scratch, burning(arguments.hogs):
+        for way, run in peers(arguments, Path(scratch)).items():
+            if arguments.peers and not any(part in way for part in arguments.peers.split(",")):
+                continue
+            row = []
+            for name in names:
+                cells = [run(TREES[name], Observer(Path(scratch))) for _ in range(arguments.runs)]
+                row.append(cell_text(cells))
+                after = [cell.after_death_ms for cell in cells if cell.after_death_ms is not None]
+                if name == "fifty" and after:
+                    details.append(f"{way}: returns {statistics.median(after):.1f} ms after the last death of fifty")
+            print(f"| {way} | " + " | ".join(row) + " |", flush=True)
+    print("\n" + "\n".join(f"- {line}" for line in details))
+
+
+if __name__ == "__main__":
+    main()
