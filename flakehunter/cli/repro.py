@@ -1,6 +1,7 @@
 """`flakehunter repro`: make a test flake on demand, and prove that a fix holds."""
 
 import json as json_module
+import shlex
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -51,8 +52,14 @@ def repro(
         typer.Argument(metavar="[TEST] [-- CMD...]", help="A test of the database, or a command.", show_default=False),
     ] = None,
     stress: Annotated[
-        str, typer.Option("--stress", metavar="SPEC", help="Stressor, several with +; see flakehunter stressors.")
-    ] = "cpu",
+        str | None,
+        typer.Option(
+            "--stress",
+            metavar="SPEC",
+            help="Stressor, several with +; see flakehunter stressors. Default: search for the one delay that does it.",
+            show_default=False,
+        ),
+    ] = None,
     fix: Annotated[
         str | None, typer.Option("--fix", metavar="CMD", help="The command with the fix.", show_default=False)
     ] = None,
@@ -65,6 +72,14 @@ def repro(
     directory: Annotated[
         Path | None,
         typer.Option("-C", "--directory", metavar="DIR", help="Folder of the test project.", show_default=False),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option("--replay", metavar="FILE", help="Run what a repro.toml says again.", show_default=False),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="FILE", help="Write a repro.toml that replays this.", show_default=False),
     ] = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="PATH", help="JUnit file that CMD writes.", show_default=False)
@@ -92,15 +107,23 @@ def repro(
     Trials run one after the other under a stressor, each below a supervisor that ends what it leaves behind, until the
     answer is certain: reproduced, not-reproduced, and with a fix fix-verified, fix-insufficient or undecided.
     """
+    from flakehunter.repro.bundle import read_bundle
     from flakehunter.repro.durations import parse_duration
     from flakehunter.repro.schedule import Rules
     from flakehunter.repro.session import Question, answer, check_question
 
     verdicts = _verdicts(fail_on)
+    words = tuple(context.meta.get(COMMAND, ()))
+    if replay is not None:
+        if test is not None or words:
+            raise UsageError("--replay says what to run", hint="leave the test or command away")
+        seed = read_bundle(replay)
+        test, words = seed.get("test"), tuple(shlex.split(seed.get("command", "")))
+        stress, fix = stress or seed["stress"], fix or seed.get("fix")
     folder = (directory or Path.cwd()).resolve()
     question = Question(
         test=test,
-        words=tuple(context.meta.get(COMMAND, ())),
+        words=words,
         stress=stress,
         folder=folder,
         config=load_config(start=folder) if directory is not None and folder.is_dir() else context.obj,
@@ -113,6 +136,7 @@ def repro(
         time_limit_s=parse_duration(time_limit, "--time-limit"),
         budget_s=parse_duration(budget, "--budget"),
         warm=not cold,
+        save=save,
     )
     check_question(question)
     line = _ProgressLine()
@@ -153,7 +177,7 @@ class _ProgressLine:
         if not self._shows:
             return
         parts = [f"{arm.name} {arm.tally.failures}/{arm.tally.counts.trials} failed" for arm in arms]
-        sys.stderr.write(f"\r\x1b[K{arms[0].stressor}: {', '.join(parts)}, {elapsed_s:.0f} s")
+        sys.stderr.write(f"\r\x1b[K{arms[-1].stressor}: {', '.join(parts)}, {elapsed_s:.0f} s")
         sys.stderr.flush()
 
     def clear(self) -> None:
@@ -169,12 +193,15 @@ def as_text(found: "Answer") -> str:
 
     outcome, document = found.outcome, found.document
     lines = [document["text"], ""]
+    if document["plan"] is not None:
+        lines[1:1] = [f"It {document['plan']['text']}.", f"Mechanism: {document['mechanism']}."]
+    wide = max(len(arm["stressor"]) for arm in document["arms"])
     for arm in document["arms"]:
         rate = arm["rate"]
         said = arm["trials"] - arm["errors"] - arm["hangs"]
         odd = [f"{arm[key]} {key}" for key in ("errors", "hangs") if arm[key]]
         lines.append(
-            f"  {arm['name']:<7} {arm['stressor']:<12} {arm['failures']:>3} of {said:>3} failed  "
+            f"  {arm['name']:<7} {arm['stressor']:<{wide}} {arm['failures']:>3} of {said:>3} failed  "
             f"{percent(rate['value']):>6}  [{percent(rate['low'])}, {percent(rate['high'])}]"
             + (f"  and {', '.join(odd)}" if odd else "")
         )

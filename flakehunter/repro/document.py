@@ -3,7 +3,7 @@
 from typing import Any
 
 from flakehunter.model import SCHEMA_VERSION, ReproVerdict
-from flakehunter.repro.experiment import Arm, Outcome
+from flakehunter.repro.experiment import FIXED, Arm, Outcome
 from flakehunter.stats.sequential import evidence_of_improvement
 
 
@@ -13,7 +13,7 @@ def to_document(outcome: Outcome) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "verdict": outcome.verdict.value,
         "mechanism": outcome.mechanism.value if outcome.mechanism else None,
-        "plan": None,
+        "plan": _plan(outcome),
         "replay": None,
         "arms": [_arm(arm, outcome) for arm in outcome.arms],
         "exact_test": _exact_test(outcome),
@@ -44,10 +44,30 @@ def _arm(arm: Arm, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _exact_test(outcome: Outcome) -> dict[str, Any] | None:
-    if len(outcome.arms) < 2:
+def _plan(outcome: Outcome) -> dict[str, Any] | None:
+    plan = outcome.plan
+    if plan is None:
         return None
-    evidence = evidence_of_improvement(outcome.arms[0].tally.counts, outcome.arms[1].tally.counts)
+    return {
+        "process": plan.process.index,
+        "argv": plan.process.argv,
+        "event": plan.event,
+        "critical_delay_ms": round(plan.critical_delay_ms, 1),
+        "delay_ms": round(plan.delay_ms, 1),
+        "stressor": plan.stressor,
+        "text": plan.sentence,
+    }
+
+
+def _fixed(outcome: Outcome) -> Arm | None:
+    return next((arm for arm in outcome.arms if arm.name == FIXED), None)
+
+
+def _exact_test(outcome: Outcome) -> dict[str, Any] | None:
+    fixed = _fixed(outcome)
+    if fixed is None:
+        return None
+    evidence = evidence_of_improvement(outcome.arms[0].tally.counts, fixed.tally.counts)
     return {
         "null": "the failure rate after the fix is no smaller than before",
         "method": "anytime-valid likelihood-ratio mixture (universal inference), valid at every look",
@@ -65,7 +85,7 @@ def percent(rate: float) -> str:
 def sentence(outcome: Outcome) -> str:
     """Return the verdict in one sentence."""
     flawed, rules = outcome.arms[0], outcome.rules
-    fixed = outcome.arms[1] if len(outcome.arms) > 1 else None
+    fixed = _fixed(outcome)
     counts = flawed.tally.counts
     rate = flawed.tally.rate(rules.confidence)
     sure = f"{rules.confidence * 100:g} % confidence"

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,11 +13,18 @@ from flakehunter.repro.command import JUNIT, Command
 from flakehunter.repro.nurseries import Nursery, start_nursery, start_warm_nursery
 from flakehunter.repro.outcome import Judgement, judge
 from flakehunter.repro.schedule import Rules, Tally, decide, is_certain, next_arm
-from flakehunter.repro.stressors import Stress
+from flakehunter.repro.search import Plan, search
+from flakehunter.repro.stressors import Stress, parse_stress
 from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec, output_tail
 
 FLAWED = "flawed"
 FIXED = "fixed"
+FALLBACK = "cpu"
+"""The stress where no single delay does it."""
+
+SEARCH_BUDGET_S = 60.0
+SEARCH_ARMS = {"plain": "none", "control": "control", "search": "delay"}
+"""Names of the search's arms, and the stressor that is shown for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,8 @@ class Request:
 
     flawed: Command
     fixed: Command | None
-    stress: Stress
+    stress: Stress | None
+    """None to search for the plan that makes it fail."""
     rules: Rules
     time_limit_s: float = 60.0
     """Of one trial."""
@@ -63,6 +71,7 @@ class TrialResult:
     judgement: Judgement
     report: TrialReport | None
     duration_s: float
+    stressor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class Outcome:
     """Why it is undecided."""
     notes: tuple[str, ...] = ()
     mechanism: Mechanism | None = None
+    plan: Plan | None = None
 
 
 class Recorder(Protocol):
@@ -102,13 +112,23 @@ def run_experiment(
     Raises:
         TrialError: the process that forks the trials cannot be kept alive.
     """
-    arms = [Arm(FLAWED, request.flawed, request.stress.spec)]
+    arms = [Arm(FLAWED, request.flawed, "")]
     if request.fixed is not None:
-        arms.append(Arm(FIXED, request.fixed, request.stress.spec))
+        arms.append(Arm(FIXED, request.fixed, ""))
     begin = time.monotonic()
     with ExitStack() as stack:
         nurseries, notes = _start_nurseries(arms, request, folder, stack)
-        reason = _run_trials(arms, nurseries, request, folder, recorder, progress, begin)
+        bench = Bench(request, folder, recorder, progress, begin)
+        plan, stress = None, request.stress
+        if stress is None:
+            plan = bench.search(request.flawed, nurseries[0])
+            stress = parse_stress(FALLBACK if plan is None else plan.stressor)
+            if plan is None:
+                notes.append(f"no single delay makes it fail every time; tried under {stress.spec} instead")
+        for arm in arms:
+            arm.stressor = stress.spec
+        bench.arms += arms
+        reason = bench.run(arms, nurseries, stress)
     flawed, fixed = arms[0].tally, arms[1].tally if len(arms) > 1 else None
     verdict = decide(flawed, fixed, request.rules)
     if verdict is None:
@@ -117,13 +137,14 @@ def run_experiment(
         verdict = ReproVerdict.REPRODUCED if found else ReproVerdict.UNDECIDED
     return Outcome(
         verdict=verdict,
-        arms=tuple(arms),
+        arms=(*arms, *(arm for arm in bench.arms if arm.name in SEARCH_ARMS)),
         rules=request.rules,
         elapsed_s=time.monotonic() - begin,
         warm=all(nursery.warm for nursery in nurseries),
         reason=reason or _why_undecided(arms),
         notes=tuple(notes),
-        mechanism=request.mechanism,
+        mechanism=request.mechanism if plan is None else plan.mechanism,
+        plan=plan,
     )
 
 
@@ -134,31 +155,63 @@ def _why_undecided(arms: Sequence[Arm]) -> str:
     return "the trials are used up"
 
 
-def _run_trials(
-    arms: Sequence[Arm],
-    nurseries: Sequence[Nursery],
-    request: Request,
-    folder: Path,
-    recorder: Recorder,
-    progress: Callable[[Sequence[Arm], float], None],
-    begin: float,
-) -> str:
-    flawed, fixed = arms[0].tally, arms[1].tally if len(arms) > 1 else None
-    ordinal = 0
-    while (choice := next_arm(flawed, fixed, request.rules)) is not None:
-        elapsed = time.monotonic() - begin
-        if elapsed >= request.budget_s:
-            return f"the budget of {request.budget_s:g} s is used up"
-        ordinal += 1
-        if choice == 0 and is_certain(flawed, request.rules):
-            flawed.sentinels += 1
-        arm, nursery = arms[choice], nurseries[choice]
+class Bench:
+    """Runs the trials of one experiment one after the other, and has each counted, recorded and shown."""
+
+    def __init__(
+        self,
+        request: Request,
+        folder: Path,
+        recorder: Recorder,
+        progress: Callable[[Sequence[Arm], float], None],
+        begin: float,
+    ) -> None:
+        self.request = request
+        self.folder = folder
+        self.recorder = recorder
+        self.progress = progress
+        self.begin = begin
+        self.arms: list[Arm] = []
+        self._ordinal = 0
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self.begin
+
+    def trial(self, arm: Arm, nursery: Nursery, stress: Stress) -> TrialResult:
+        """Run one trial of `arm`."""
+        self._ordinal += 1
         # A trial may not take much longer than the whole budget has left.
-        limit = max(1.0, min(request.time_limit_s, request.budget_s - elapsed + 1.0))
-        spec = request.stress.apply(_spec(arm.command, folder, limit, warm=nursery.warm))
-        recorder.trial(_count(arm, ordinal, *_run(nursery, arm.command, spec)))
-        progress(arms, time.monotonic() - begin)
-    return ""
+        limit = max(1.0, min(self.request.time_limit_s, self.request.budget_s - self._elapsed() + 1.0))
+        spec = stress.apply(_spec(arm.command, self.folder, limit, warm=nursery.warm))
+        result = _count(arm, self._ordinal, *_run(nursery, arm.command, spec))
+        self.recorder.trial(replace(result, stressor=stress.spec))
+        self.progress(self.arms, self._elapsed())
+        return result
+
+    def search(self, command: Command, nursery: Nursery) -> Plan | None:
+        """Look for the one delay that makes the test fail; its trials are arms of their own."""
+        by_name = {name: Arm(name, command, stressor) for name, stressor in SEARCH_ARMS.items()}
+        self.arms = list(by_name.values())
+
+        def attempt(name: str, spec: str) -> tuple[TrialOutcome, TrialReport | None] | None:
+            if self._elapsed() >= min(SEARCH_BUDGET_S, self.request.budget_s):
+                return None
+            result = self.trial(by_name[name], nursery, parse_stress(spec))
+            return result.judgement.outcome, result.report
+
+        return search(attempt)
+
+    def run(self, arms: Sequence[Arm], nurseries: Sequence[Nursery], stress: Stress) -> str:
+        """Run trials of the arms in turn until the answer is certain; return why it ended before, or nothing."""
+        rules = self.request.rules
+        flawed, fixed = arms[0].tally, arms[1].tally if len(arms) > 1 else None
+        while (choice := next_arm(flawed, fixed, rules)) is not None:
+            if self._elapsed() >= self.request.budget_s:
+                return f"the budget of {self.request.budget_s:g} s is used up"
+            if choice == 0 and is_certain(flawed, rules):
+                flawed.sentinels += 1
+            self.trial(arms[choice], nurseries[choice], stress)
+        return ""
 
 
 def _spec(command: Command, folder: Path, limit_s: float, *, warm: bool) -> TrialSpec:

@@ -21,12 +21,14 @@ from flakehunter.db.queries.tests import TestRow, find_test
 from flakehunter.db.schema import TestVerdict
 from flakehunter.errors import UsageError
 from flakehunter.model import Mechanism, TrialOutcome
+from flakehunter.repro.bundle import write_bundle
 from flakehunter.repro.command import Command, plain_command, split_command, stored_command
 from flakehunter.repro.document import to_document
-from flakehunter.repro.experiment import Arm, Outcome, Request, TrialResult, run_experiment
+from flakehunter.repro.experiment import FALLBACK, Arm, Outcome, Request, TrialResult, run_experiment
 from flakehunter.repro.machine import machine_facts
 from flakehunter.repro.schedule import Rules
 from flakehunter.repro.stressors import parse_stress
+from flakehunter.repro.stressors.control import probe_ptrace
 from flakehunter.repro.workspace import Workspace
 
 MESSAGE_LIMIT = 2000
@@ -38,7 +40,8 @@ class Question:
 
     test: str | None
     words: tuple[str, ...]
-    stress: str
+    stress: str | None
+    """None to search for the delay that makes it fail."""
     folder: Path
     config: Config
     rules: Rules
@@ -50,6 +53,8 @@ class Question:
     time_limit_s: float = 60.0
     budget_s: float = 600.0
     warm: bool = True
+    save: Path | None = None
+    """Where to write a repro.toml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,9 @@ def answer(
         DatabaseError: the database cannot be used.
         NothingToDoError: a test is named, but nothing was ingested yet.
     """
-    stress = parse_stress(question.stress)
+    stress = None if question.stress is None else parse_stress(question.stress)
+    if stress is None and not probe_ptrace().usable:
+        stress = parse_stress(FALLBACK)
     engine = open_database(url, create=question.test is None)
     try:
         row, twin, mechanism = _look_up(engine, question)
@@ -99,6 +106,9 @@ def answer(
             recorder = DatabaseRecorder.begin(engine, question, row, flawed)
             outcome = run_experiment(request, workspace.folder, recorder, progress)
         document = to_document(outcome)
+        if question.save is not None:
+            write_bundle(question.save, test=question.test, command=flawed, fix=fixed, document=document)
+            document["replay"] = str(question.save)
         recorder.finish(outcome, document)
         return Answer(outcome, document, recorder.experiment_id)
     finally:
@@ -177,7 +187,7 @@ class DatabaseRecorder:
         report = result.report
         row = TrialRow(
             arm=result.arm.name,
-            stressor=result.arm.stressor,
+            stressor=result.stressor,
             group_kill=result.arm.group_kill,
             ordinal=result.ordinal,
             outcome=result.judgement.outcome,

@@ -226,7 +226,7 @@ def begin_trial(control: socket.socket) -> dict[str, Any]:
         for stream in (control, ours):
             fcntl.fcntl(stream, fcntl.F_SETOWN, supervisor)
             fcntl.fcntl(stream, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
-        _supervise(Supervisor(control, ours, spec, root, hogs), gate_writer)
+        _supervise(control, ours, spec, root, hogs, gate_writer)
     die_with_parent(signal.SIGKILL)
     if os.getppid() != supervisor:
         os._exit(1)
@@ -238,20 +238,38 @@ def begin_trial(control: socket.socket) -> dict[str, Any]:
     return spec
 
 
-def _supervise(watcher: Supervisor, gate: int) -> NoReturn:
+def _supervise(
+    control: socket.socket,
+    window: socket.socket,
+    spec: Mapping[str, Any],
+    root: int,
+    hogs: tuple[int, ...],
+    gate: int,
+) -> NoReturn:
     code = 0
     try:
+        watcher = _watcher(spec)(control, window, spec, root, hogs)
         os.close(gate)  # now the command may start
         watcher.watch()
         report = watcher.finish()
-        watcher.control.setblocking(True)
-        watcher.control.sendall(json.dumps(report).encode() + b"\n")
+        control.setblocking(True)
+        control.sendall(json.dumps(report).encode() + b"\n")
     except (BrokenPipeError, ConnectionResetError):
         pass  # nobody is left to report to
     except BaseException as error:
+        os.kill(root, signal.SIGKILL)
         code = _end_everything(70)
-        watcher.control.sendall(json.dumps({"broken": f"{type(error).__name__}: {error}"}).encode() + b"\n")
+        control.setblocking(True)
+        control.sendall(json.dumps({"broken": f"{type(error).__name__}: {error}"}).encode() + b"\n")
     os._exit(code)
+
+
+def _watcher(spec: Mapping[str, Any]) -> "type[Supervisor]":
+    if not spec["trace"]:
+        return Supervisor
+    from flakehunter.repro.tracer import Tracer  # only where it is asked for: it loads the C library's ptrace
+
+    return Tracer
 
 
 def _end_everything(code: int) -> int:

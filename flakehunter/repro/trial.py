@@ -18,6 +18,17 @@ class TrialError(FlakehunterError):
 
 
 @dataclass(frozen=True, slots=True)
+class Delay:
+    """Hold a process at one kind of event, once."""
+
+    event: str
+    """`start`, `signal`, `exit` or `report`."""
+    ms: float
+    who: int | str | None = None
+    """Its index in order of creation (the command is 1), a pattern of its name or command line, or None for all."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrialSpec:
     """All that a supervisor has to know, as JSON; stressors change copies of it with `dataclasses.replace`."""
 
@@ -41,6 +52,10 @@ class TrialSpec:
     """Whether they run only while the command says, through its window, that the test runs."""
     reap_delay_ms: float | None = None
     """How late the supervisor reaps orphans; None for at once."""
+    trace: bool = False
+    """Whether the supervisor is the trial's ptracer too."""
+    delays: tuple[Delay, ...] = ()
+    """At which events which processes are held; needs `trace`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,16 @@ class ProcessRecord:
     reap_ms: float | None
     left: bool
     """Whether not even SIGKILL got rid of it."""
+    depth: int | None = None
+    """Generations below the command; this and all that follows only from a tracer."""
+    parent_index: int | None = None
+    spawned_at_ms: float | None = None
+    """This and the other moments count from the start of the trial."""
+    exec_at_ms: float | None = None
+    ended_at_ms: float | None = None
+    reaped_at_ms: float | None = None
+    signals: tuple[tuple[str, float, int | None], ...] = ()
+    """(name, moment in ms, sender's pid) of each signal that it received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +153,7 @@ def _read_line(stream: socket.socket) -> bytes:
 def _parse(answer: Mapping[str, Any], spec: TrialSpec) -> TrialReport:
     if "broken" in answer:
         raise TrialError(f"a trial's supervisor broke: {answer['broken']}", hint="this is a bug of flakehunter")
-    names = ProcessRecord.__slots__
-    records = [ProcessRecord(**{name: row[name] for name in names}) for row in answer["processes"]]
+    records = [_record(row) for row in answer["processes"]]
     return TrialReport(
         status=answer["status"],
         hung=answer["hung"],
@@ -138,6 +162,12 @@ def _parse(answer: Mapping[str, Any], spec: TrialSpec) -> TrialReport:
         clean=answer["clean"],
         errors=tuple(answer["errors"]),
     )
+
+
+def _record(row: Mapping[str, Any]) -> ProcessRecord:
+    values = {name: row[name] for name in ProcessRecord.__slots__ if name in row}
+    values["signals"] = tuple((name, moment, by) for name, moment, by in row.get("signals", ()))
+    return ProcessRecord(**values)
 
 
 def output_tail(path: str, *, lines: int = 15, limit: int = 65536) -> str:

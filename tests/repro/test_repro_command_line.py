@@ -1,6 +1,7 @@
 """`flakehunter repro` and `flakehunter stressors` from the command line to the database."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,44 @@ def test_stressors_are_listed_with_what_works_here(capsys: pytest.CaptureFixture
     assert rows["cpu"]["usable"] is True
     assert main(["stressors"]) == 0
     assert "cpu:N" in capsys.readouterr().out
+
+
+SLACK_OF_100_MS = """
+import os, signal, subprocess, sys, time
+child = subprocess.Popen(["bash", "-c", "sleep 300 & wait"], process_group=0)
+while not (below := open(f"/proc/{child.pid}/task/{child.pid}/children").read().split()): pass
+while not os.readlink(f"/proc/{below[0]}/exe").endswith("sleep"): pass
+os.killpg(child.pid, signal.SIGTERM)
+child.wait()
+time.sleep(0.1)
+sys.exit(os.path.exists(f"/proc/{below[0]}"))
+"""
+
+
+def test_the_search_names_process_event_and_delay_and_the_seed_replays_it(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [sys.executable, "-S", "-c", SLACK_OF_100_MS]
+    code, out, err = run(capsys, "--db", url, "--json", "--save", "repro.toml", "--", *command)
+    document = json.loads(out)
+    assert (code, document["verdict"]) == (0, "reproduced"), err
+    plan = document["plan"]
+    assert (plan["process"], plan["event"], plan["argv"]) == (3, "exit", "sleep 300")
+    assert 45 <= plan["critical_delay_ms"] <= 205
+    assert document["mechanism"] == "fixed-sleep"
+    assert "process 3 (`sleep 300`, a grandchild of the command) ends" in plan["text"]
+    arms = {arm["name"]: arm for arm in document["arms"]}
+    assert arms["control"]["trials"] >= 4
+    assert arms["flawed"]["failures"] == arms["flawed"]["trials"]
+    assert document["replay"] == "repro.toml"
+    code, out, _ = run(capsys, "--db", url, "--replay", "repro.toml", "--trials", "3")
+    assert (code, out.splitlines()[0][:12]) == (0, "reproduced: ")
+
+
+@pytest.mark.parametrize("text", ["", "stress = 1", "= broken", 'stress = "none"\ntest = "a"\ncommand = "b"'])
+def test_a_broken_seed_is_refused(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    (tmp_path / "repro.toml").write_text(text)
+    code, _, err = run(capsys, "--db", url, "--replay", "repro.toml")
+    assert code == 2
+    assert "repro.toml" in err
+    assert "hint:" in err

@@ -19,6 +19,9 @@ SPEC = TrialSpec(argv=("true",), cwd="/", env={}, output="/dev/null", time_limit
         ("reap-delay:0.2s", "reap-delay:200ms"),
         ("reap-delay:200", "reap-delay:200ms"),
         ("cpu:2 + reap-delay:1s", "cpu:2+reap-delay:1000ms"),
+        ("control", "control"),
+        ("delay:exit:50", "delay:exit:50ms"),
+        ("delay:start:0.5s@3+delay:report:1ms@sleep*", "delay:start:500ms@3+delay:report:1ms@sleep*"),
     ],
 )
 def test_a_specification_is_read_and_shown_in_full(text: str, shown: str) -> None:

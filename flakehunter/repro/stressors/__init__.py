@@ -17,6 +17,8 @@ BUILT_IN: Mapping[str, str] = {
     "none": "none:NoStress",
     "cpu": "cpu:CpuStress",
     "reap-delay": "reap_delay:ReapDelay",
+    "control": "control:Control",
+    "delay": "delay:EventDelay",
 }
 
 
@@ -77,4 +79,11 @@ def parse_stress(text: str) -> Stress:
         capability = kind.probe()
         if not capability.usable:
             raise UsageError(f"{name} does not work here: {capability.reason}", hint="flakehunter stressors lists more")
-    return Stress(tuple(parts))
+    stress = Stress(tuple(parts))
+    asked = stress.apply(TrialSpec(argv=(), cwd="", env={}, output="", time_limit_s=1.0))
+    if asked.trace and asked.reap_delay_ms is not None:
+        raise UsageError(
+            "a tracer hears of every end first, so reap-delay cannot be joined with control or delay",
+            hint="write delay:report:MS instead of reap-delay:MS",
+        )
+    return stress

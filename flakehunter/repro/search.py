@@ -1,0 +1,159 @@
+"""Find the one delay that makes a test fail: record who there is, climb a ladder of single delays, bisect, confirm.
+
+The plan that fails is the diagnosis: "fails when process 3, `sleep 30`, ends at least 18 ms late". Pure but for the
+trials that it is given to run.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from flakehunter.model import Mechanism, TrialOutcome
+from flakehunter.repro.stressors.base import show_milliseconds
+from flakehunter.repro.trial import Delay, ProcessRecord, TrialReport
+
+PLAIN_TRIALS = 3
+CONTROL_TRIALS = 4
+LADDER_MS = (10.0, 50.0, 250.0, 1000.0, 2000.0)
+EVENTS = ("exit", "signal", "report", "start")
+"""Likeliest first: most flakes of this kind look before an exit."""
+
+CONFIRMATIONS = 4
+"""So many failures in a row after the first; a test that fails every other time by itself gets there once in 16."""
+
+BISECT_TRIALS = 3
+MOST_PROCESSES = 12
+
+Attempt = Callable[[str, str], tuple[TrialOutcome, TrialReport | None] | None]
+"""Runs a trial (arm, stressor) and returns what came out; None when the time is up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The single delay that makes the test fail, and the smallest one that still does."""
+
+    process: ProcessRecord
+    event: str
+    delay_ms: float
+    """What the trials of the experiment use: comfortably above the critical delay."""
+    critical_delay_ms: float
+    control_failures: int
+    control_trials: int
+
+    @property
+    def stressor(self) -> str:
+        """Return it as a stressor."""
+        return _stressor(Delay(self.event, self.delay_ms, self.process.index))
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """Return what the plan implies: how late an event may come tells a look at once from a pause too short."""
+        if self.event == "start":
+            return Mechanism.SIGNAL_BEFORE_READY
+        if self.event == "report":
+            return Mechanism.ZOMBIE_COUNTED_ALIVE
+        if self.critical_delay_ms <= LOOK_AT_ONCE_MS:
+            return Mechanism.CHECK_BEFORE_EXIT
+        return Mechanism.FIXED_SLEEP
+
+    @property
+    def sentence(self) -> str:
+        """Return the diagnosis in one sentence."""
+        deed = {"exit": "ends", "signal": "gets its signal", "report": "is reaped", "start": "starts"}[self.event]
+        how = "fails if and only if" if self.control_failures == 0 else "fails every time when"
+        generation = {0: "the command", 1: "a child of the command", 2: "a grandchild of the command"}.get(
+            self.process.depth or 0, f"{self.process.depth} generations below the command"
+        )
+        return (
+            f"{how} process {self.process.index} (`{self.process.argv}`, {generation}) {deed} "
+            f">= {self.critical_delay_ms:.0f} ms late"
+        )
+
+
+LOOK_AT_ONCE_MS = 10.0
+"""Below it, no deliberate pause stands between the signal and the look."""
+
+
+def _stressor(delay: Delay) -> str:
+    return f"delay:{delay.event}:{show_milliseconds(round(delay.ms, 3))}@{delay.who}"
+
+
+def search(attempt: Attempt) -> Plan | None:
+    """Return the plan that makes the test fail every time, or None when no single delay does, or time is up."""
+    for _ in range(PLAIN_TRIALS):
+        if attempt("plain", "none") is None:
+            return None
+    controls: list[tuple[TrialOutcome, TrialReport]] = []
+    for _ in range(CONTROL_TRIALS):
+        result = attempt("control", "control")
+        if result is None:
+            return None
+        if result[1] is not None:
+            controls.append((result[0], result[1]))
+    if not controls or all(outcome is TrialOutcome.FAILED for outcome, _ in controls):
+        return None  # what fails without any delay cannot be told by one
+    # The richest record: a trial that failed early never started all of them, or signalled some before their exec.
+    processes = max((report.processes for _, report in controls), key=_richness)
+    failures = sum(outcome is TrialOutcome.FAILED for outcome, _ in controls)
+    below = 0.0
+    for rung in LADDER_MS:
+        for process, event in candidates(processes):
+            plan = Delay(event, rung, process.index)
+            failed = _always_fails(attempt, plan, 1 + CONFIRMATIONS)
+            if failed is None:
+                return None
+            if failed:
+                critical = _bisect(attempt, plan, below)
+                used = float(math.ceil(max(critical * 2, critical + 20.0)))
+                return Plan(process, event, used, critical, failures, len(controls))
+        below = rung
+    return None
+
+
+def candidates(processes: Sequence[ProcessRecord]) -> Iterator[tuple[ProcessRecord, str]]:
+    """Give (process, event), likeliest first: the deepest victims of signals, what is below them, the others."""
+    victims = {process.index for process in processes if _was_signalled(process)}
+
+    def rank(process: ProcessRecord) -> tuple[int, int, int]:
+        kind = 0 if process.index in victims else 1 if process.parent_index in victims else 2
+        return kind, -(process.depth or 0), process.index
+
+    ordered = sorted((process for process in processes if process.index > 1), key=rank)[:MOST_PROCESSES]
+    for event in EVENTS:
+        for process in ordered:
+            if event == "signal" and not any(name != "SIGKILL" for name, _, _ in process.signals):
+                continue  # SIGKILL cannot be held on its way
+            if event == "start" and process.exec_at_ms is None:
+                continue
+            yield process, event
+
+
+def _richness(processes: Sequence[ProcessRecord]) -> tuple[int, int]:
+    return len(processes), sum(process.exec_at_ms is not None for process in processes)
+
+
+def _was_signalled(process: ProcessRecord) -> bool:
+    return any(name not in ("SIGCHLD", "SIGCONT", "SIGWINCH") for name, _, _ in process.signals)
+
+
+def _always_fails(attempt: Attempt, delay: Delay, trials: int) -> bool | None:
+    """Whether `trials` trials in a row fail; stops at the first that does not. None when time is up."""
+    for _ in range(trials):
+        result = attempt("search", _stressor(delay))
+        if result is None:
+            return None
+        if result[0] is not TrialOutcome.FAILED:
+            return False
+    return True
+
+
+def _bisect(attempt: Attempt, delay: Delay, low_ms: float) -> float:
+    """Return the smallest delay, to a quarter or 1 ms, that still fails every time."""
+    low, high = low_ms, delay.ms
+    while high - low > max(1.0, high / 5):
+        middle = math.sqrt(low * high) if low > 0 else high / 2
+        failed = _always_fails(attempt, Delay(delay.event, middle, delay.who), BISECT_TRIALS)
+        if failed is None:
+            break
+        low, high = (low, middle) if failed else (middle, high)
+    return high

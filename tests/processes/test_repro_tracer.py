@@ -1,0 +1,172 @@
+"""The tracing supervisor on the kinds of processes that tracers get wrong."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flakehunter.groupkill.procfs import read_stat
+from flakehunter.repro.nurseries import Nursery, start_nursery
+from flakehunter.repro.stressors import parse_stress
+from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec
+
+LOOKS_AT_ONCE = """
+import os, signal, subprocess, sys, time
+line = "sleep 300 & echo $!; wait"
+child = subprocess.Popen(["bash", "-c", line], stdout=subprocess.PIPE, text=True, process_group=0)
+grandchild = int(child.stdout.readline())
+while not os.readlink(f"/proc/{grandchild}/exe").endswith("sleep"): pass
+os.killpg(child.pid, signal.SIGTERM)
+child.wait()
+deadline = time.monotonic() + float(sys.argv[1])
+while True:
+    try: os.kill(grandchild, 0)
+    except ProcessLookupError: sys.exit(0)
+    if time.monotonic() >= deadline: sys.exit(1)
+    time.sleep(0.005)
+"""
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with start_nursery() as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def no_process_left(nursery: Nursery) -> Iterator[None]:
+    """Watch for what a trial leaves below the nursery, instead of for the nursery itself."""
+    yield
+    (below,) = [child for child in psutil.Process().children() if child.name().startswith("python")]
+    deadline = time.monotonic() + 5
+    while below.children(recursive=True) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert below.children(recursive=True) == []
+
+
+def trace(nursery: Nursery, folder: Path, *argv: str, stress: str = "control", limit_s: float = 60.0) -> TrialReport:
+    spec = TrialSpec(argv=argv, cwd=str(folder), env=dict(os.environ), output=str(folder / "out"), time_limit_s=limit_s)
+    return nursery.run(parse_stress(stress).apply(spec))
+
+
+def python(nursery: Nursery, folder: Path, code: str, *words: str, stress: str = "control") -> TrialReport:
+    return trace(nursery, folder, sys.executable, "-S", "-c", code, *words, stress=stress)
+
+
+@pytest.mark.parametrize(
+    ("stress", "slack_s", "status"),
+    [
+        ("delay:exit:400ms@3", "0", 1),
+        ("delay:exit:400ms@sleep", "0.1", 1),
+        ("delay:exit:400ms@3", "20", 0),
+        ("delay:signal:400ms@3", "0.1", 1),
+        ("delay:report:400ms@3", "0.1", 1),
+    ],
+)
+def test_one_late_event_of_one_process_decides_the_test(
+    nursery: Nursery, tmp_path: Path, stress: str, slack_s: str, status: int
+) -> None:
+    for _ in range(2):
+        assert python(nursery, tmp_path, LOOKS_AT_ONCE, slack_s, stress=stress).status == status
+
+
+def test_every_process_is_recorded_with_its_signals(nursery: Nursery, tmp_path: Path) -> None:
+    report = python(nursery, tmp_path, LOOKS_AT_ONCE, "20")
+    root, shell, sleep = report.processes
+    assert [process.index for process in report.processes] == [1, 2, 3]
+    assert (root.depth, shell.depth, sleep.depth) == (0, 1, 2)
+    assert (shell.parent_index, sleep.parent_index) == (1, 2)
+    assert sleep.argv == "sleep 300"
+    assert shell.argv.startswith("bash -c sleep 300")
+    assert shell.pgid == sleep.pgid == shell.pid
+    (name, _, by) = next(entry for entry in sleep.signals if entry[0] == "SIGTERM")
+    assert (name, by, sleep.exit_status) == ("SIGTERM", root.pid, -signal.SIGTERM)
+    assert sleep.spawned_at_ms is not None
+    assert sleep.exec_at_ms is not None
+    assert sleep.ended_at_ms is not None
+    assert 0 <= sleep.spawned_at_ms <= sleep.exec_at_ms <= sleep.ended_at_ms
+    assert (report.clean, report.survivors) == (True, ())
+
+
+THREADS = """
+import threading
+threads = [threading.Thread(target=int) for _ in range(50)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+VFORK = """
+import os
+child = os.posix_spawn("/bin/true", ["true"], {})
+assert os.waitpid(child, 0)[1] == 0
+"""
+EXEC_BY_THREAD = """
+import os, threading, time
+threading.Thread(target=os.execv, args=("/bin/true", ["true"])).start()
+time.sleep(100)
+"""
+GROUP_STOP = """
+import os, signal
+child = os.fork()
+if not child: signal.pause()
+os.kill(child, signal.SIGSTOP)
+assert os.WIFSTOPPED(os.waitpid(child, os.WUNTRACED)[1])
+os.kill(child, signal.SIGCONT)
+assert os.WIFCONTINUED(os.waitpid(child, os.WCONTINUED)[1])
+os.kill(child, 9)
+assert os.waitpid(child, 0)[1] == 9
+"""
+MANY = """
+import os
+for _ in range(200):
+    if not os.fork(): os._exit(0)
+for _ in range(200): os.wait()
+"""
+HANDLER = """
+import os, signal
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(0))
+os.kill(os.getpid(), signal.SIGUSR1)
+os._exit(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "processes"),
+    [(THREADS, 1), (VFORK, 2), (EXEC_BY_THREAD, 1), (GROUP_STOP, 2), (MANY, 201), (HANDLER, 1)],
+    ids=["threads", "vfork", "exec-by-thread", "group-stop", "200-processes", "handler"],
+)
+def test_what_tracers_get_wrong_runs_as_without_one(
+    nursery: Nursery, tmp_path: Path, code: str, processes: int
+) -> None:
+    report = python(nursery, tmp_path, code)
+    assert report.status == 0, (tmp_path / "out").read_text()
+    assert len(report.processes) == processes
+    assert (report.clean, report.errors) == (True, ())
+
+
+def test_survivors_and_stopped_ones_are_ended(nursery: Nursery, tmp_path: Path) -> None:
+    ready = "until [[ $(readlink /proc/$!/exe) = *sleep ]]; do :; done"
+    line = f"sleep 300 & {ready}; kill -STOP $!; setsid sleep 301 & {ready}; exit 4"
+    report = trace(nursery, tmp_path, "bash", "-c", line)
+    assert (report.status, report.clean) == (4, True)
+    assert sorted(process.argv for process in report.survivors) == ["sleep 300", "sleep 301"]
+
+
+def test_a_time_limit_ends_a_held_trial(nursery: Nursery, tmp_path: Path) -> None:
+    report = trace(nursery, tmp_path, "bash", "-c", "sleep 0 & wait", stress="delay:exit:60s@2", limit_s=0.5)
+    assert (report.hung, report.clean) == (True, True)
+
+
+def test_all_of_a_trial_dies_with_its_tracer(nursery: Nursery, tmp_path: Path) -> None:
+    line = "setsid sleep 300 & echo $! >pid; kill -9 $PPID; wait"
+    with pytest.raises(TrialError, match="supervisor died"):
+        trace(nursery, tmp_path, "bash", "-c", line)
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 10
+    while (stat := read_stat(pid)) is not None and not stat.is_dead and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert stat is None or stat.is_dead
