@@ -9,7 +9,10 @@ from flakehunter.stats.fingerprints import detail_hash, fingerprint, mask
 SAME = [
     ("process 16657 is still alive after SIGTERM", "process 9 is still alive after SIGTERM"),
     ("kill(4711, 0) returned 0", "kill(81, 0) returned 0"),
-    ("listen EADDRINUSE: address already in use 127.0.0.1:8080", "listen EADDRINUSE: address already in use 10.0.0.7:1"),
+    (
+        "listen EADDRINUSE: address already in use 127.0.0.1:8080",
+        "listen EADDRINUSE: address already in use 10.0.0.7:1",
+    ),
     ("cannot connect to localhost:43211", "cannot connect to localhost:80"),
     ("timed out after 5.0000213 seconds", "timed out after 12 seconds"),
     ("took 12ms", "took 1500.5ms"),
@@ -49,7 +52,10 @@ def test_the_type_counts() -> None:
 
 
 def test_fingerprints_and_hashes_are_16_bytes_and_stable() -> None:
-    assert fingerprint("AssertionError", "pid 7 still alive").hex() == fingerprint("AssertionError", "pid 8 still alive").hex()
+    assert (
+        fingerprint("AssertionError", "pid 7 still alive").hex()
+        == fingerprint("AssertionError", "pid 8 still alive").hex()
+    )
     assert len(fingerprint("", "")) == len(detail_hash("", "", "")) == 16
     assert detail_hash("a", "b", "c") != detail_hash("ab", "", "c")
 
