@@ -2,7 +2,7 @@
 
     python benchmarks/groupkill_windows.py SITE [--starts 30] [--ours 500]
 
-SITE is a folder of Windows packages with psutil in it (tests/groupkill/test_windows.py makes one in .cache/windows-site).
+SITE is a folder of Windows packages with psutil; tests/groupkill/test_windows.py makes one in .cache/windows-site.
 """
 
 import argparse
