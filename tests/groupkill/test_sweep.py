@@ -20,9 +20,9 @@ child.stdout.readline()
 report = sweep(groups=[child.pid], signal_number=int(sys.argv[1]), deadline_s=10)
 print(json.dumps([report.clean, list(report.errors), [m._asdict() for m in report.members]]))
 """
-STOPPED = (
-    "sleep 60 & until [ $(cat /proc/$!/comm) = sleep ]; do :; done; kill -STOP $!; "
-    "until read -r _ _ state _ < /proc/$!/stat; [ $state = T ]; do :; done; echo up; wait"
+STOPPED = (  # the leader waits on: if it died first, the kernel itself would continue the group that it orphans
+    "trap : TERM; sleep 60 & until [ $(cat /proc/$!/comm) = sleep ]; do :; done; kill -STOP $!; "
+    "until read -r _ _ state _ < /proc/$!/stat; [ $state = T ]; do :; done; echo up; while kill -0 $!; do wait; done"
 )
 TREES = {
     "leader-and-child": ("sleep 60 & echo up; wait", 2),

@@ -61,8 +61,14 @@ TREES = {
     "ignores-term": Tree("trap '' TERM; sleep TAG & echo up; while :; do wait; done", 2),
     "fork-storm": Tree("echo up; for i in {1..200}; do sleep TAG & done; wait", 1),
     "fork-chain": Tree("hop() { [ $1 = 0 ] && exec sleep TAG; hop $(($1 - 1)) & }; echo up; hop 30; sleep TAG", 1),
+    # The leader handles SIGTERM and waits on: if it died first, the kernel itself would continue the orphaned group.
     "stopped": Tree(
-        "sleep TAG & pid=$!; " + UNTIL_SLEEP + "; kill -STOP $pid; " + UNTIL_STOPPED + "; echo up; wait", 2
+        "trap : TERM; sleep TAG & pid=$!; "
+        + UNTIL_SLEEP
+        + "; kill -STOP $pid; "
+        + UNTIL_STOPPED
+        + "; echo up; while kill -0 $pid; do wait $pid; done",
+        2,
     ),
     "exits-at-once": Tree("echo up; exit 7 # TAG", 0),
     "leader-gone": Tree("sleep TAG & echo up; exit 0", 1),
