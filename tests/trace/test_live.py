@@ -169,6 +169,27 @@ def test_program_without_hooks_is_traced_too(trace: Trace) -> None:
     assert not any(finding["file"] for finding in document["findings"])
 
 
+LIBRARY_LOOKS = """
+import multiprocessing, subprocess, time
+pool = multiprocessing.get_context("fork").Pool(2)
+pool.map(abs, [1, 2])
+pool.terminate()
+pool.join()
+child = subprocess.Popen(["sleep", "30"])
+child.terminate()
+time.sleep(0.02)
+child.kill()  # asks first whether the child has ended, and it has
+child.wait()
+"""
+
+
+def test_what_a_library_asks_for_itself_is_no_look(trace: Trace, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(LIBRARY_LOOKS)
+    for _ in range(3):
+        assert trace("--", sys.executable, str(program))["findings"] == []
+
+
 def test_sitecustomize_that_the_hook_hides_still_runs(trace: Trace, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import builtins\nbuiltins.mine = 7\n")
     program = "import shutil, sys, os; sys.exit(0 if mine == 7 and shutil.rmtree.avoids_symlink_attacks else 1)"

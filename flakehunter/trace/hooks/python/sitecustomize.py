@@ -17,7 +17,10 @@ def _install():
     library = os.path.dirname(os.__file__) + os.sep
     here = __file__
     state = {"signals": 0}
-    internal = {"send_signal", "_cleanup", "__del__", "_internal_poll_before_signal"}
+    # What a program calls in order to look or to wait, and what these call. Any other function of a library that asks
+    # for a child (Popen.send_signal, Pool.terminate, a clean-up) asks for itself.
+    looking = {"poll", "_internal_poll", "is_alive", "exitcode", "_try_wait", "_wait", "wait", "join"}
+    looking |= {"communicate", "_communicate", "run", "call", "check_call", "check_output"}
 
     def own(name):
         return not (
@@ -44,11 +47,9 @@ def _install():
         if options & os.WNOHANG and pid > 0:
             fields = ""
             frame = sys._getframe(1)
-            for _ in range(4):
-                if frame is None or not frame.f_code.co_filename.startswith(library):
-                    break
+            while frame is not None and frame.f_code.co_filename.startswith(library):
                 name = frame.f_code.co_name
-                if name in internal:
+                if name not in looking:
                     fields = "internal="
                     break
                 if name in ("wait", "_wait", "communicate") and frame.f_locals.get("timeout") is not None:
