@@ -86,6 +86,8 @@ def run_jobs(place: jobs.Workplace, names: tuple[str, ...], wanted: str, out: Pa
         stack.enter_context(load.hogs(hogs))
         tasks = {name: stack.enter_context(load.quota(int(amount), name)) if quotas else None for name in names}
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(len(names)))
+        # Left by Ctrl-C or SIGTERM, the jobs are ended before the pool waits for them.
+        stack.callback(place.end_jobs)
         codes = list(pool.map(lambda name: place.run_job(name, out / name, tasks[name]), names))
     for name, code in zip(names, codes, strict=True):
         if code not in (0, 1):

@@ -18,7 +18,7 @@ EMAIL = "jo@jobkeeper.example"
 FIRST_DAY = datetime.datetime(2026, 10, 5, 9, 30, tzinfo=datetime.UTC)
 SHORT_SHA = 12
 NO_PART_OF_IT = ("node_modules", "__pycache__", ".*cache", "flakehunter.toml")
-"""What a checkout has beside the project's own files; how flakehunter runs its tests may change without a new record."""
+"""What stands beside the project's own files: how flakehunter runs its tests may change without a new record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -39,6 +39,8 @@ class Workplace:
 
     folder: Path
     windows: windows_python.WindowsPython
+    running: "set[subprocess.Popen[bytes]]" = field(default_factory=set)
+    """The supervisors of the jobs that run now."""
 
     @property
     def checkout(self) -> Path:
@@ -75,9 +77,11 @@ class Workplace:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             ) as process:
+                self.running.add(process)
                 assert process.stdout is not None
                 for line in process.stdout:
                     console.write(line)
+            self.running.discard(process)
             if process.returncode:
                 console.line(f"##[error]Process completed with exit code {process.returncode}.")
         junit = cwd / JUNIT[name]
@@ -85,6 +89,11 @@ class Workplace:
             (out / "junit.xml").write_bytes(_neutral(junit.read_bytes()))
             junit.unlink()
         return process.returncode
+
+    def end_jobs(self) -> None:
+        """End the jobs that run, and all that belongs to them; their `run_job` then returns."""
+        for process in list(self.running):
+            process.terminate()
 
     def _argv(self, name: str) -> list[str]:
         program, *args = COMMANDS[name].split()

@@ -71,14 +71,20 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+def is_running(pid: int) -> bool:
+    """Say whether `pid` is alive and no zombie: what has ended but was not reaped does nothing any more."""
+    return is_alive(pid) and "(zombie)" not in describe(pid)
+
+
 def describe(pid: int) -> str:
-    """Return `pid STATE command, process group N`, or `pid gone`."""
+    """Return `PID (command): STATE, process group N`, or `PID: gone`."""
     try:
-        head, _, tail = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+        status = Path(f"/proc/{pid}/status").read_text()
+        group = os.getpgid(pid)
     except OSError:
-        return f"{pid} gone"
-    state, _, group = tail.split()[:3]
-    return f"{pid} {state} {head.partition('(')[2]}, process group {group}"
+        return f"{pid}: gone"
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return f"{pid} ({fields['Name']}): {fields['State']}, process group {group}"
 
 
 def _signal(pid: int) -> None:

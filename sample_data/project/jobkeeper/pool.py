@@ -1,56 +1,64 @@
-"""A pool of background jobs whose ended children are reaped by a thread, many times a second."""
+"""A pool of background jobs: each is waited for by a thread of its own, which keeps its exit code and CPU time."""
 
 import os
 import signal
 import subprocess
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-REAP_EVERY_S = 0.01
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What is left of a job."""
+
+    code: int
+    cpu_s: float
 
 
 class Pool:
     """Children that nobody waits for one by one."""
 
-    def __init__(self, reap_every_s: float = REAP_EVERY_S) -> None:
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
-        self._codes: dict[int, int] = {}
+    def __init__(self) -> None:
+        self._threads: dict[int, threading.Thread] = {}
+        self._ended: dict[int, Ended] = {}
         self._changed = threading.Condition()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._reap, args=(reap_every_s,), daemon=True)
-        self._thread.start()
 
     def start(self, argv: Sequence[str]) -> int:
         """Start a job in the background and return its pid."""
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
-        with self._changed:
-            self._children[process.pid] = process
+        thread = threading.Thread(target=self._keep, args=(process,), daemon=True)
+        self._threads[process.pid] = thread
+        thread.start()
         return process.pid
 
     def kill(self, pid: int) -> None:
         """End a job at once: SIGKILL."""
         os.kill(pid, signal.SIGKILL)
 
-    def wait(self, pid: int, timeout_s: float) -> int:
-        """Wait until the job has ended and was reaped; return its exit code."""
+    def wait(self, pid: int, timeout_s: float) -> Ended:
+        """Wait until the job has ended and was reaped."""
         with self._changed:
-            if not self._changed.wait_for(lambda: pid in self._codes, timeout_s):
+            if not self._changed.wait_for(lambda: pid in self._ended, timeout_s):
                 raise TimeoutError(f"job {pid} has not ended within {timeout_s} s")
-            return self._codes[pid]
+            return self._ended[pid]
 
     def close(self) -> None:
-        """Kill what still runs, reap it, and stop the thread."""
-        self._stopping.set()
-        self._thread.join()
-        for process in self._children.values():
-            process.kill()
-            process.wait()
-
-    def _reap(self, every_s: float) -> None:
-        while not self._stopping.wait(every_s):
+        """Kill what still runs, and wait until all is reaped."""
+        for pid, thread in self._threads.items():
             with self._changed:
-                ended = [pid for pid, process in self._children.items() if process.poll() is not None]
-                for pid in ended:
-                    self._codes[pid] = self._children.pop(pid).returncode
-                if ended:
-                    self._changed.notify_all()
+                if pid not in self._ended:
+                    self.kill(pid)
+            thread.join()
+
+    def _keep(self, process: "subprocess.Popen[bytes]") -> None:
+        # The CPU time is in /proc only as long as the ended process has not been reaped.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        cpu_s = (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        with self._changed:
+            self._ended[process.pid] = Ended(process.wait(), cpu_s)
+            self._changed.notify_all()

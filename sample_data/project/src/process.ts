@@ -11,14 +11,19 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Return `pid STATE command`, or `pid gone`. */
+/** Say whether `pid` is alive and no zombie: what has ended but was not reaped does nothing any more. */
+export function isRunning(pid: number): boolean {
+  return isAlive(pid) && !describeProcess(pid).includes("zombie");
+}
+
+/** Return `PID (command): STATE`, or `PID: gone`. */
 export function describeProcess(pid: number): string {
-  let stat: string;
+  let status: string;
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    status = readFileSync(`/proc/${pid}/status`, "utf8");
   } catch {
-    return `${pid} gone`;
+    return `${pid}: gone`;
   }
-  const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
-  return `${pid} ${stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3)} ${name}`;
+  const field = (name: string) => new RegExp(`^${name}:\\t(.*)$`, "m").exec(status)?.[1];
+  return `${pid} (${field("Name")}): ${field("State")}`;
 }

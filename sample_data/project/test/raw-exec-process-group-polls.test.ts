@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { describeProcess, isAlive } from "../src/process.js";
+import { describeProcess, isRunning } from "../src/process.js";
 import { rawExec } from "../src/raw-exec.js";
 
 const DEADLINE_MS = 5_000;
@@ -11,11 +11,11 @@ async function waitUntilGone(pid: number): Promise<boolean> {
   const start = performance.now();
   for (let attempt = 1; ; attempt++) {
     const elapsed = Math.round(performance.now() - start);
-    if (!isAlive(pid)) {
+    if (!isRunning(pid)) {
       console.log(`attempt ${attempt}: ${pid} is gone after ${elapsed} ms`);
       return true;
     }
-    console.log(`attempt ${attempt}: ${describeProcess(pid)} is alive ${elapsed} ms after the abort`);
+    console.log(`attempt ${attempt}: ${describeProcess(pid)} still runs ${elapsed} ms after the abort`);
     if (elapsed > DEADLINE_MS) return false;
     await pause(PAUSE_MS);
   }
@@ -28,6 +28,6 @@ describe("rawExec, looked at until a deadline", () => {
     const grandchild = Number(await exec.firstLine);
     abort.abort();
     await exec.result;
-    expect(await waitUntilGone(grandchild), `still alive: ${describeProcess(grandchild)}`).toBe(true);
+    expect(await waitUntilGone(grandchild), `still running: ${describeProcess(grandchild)}`).toBe(true);
   });
 });

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from jobkeeper.job import Job, describe, is_alive
+from jobkeeper.job import Job, describe, is_alive, is_running
 
 
 def test_abort_ends_the_command():
@@ -42,9 +42,9 @@ def test_abort_of_an_ended_job_is_an_error():
 
 
 def ends_within(pid: int, deadline_s: float) -> bool:
-    """Look every 20 ms whether `pid` is gone; False when it is not by the deadline."""
+    """Look every 20 ms whether `pid` still runs; False when it does at the deadline."""
     deadline = time.monotonic() + deadline_s
-    while is_alive(pid):
+    while is_running(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)

@@ -3,7 +3,7 @@
 import signal
 import time
 
-from jobkeeper.job import Job, describe, is_alive
+from jobkeeper.job import Job, describe, is_running
 
 DEADLINE_S = 5.0
 PAUSE_S = 0.02
@@ -13,10 +13,10 @@ def wait_until_gone(pid: int) -> None:
     """Look at `pid` every 20 ms until it is gone; log the attempts; AssertionError after 5 s."""
     start = time.monotonic()
     attempt = 1
-    while is_alive(pid):
+    while is_running(pid):
         elapsed = time.monotonic() - start
-        print(f"attempt {attempt}: {describe(pid)} is alive {elapsed * 1000:.0f} ms after the abort")
-        assert elapsed < DEADLINE_S, f"still alive after {DEADLINE_S} s: {describe(pid)}"
+        print(f"attempt {attempt}: {describe(pid)} still runs {elapsed * 1000:.0f} ms after the abort")
+        assert elapsed < DEADLINE_S, f"still running after {DEADLINE_S} s: {describe(pid)}"
         time.sleep(PAUSE_S)
         attempt += 1
     print(f"attempt {attempt}: {pid} is gone")

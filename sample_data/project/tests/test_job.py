@@ -40,7 +40,7 @@ def test_waited_job_is_gone():
     os.kill(job.pid, signal.SIGKILL)
     assert job.wait(20) == -signal.SIGKILL
     assert not is_alive(job.pid)
-    assert describe(job.pid) == f"{job.pid} gone"
+    assert describe(job.pid) == f"{job.pid}: gone"
     job.process.stdout.close()
 
 

@@ -2,10 +2,10 @@
 
 import os
 import select
-import subprocess
 
 import pytest
 
+from jobkeeper.job import describe
 from jobkeeper.pool import Pool
 
 
@@ -21,14 +21,16 @@ def test_killed_job_leaves_the_process_table(pool):
     exit_of = os.pidfd_open(pid)
     pool.kill(pid)
     select.select([exit_of], [], [])
+    listed = describe(pid)
     os.close(exit_of)
-    listed = subprocess.run(["ps", "-o", "pid=,stat=,args=", "-p", str(pid)], capture_output=True, text=True).stdout
-    assert listed == "", f"ps still lists the killed job: {listed.strip()}"
+    assert listed == f"{pid}: gone", f"the killed job is still in the process table: {listed}"
 
 
-def test_exit_code_is_kept(pool):
+def test_exit_code_and_cpu_time_are_kept(pool):
     pid = pool.start(["sh", "-c", "exit 7"])
-    assert pool.wait(pid, timeout_s=20) == 7
+    ended = pool.wait(pid, timeout_s=20)
+    assert ended.code == 7
+    assert 0 <= ended.cpu_s < 20
 
 
 def test_wait_for_a_running_job_times_out(pool):
