@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -78,7 +78,7 @@ def ingest(
     naming = _naming(commit, branch, run_id, attempt, job, workflow, started_at, layout)
     add_patterns(redact or [])
     options = IngestOptions(project=project or "default", naming=naming, strict=strict, repair=repair)
-    with _progress() as observe:
+    with _progress(paths) as observe:
         summary = run_ingest(paths, database_url(db), options, observe)
     _tell(summary, naming)
     if as_json or output is OutputFormat.JSON:
@@ -137,19 +137,23 @@ def _moment(text: str) -> "datetime":
 
 
 @contextmanager
-def _progress() -> "Iterator[Observer | None]":
-    """Draw a line that tells how far the ingest is, on a terminal only."""
+def _progress(paths: Sequence[Path]) -> "Iterator[Observer | None]":
+    """Draw a bar that tells how far the ingest is, on a terminal only."""
     if not console.shows_progress():
         yield None
         return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    from flakehunter.ingest.sources import find_sources
+
+    # Standard input can be read only once, so its size stays unknown and the bar only moves.
+    total = None if Path("-") in paths else sum(1 for _ in find_sources(paths))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console.err(), transient=True) as bar:
-        task = bar.add_task("looking for artifacts")
+        task = bar.add_task("files", total=total)
 
         def observe(_source: object, summary: "Summary") -> None:
-            bar.update(task, description=f"{summary.artifacts} artifacts, {summary.results} results")
+            bar.update(task, completed=summary.files, description=f"{summary.results} results, files")
 
         yield observe
 

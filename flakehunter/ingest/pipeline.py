@@ -46,6 +46,8 @@ class Summary:
     """Artifacts of which no commit is known."""
     skipped: int = 0
     """Files that are no artifact of a test run."""
+    files: int = 0
+    """Files looked at so far, an archive counted once: how far the ingest is among what `find_sources` gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ _Found = tuple[Source, Kind, RunRow]
 
 
 def _artifacts(paths: Sequence[Path], options: IngestOptions, summary: Summary) -> Iterator[_Found]:
-    for source in _files(paths, options.limits):
+    for source in _files(paths, options.limits, summary):
         try:
             kind = Kind.REFUSED if source.problem else kind_of(_head(source), source)
         except OSError as error:
@@ -113,8 +115,9 @@ def _artifacts(paths: Sequence[Path], options: IngestOptions, summary: Summary) 
         yield source, kind, run
 
 
-def _files(paths: Sequence[Path], limits: Limits) -> Iterator[Source]:
+def _files(paths: Sequence[Path], limits: Limits, summary: Summary) -> Iterator[Source]:
     for found in find_sources(paths):
+        summary.files += 1
         try:
             yield from unpacked(found, limits)
         except OSError as error:

@@ -201,10 +201,12 @@ def _environment() -> dict[str, str]:
 def test_progress_is_drawn_on_a_terminal_and_not_in_a_pipe(run: Run, tmp_path: Path) -> None:
     (tmp_path / "good.xml").write_text(GOOD)
     argv = [sys.executable, "-m", "flakehunter", "ingest", "good.xml", "--commit", "abc"]
-    assert b"\x1b[" in _on_a_terminal(argv, tmp_path)
+    drawn = _on_a_terminal(argv, tmp_path)
+    assert b"\x1b[" in drawn
+    assert b"1/1" in drawn
     _, _, err = run("good.xml", "--commit", "abc")
     assert "\x1b" not in err
-    assert "looking" not in err
+    assert "1/1" not in err
 
 
 def test_the_command_makes_one_call_into_the_core(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
