@@ -1,20 +1,10 @@
 """Follow calls: helpers, methods of the project's own objects, fixtures, and functions known by their name alone."""
 
+import re
 from abc import abstractmethod
 
 from flakehunter.scan import idioms
-from flakehunter.scan.events import (
-    Alive,
-    Call,
-    Event,
-    Expect,
-    Flow,
-    Function,
-    Kind,
-    Return,
-    Scope,
-    events,
-)
+from flakehunter.scan.events import Alive, Call, Event, Expect, Flow, Function, Kind, Loop, Return, Scope, events, walk
 from flakehunter.scan.kinds import words
 from flakehunter.scan.mechanisms import Mechanisms
 from flakehunter.scan.processes import (
@@ -48,7 +38,7 @@ class Following(Mechanisms):
             arguments = self._arguments(helper, step)
             self._enter(helper, arguments, step.line, step)
             return
-        known = self._known(names + step.receiver)
+        known = self._known((*names, *step.receiver, step.name))
         if idioms.POLLING.search(step.path) and step.expect is Expect.LOOP:
             for number in known:
                 self.state.processes[number].ordered = True
@@ -130,6 +120,8 @@ class Following(Mechanisms):
         self.state.names = {**outer, **arguments}
         self.polling += 1 if helper.retries else 0
         self.run(_until_yield(helper.flow))
+        if _seems_to_wait(helper):
+            self._all_ordered()
         self.polling -= 1 if helper.retries else 0
         shared = {
             n: v
@@ -166,6 +158,16 @@ class Following(Mechanisms):
             return False
         helper = self.lookup(event.instead.name, self.current) if not _of_a_field(event.instead) else None
         return helper is not None and helper.name not in self.stack and len(self.stack) < MAX_DEPTH
+
+
+def _seems_to_wait(helper: Function) -> bool:
+    """Whether a helper that says so waits in a way that its events do not show: a loop, or a wait of somebody else."""
+    if not re.search(r"wait|join|reap|until", helper.name, re.IGNORECASE):
+        return False
+    return any(
+        isinstance(step, Loop) or (isinstance(step, Call) and idioms.WAITING.search(step.name) is not None)
+        for step in walk(helper.flow)
+    )
 
 
 def _until_yield(flow: Flow) -> Flow:

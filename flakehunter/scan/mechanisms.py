@@ -37,6 +37,8 @@ class Mechanisms(Tracking):
     def _spawn(self, event: Event) -> None:
         line = self._line(event.line)
         known = self._known(event.names)
+        if event.needs_known and not known:
+            return
         source = self._expanded(event.text)
         words = resources(source)
         if event.kind is Kind.SPAWN and not self.polling:

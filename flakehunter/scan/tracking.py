@@ -96,7 +96,7 @@ class Tracking:
     def _all_ordered(self, *, derived: bool = True) -> None:
         for process in self.state.processes.values():
             if derived or not process.derived:
-                process.ordered = process.ordered or process.sent is not None or process.derived
+                process.ordered = True  # a later signal takes it back
                 process.reaped_beside = True  # nobody knows how it waited
 
     def _all_ready(self, only: list[int] | None = None) -> None:

@@ -9,6 +9,7 @@ from flakehunter.scan.events import Alive, Scope
 from flakehunter.scan.idioms import (
     assign,
     bind,
+    build,
     effect,
     gate,
     look,
@@ -25,9 +26,11 @@ from flakehunter.scan.syntax import Spec
 
 IDIOMS = (
     run(r"subprocess\.(?:run|call|check_call|check_output|getoutput|getstatusoutput)|os\.system|check_output|check_call|subprocess_run|run_process"),
-    spawn(r"(?:subprocess\.|psutil\.)?Popen|os\.popen|create_subprocess_(?:exec|shell)|(?:multiprocessing\.|mp\.|ctx\.|context\.)Process|open_process|"
+    spawn(r"(?:subprocess\.|psutil\.)?Popen|os\.popen|create_subprocess_(?:exec|shell)|open_process|"
           r"pexpect\.(?:spawn|popen_spawn\.PopenSpawn)|os\.(?:fork|forkpty|spawn\w+|posix_spawnp?)|pty\.(?:fork|spawn)|win32process\.CreateProcess|CreateProcess[AW]?|"
-          r"popen|start_process|Process", unless=r"^(?:psutil\.)?Process\((?:\w*pid|os\.|\d|\)|int\()|psutil\.Process\("),  # noqa: E501
+          r"popen|start_process"),
+    build(r"(?:multiprocessing\.|mp\.|ctx\.|context\.)?Process", unless=r"^(?:psutil\.)?Process\((?:\w*pid|os\.|\d|\)|int\()|psutil\.Process\("),  # noqa: E501
+    spawn(r".+\.start", who="receiver", known=True),
     look(r"psutil\.pid_exists|pid_exists", who="0", counts_zombies=True),
     look(r"psutil\.Process|Process", who="0", alive=Alive.NO_ERROR, counts_zombies=True, known=True),
     look(r"os\.kill", who="0", needs=r",\s*(?:0|signal\.SIG_DFL|sig=0)\s*\)", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
