@@ -52,6 +52,10 @@ format: $(READY)
 sample-data: $(READY) $(NODE_READY)
 	$(BIN)/python sample_data/record.py
 
+# What repro finds on each pair of tests that end processes, from nothing known; minutes.
+corpus-repro: $(READY)
+	$(BIN)/python benchmarks/repro_corpus.py
+
 # docs/cli.md from the commands themselves.
 docs: $(READY)
 	$(BIN)/python docs/generate.py
