@@ -13,6 +13,9 @@ from flakehunter.stats.splits import fisher_greater, q_values, rank_greater
 NEWEST_RUNS = 4000
 """Newest runs that are looked at; circumstances of years ago explain nothing of today."""
 
+NEWEST_RESULTS = 300_000
+"""Results of all tests in those runs; with more, fewer runs are looked at, since each result is read."""
+
 FALSE_DISCOVERY_RATE = 0.05
 """Share of the reported differences that may be chance, over all tests and all splits together."""
 
@@ -74,12 +77,13 @@ def look_around(connection: Connection, history: History, test_ids: Sequence[int
         return {}
     out = {run.id for run in history.outages}
     runs = {run.id: run for run in history.runs if run.id not in out}
+    newest = _newest(history)
     rows: dict[int, list[TestRun]] = {}
-    for row in runs_of_tests(connection, test_ids, newest=NEWEST_RUNS):
+    for row in runs_of_tests(connection, test_ids, newest=newest):
         if row.run_id in runs:
             rows.setdefault(row.test_id, []).append(row)
     ever_failed = sorted(set(history.cells[:, 0].tolist()))
-    slowness = _slowness(neighbour_durations(connection, ever_failed, newest=NEWEST_RUNS), runs)
+    slowness = _slowness(neighbour_durations(connection, ever_failed, newest=newest), runs)
     candidates = [(test, *one) for test in rows for one in _comparisons(rows[test], runs, slowness)]
     values = q_values([p_value for _, _, _, p_value in candidates])
     found: dict[int, dict[str, Split]] = {}
@@ -91,6 +95,11 @@ def look_around(connection: Connection, history: History, test_ids: Sequence[int
         test: Circumstances(tuple(found.get(test, {}).values()), _cost(rows[test], runs), partners.get(test, ()))
         for test in rows
     }
+
+
+def _newest(history: History) -> int:
+    results = sum(run.executed for run in history.runs)
+    return max(1, min(NEWEST_RUNS, NEWEST_RESULTS * len(history.runs) // max(results, 1)))
 
 
 def _slowness(durations: Mapping[int, float], runs: Mapping[int, RunRow]) -> dict[int, float]:

@@ -132,6 +132,6 @@ def read_rules(files: Sequence[Path]) -> tuple[Rule, ...]:
             raise ConfigError(f"{path} is not valid TOML: {error}", path=path, hint="mend the file") from error
         tables = document.get("rule")
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise ConfigError(f"{path} has no [[rule]] tables", path=path, hint="see docs/detect.md for an example")
+            raise ConfigError(f"{path} has no [[rule]] tables", path=path, hint="see docs/verdicts.md for an example")
         own += tables
     return with_own(own)

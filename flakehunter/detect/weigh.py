@@ -21,7 +21,7 @@ from flakehunter.detect.text import Match
 from flakehunter.model import Evidence, EvidenceSource, Interval, Mechanism, ReproVerdict, Verdict
 
 PRIOR_FLAKY = 0.05
-"""A test that has failed at least once is flaky; benchmarks/detect_simulated.py shows that little hangs on it."""
+"""A test that has failed at least once is flaky."""
 
 PRIOR_KNOWN = 0.5
 """A flaky test flakes by one of the eight mechanisms; the rest is order, network, randomness and the like."""

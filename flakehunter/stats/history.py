@@ -40,7 +40,7 @@ LEAST_LOG = -600.0
 
 @dataclass(frozen=True, slots=True)
 class HistoryPrior:
-    """Probabilities that the model starts from; docs/verdicts.md says how they were measured."""
+    """Probabilities that the model starts from; docs/verdicts.md says what they give on simulated histories."""
 
     broken_at_start: float = 0.05
     """A new test, or the first commit of a branch, fails until somebody mends it."""

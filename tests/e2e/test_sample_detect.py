@@ -10,6 +10,9 @@ import pytest
 
 from flakehunter.cli.app import main
 
+# About ten seconds on a machine of its own; the ingest of 504 files takes most of it.
+pytestmark = pytest.mark.timeout(400)
+
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
 
 

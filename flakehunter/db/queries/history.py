@@ -1,8 +1,10 @@
 """The history of all tests as aggregates: runs, outages, and failures by test, kind of job, branch and commit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -221,10 +223,13 @@ def _cells(connection: Connection, run_slots: Table, test_id: int | None) -> Int
         .group_by(by_run.c.test, by_run.c.slot)
         .order_by(by_run.c.test, by_run.c.slot)
     )
-    chunks = [
-        np.array(rows, dtype=np.int64).reshape(-1, 5) for rows in connection.execute(query).partitions(ROWS_AT_ONCE)
-    ]
+    chunks = [_numbers(rows, 5) for rows in connection.execute(query).partitions(ROWS_AT_ONCE)]
     return np.concatenate(chunks) if chunks else np.zeros((0, 5), np.int64)
+
+
+def _numbers(rows: Iterable[Sequence[Any]], width: int) -> Ints:
+    """Return rows of whole numbers as an array; NumPy's own way asks each row object what it is, at 13 µs a row."""
+    return np.fromiter(chain.from_iterable(rows), dtype=np.int64).reshape(-1, width)
 
 
 def _totals(connection: Connection, run_slots: Table, test_id: int | None) -> Ints:
@@ -237,7 +242,7 @@ def _totals(connection: Connection, run_slots: Table, test_id: int | None) -> In
     if test_id is not None:
         query = query.where(Result.test_case_id == test_id)
     rows = connection.execute(query).all()
-    return np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return _numbers(rows, 3)
 
 
 def _outage_failures(connection: Connection, run_ids: Sequence[int]) -> dict[int, int]:
@@ -261,7 +266,7 @@ def results_of_runs(connection: Connection, run_ids: Sequence[int]) -> Ints:
             .where(Result.run_id.in_(run_ids[start : start + IDS_AT_ONCE]), EXECUTED)
             .group_by(Result.test_case_id, Result.run_id)
         )
-        chunks.append(np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 4))
+        chunks.append(_numbers(connection.execute(query).all(), 4))
     return np.concatenate(chunks)
 
 
