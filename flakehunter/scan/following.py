@@ -53,7 +53,12 @@ class Following(Mechanisms):
                 )
         elif idioms.KILLING.search(step.name):
             self._unknown_kill(step, known)
-        elif idioms.WAITING.search(step.name):
+        elif idioms.WAITING.search(step.name) and step.path not in (
+            "os.close",
+            "fs.close",
+            "fs.closeSync",
+            "syscall.Close",
+        ):
             for number in known:
                 process = self.state.processes[number]
                 process.ordered = process.reaped = process.ready = True
