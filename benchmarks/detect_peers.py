@@ -9,8 +9,8 @@ import argparse
 import json
 import os
 import re
-import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -54,15 +54,15 @@ class Place:
 def flakehunter(place: Place, files: Files) -> set[str]:
     """Return the tests that `flakehunter detect` calls flaky, after a real ingest."""
     database = str(place.own / "own.db")
-    program = shutil.which("flakehunter") or "flakehunter"
+    program = [sys.executable, "-m", "flakehunter", "-q"]
     linked = place.own / "layout"
     for number, (path, commit) in enumerate(files):
         target = linked / commit / f"{number}-1" / "test" / "junit.xml"
         target.parent.mkdir(parents=True)
         os.link(path, target)
     layout = "{commit}/{run_id}-{attempt}/{job}/**"
-    subprocess.run([program, "-q", "ingest", str(linked), "--layout", layout, "--db", database], check=True)
-    done = subprocess.run([program, "-q", "detect", "--json", "--db", database], check=True, capture_output=True)
+    subprocess.run([*program, "ingest", str(linked), "--layout", layout, "--db", database], check=True)
+    done = subprocess.run([*program, "detect", "--json", "--db", database], check=True, capture_output=True)
     return {test["name"] for test in json.loads(done.stdout)["tests"] if test["verdict"] == "flaky"}
 
 
