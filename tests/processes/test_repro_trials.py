@@ -106,7 +106,9 @@ def test_an_orphan_is_reaped_at_once(nursery: Nursery, tmp_path: Path) -> None:
 
 
 def test_a_late_reaper_keeps_orphans_as_zombies(nursery: Nursery, tmp_path: Path) -> None:
-    look = "(true & echo $! > pid); p=$(cat pid); until grep -q 'State:.Z' /proc/$p/status; do :; done; exit 5"
+    # It ends only once it is an orphan: a shell would reap its own child.
+    orphan = "mkfifo go; (read x <go & echo $! > pid); echo now >go; p=$(cat pid)"
+    look = f"{orphan}; until grep -q 'State:.Z' /proc/$p/status; do :; done; exit 5"
     report = bash(nursery, tmp_path, look, stress="reap-delay:20s")
     assert report.status == 5
     assert [process.state for process in report.processes[1:]] == ["Z"]
