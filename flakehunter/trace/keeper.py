@@ -1,4 +1,4 @@
-"""The process above a traced command; run as `python -m flakehunter.trace.keeper CONTROL_FD STRACE_ARGV…`.
+"""The process above a traced command; run as the script `keeper.py PACKAGE_ROOT CONTROL_FD STRACE_ARGV…`.
 
 It is the child subreaper, so orphans of the command come to it and are reaped at once. When the other end of the
 control descriptor closes (the tracer has seen enough, or was killed), it ends strace and everything below, and itself.
@@ -11,6 +11,9 @@ import signal
 import subprocess
 import sys
 
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[1])
+
 from flakehunter.groupkill.sweep import become_subreaper, sweep
 
 SWEEP_DEADLINE_S = 10.0
@@ -18,7 +21,7 @@ SWEEP_DEADLINE_S = 10.0
 
 def main() -> int:
     """Start strace, reap until the control descriptor closes, then end all that is left."""
-    control = int(sys.argv[1])
+    control = int(sys.argv[2])
     os.set_inheritable(control, False)
     become_subreaper()
     # The terminal's Ctrl-C is for the command and for the tracer, which then closes the control descriptor.
@@ -28,7 +31,7 @@ def main() -> int:
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    strace = subprocess.Popen(sys.argv[2:], preexec_fn=_default_signals)  # noqa: PLW1509 - there are no threads here
+    strace = subprocess.Popen(sys.argv[3:], preexec_fn=_default_signals)  # noqa: PLW1509 - there are no threads here
     while True:
         ready, _, _ = select.select([control, wake], [], [])
         if wake in ready:

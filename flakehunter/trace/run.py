@@ -22,6 +22,8 @@ from flakehunter.trace.world import World
 
 __all__ = ["Traced", "trace_command"]
 
+KEEPER = str(Path(__file__).with_name("keeper.py"))
+ROOT = str(Path(__file__).resolve().parents[2])
 PIPE_SIZE = 1 << 20
 """Bytes of trace that strace may be ahead of the reader: the largest that an unprivileged process may ask for."""
 PIECE = 1 << 16
@@ -81,13 +83,8 @@ def trace_command(
         stack.enter_context(ours)
         with theirs:
             keeper = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "flakehunter.trace.keeper",
-                    str(theirs.fileno()),
-                    *strace_argv(strace, fifo, argv),
-                ],
+                # Without site and the hooks: it has to be there at once.
+                [sys.executable, "-I", "-S", KEEPER, ROOT, str(theirs.fileno()), *strace_argv(strace, fifo, argv)],
                 pass_fds=[theirs.fileno()],
                 env=environment,
                 cwd=cwd,
