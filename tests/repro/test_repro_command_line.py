@@ -154,6 +154,7 @@ def test_a_spent_budget_leaves_it_undecided(url: str, capsys: pytest.CaptureFixt
     _, out, _ = run(capsys, "--db", url, "--stress", "none", "--budget", "50ms", "--", "sleep", "0.06")
     assert out.startswith("undecided: ")
     assert "budget" in out
+    assert "hang" not in out
 
 
 def test_stressors_are_listed_with_what_works_here(capsys: pytest.CaptureFixture[str]) -> None:
