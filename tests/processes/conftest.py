@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes.trees import Observer
+from trees import Observer
 
 
 @pytest.fixture

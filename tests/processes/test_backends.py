@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from processes.trees import TREES, Observer, Tree
+from trees import TREES, Observer, Tree
 
 if sys.platform != "linux":
     pytest.skip("backends of Linux", allow_module_level=True)
