@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from processes.conftest import burning  # noqa: E402
-from processes.trees import TREES, Observer, Tree  # noqa: E402
+from trees import TREES, Observer, Tree  # noqa: E402
 
 from flakehunter.groupkill import choose, probe_all  # noqa: E402
 from flakehunter.groupkill.cgroup_mounts import find_unified  # noqa: E402
