@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from flakehunter.cli.app import app
+from flakehunter.cli.defaults import name_variables
 
 HEAD = """# Command line
 
@@ -22,6 +23,7 @@ Data goes to stdout, everything else to stderr. Every option can also be set by 
 def reference() -> str:
     """Return the text of docs/cli.md."""
     root = typer.main.get_command(app)
+    name_variables(root)
     parts = [HEAD, *_options(root, [])]
     for path, command in _commands(root, []):
         parts.append(f"\n## flakehunter {' '.join(path)}\n")
@@ -54,8 +56,7 @@ def _options(command: Any, path: list[str]) -> list[str]:
     rows = ["", "| option | variable | what it does |", "|---|---|---|"]
     for option in options:
         names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
-        variable = option.envvar or ("_".join(["FLAKEHUNTER", *path, option.name]).upper().replace("-", "_"))
-        variable = variable if isinstance(variable, str) else variable[0]
+        variable = option.envvar
         shown = f"`{variable}`" if path else ""
         text = (option.help or "").replace("|", "\\|")
         default = option.default

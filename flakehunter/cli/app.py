@@ -26,7 +26,7 @@ from flakehunter.cli import (
     trace,
     wait_gone,
 )
-from flakehunter.cli.defaults import option_defaults
+from flakehunter.cli.defaults import name_variables, option_defaults
 from flakehunter.config import load_config
 from flakehunter.errors import FlakehunterError
 from flakehunter.exitcodes import ExitCode
@@ -88,6 +88,7 @@ def options(
     console.configure(quiet=quiet, verbose=verbose, color=color)
     loaded = load_config(config)
     context.obj = loaded
+    name_variables(context.command)
     context.default_map = option_defaults(context.command, loaded)
 
 

@@ -1,4 +1,4 @@
-"""Defaults of options from `[tool.flakehunter]`: for every command, or in the table of one command."""
+"""Options set from outside: `FLAKEHUNTER_<COMMAND>_<OPTION>`, and the tables of `[tool.flakehunter]`."""
 
 import difflib
 from collections.abc import Mapping
@@ -27,6 +27,21 @@ def option_defaults(group: Any, config: Config) -> dict[str, Any]:
     return defaults
 
 
+def name_variables(group: Any, prefix: str = "FLAKEHUNTER") -> None:
+    """Give every option of every command below `group` the variable `<PREFIX>_<COMMAND>_<OPTION>`.
+
+    Typer would name it after the Python argument, which cannot be called `for` and should not be called `format`.
+    """
+    for name, command in group.commands.items():
+        own = f"{prefix}_{_parameter(name).upper()}"
+        if hasattr(command, "commands"):
+            name_variables(command, own)
+            continue
+        for option in _options(command):
+            if option.envvar is None:
+                option.envvar = f"{own}_{_long_name(option).upper()}"
+
+
 def _for_group(
     group: Any, tables: Mapping[str, Any], shared: Mapping[str, Any], known: set[str], config: Config
 ) -> dict[str, Any]:
@@ -36,14 +51,23 @@ def _for_group(
         if hasattr(command, "commands"):
             defaults[name] = _for_group(command, table, shared, known, config)
             continue
-        names = {parameter.name for parameter in command.params}
-        known |= names
+        names = {_long_name(option): option.name for option in _options(command)}
+        known |= set(names)
         own = {_parameter(key): value for key, value in table.items()}
         for key in table:
             if _parameter(key) not in names:
                 raise _unknown(f"{name}.{key}", {f"{name}.{option}" for option in names}, config)
-        defaults[name] = {key: value for key, value in {**shared, **own}.items() if key in names}
+        defaults[name] = {names[key]: value for key, value in {**shared, **own}.items() if key in names}
     return defaults
+
+
+def _options(command: Any) -> list[Any]:
+    return [parameter for parameter in command.params if parameter.param_type_name == "option"]
+
+
+def _long_name(option: Any) -> str:
+    """Return `max_rate` for an option that is written `--max-rate`."""
+    return next(_parameter(name[2:]) for name in option.opts if name.startswith("--"))
 
 
 def _parameter(key: str) -> str:

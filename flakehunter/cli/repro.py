@@ -193,7 +193,7 @@ def as_text(found: "Answer") -> str:
 
     outcome, document = found.outcome, found.document
     lines = [document["text"], ""]
-    if document["plan"] is not None:
+    if outcome.plan is not None:
         lines[1:1] = [f"It {document['plan']['text']}.", f"Mechanism: {document['mechanism']}."]
     wide = max(len(arm["stressor"]) for arm in document["arms"])
     for arm in document["arms"]:

@@ -20,10 +20,10 @@ def write_bundle(
     Raises:
         UsageError: the file cannot be written.
     """
-    plan = document["plan"]
+    said = document["plan"].get("text")
     lines = ["# Replay with: flakehunter repro --replay " + shlex.quote(path.name)]
-    if plan is not None:
-        lines.append("# It " + " ".join(plan["text"].split()))
+    if said:
+        lines.append("# It " + " ".join(said.split()))
     values = {
         "schema_version": 1,
         "test": test,

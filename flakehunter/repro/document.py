@@ -44,10 +44,10 @@ def _arm(arm: Arm, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _plan(outcome: Outcome) -> dict[str, Any] | None:
+def _plan(outcome: Outcome) -> dict[str, Any]:
     plan = outcome.plan
-    if plan is None:
-        return None
+    if plan is None:  # no search, or none that found anything: readers may rely on the keys all the same
+        return dict.fromkeys(("process", "argv", "event", "critical_delay_ms"))
     return {
         "process": plan.process.index,
         "argv": plan.process.argv,

@@ -148,6 +148,19 @@ def test_settings_are_defaults_of_options(
     assert (tmp_path / "from-flag.db").is_file()
 
 
+def test_every_option_has_a_variable_and_a_setting_of_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "junit.xml").write_text('<testsuite name="s"><testcase classname="c" name="n"/></testsuite>')
+    monkeypatch.setenv("FLAKEHUNTER_INGEST_FORMAT", "json")
+    assert main(["ingest", "junit.xml"]) == ExitCode.OK
+    assert '"new_results": 1' in capsys.readouterr().out
+    (tmp_path / "pyproject.toml").write_text('[tool.flakehunter.detect]\nformat = "csv"\nall = true\n')
+    assert main(["detect"]) == ExitCode.OK
+    assert ",unknown," in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
