@@ -20,7 +20,7 @@ from recording import check, history, jobs, load
 
 RUNS_PER_COMMIT = 5
 FIRST_RUN_ID = 118_204_001
-# Who pressed "re-run failed jobs": in each third run that has a failed job.
+# How often somebody presses "re-run failed jobs": at each third run, if a job of it has failed.
 RERUN_EVERY = 3
 LOADS = (
     *("idle", "hogs-2", "idle", "quota-50", "idle", "hogs-4", "idle"),
