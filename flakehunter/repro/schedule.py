@@ -15,6 +15,9 @@ SENTINEL_EVERY = 12
 """The flawed arm, when certain, still gets one of so many trials."""
 
 FAILURES_TO_BE_CERTAIN = 3
+FAILURES_TO_REPRODUCE = 2
+"""Without a fix to judge, so many failures of the test's own end the experiment: one may be an accident of the machine,
+a second one is a pattern, and the user waits."""
 TROUBLE_LIMIT = 4
 """So many trials in a row that say nothing (errors, hangs) end an experiment."""
 
@@ -110,7 +113,8 @@ def decide(flawed: Tally, fixed: Tally | None, rules: Rules) -> ReproVerdict | N
             return _without_failure(flawed, rules)
         return ReproVerdict.UNDECIDED if _hopeless(flawed, rules) else None
     if fixed is None:
-        done = is_certain(flawed, rules) or flawed.trials >= min(rules.clean_trials, rules.most_trials)
+        enough = FAILURES_TO_REPRODUCE if rules.trials is None else rules.trials
+        done = flawed.failures >= enough or flawed.trials >= min(rules.clean_trials, rules.most_trials)
         return ReproVerdict.REPRODUCED if done or _hopeless(flawed, rules) else None
     if fixed_is_good(flawed, fixed, rules):
         return ReproVerdict.FIX_VERIFIED

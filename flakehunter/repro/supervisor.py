@@ -2,8 +2,7 @@
 
 Standard library and groupkill/procfs.py, groupkill/sweep.py only: it is forked by a nursery (see nursery.py) that may
 run in the test project's interpreter. The supervisor leads a session of its own. The command runs in that session, in
-a process group of its own; CPU hogs run in that session too, since Linux' autogroup shares the CPU by session and would
-shield the test from hogs in another one (sched(7)).
+a process group of its own; CPU hogs run beside it, each in a session of its own (stressors/cpu.py says why).
 
 A command that knows when its test runs (a warm pytest) says so through a socket whose number is `window` in the spec:
 `1` before and `0` after, each answered by a byte. With `hogs_wait` the hogs are stopped outside of it.
@@ -288,10 +287,9 @@ def _fork_hog(spec: Mapping[str, Any]) -> int:
     for name in POLITE:
         signal.signal(name, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    if spec["hogs_apart"]:
-        os.setsid()
-    else:
-        os.setpgid(0, 0)
+    # A session for each: autogroup shares the CPUs by session (sched(7)), so hogs in the test's session would slow the
+    # test but not victims that call setsid, and hogs that share one session would weigh no more than the test does.
+    os.setsid()
     if spec["hogs_wait"]:
         os.kill(os.getpid(), signal.SIGSTOP)
     while True:

@@ -45,9 +45,7 @@ class TrialSpec:
     modules: str | None = None
     """Where a warm pytest lists the library modules that the trial imported; only for a rehearsal."""
     hogs: int = 0
-    """CPU-bound processes in the trial's session."""
-    hogs_apart: bool = False
-    """Whether each is in a session of its own instead; kept for the measurement that says why not."""
+    """CPU-bound processes beside the test, each in a session of its own."""
     hogs_wait: bool = False
     """Whether they run only while the command says, through its window, that the test runs."""
     reap_delay_ms: float | None = None

@@ -120,12 +120,12 @@ def test_a_trial_over_its_limit_is_ended_with_all_below_it(nursery: Nursery, tmp
     assert (report.hung, report.status, report.clean) == (True, None, True)
 
 
-def test_hogs_run_in_the_trial_s_session_and_end_with_it(nursery: Nursery, tmp_path: Path) -> None:
+def test_hogs_run_in_sessions_of_their_own_and_end_with_the_trial(nursery: Nursery, tmp_path: Path) -> None:
     script = (
         "import os\n"
         "def stat(pid): return open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()\n"
         "def hogs(): return [c for c in open(f'/proc/{os.getppid()}/task/{os.getppid()}/children').read().split()\n"
-        "    if int(c) != os.getpid() and stat(c)[0] == 'R' and int(stat(c)[3]) == os.getsid(0)]\n"
+        "    if int(c) != os.getpid() and stat(c)[0] == 'R' and stat(c)[3] == c]\n"
         "while len(hogs()) < 3: pass\n"
     )
     report = nursery.run(parse_stress("cpu:3").apply(spec_of(tmp_path, sys.executable, "-S", "-c", script)))

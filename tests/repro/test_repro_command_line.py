@@ -80,7 +80,7 @@ def test_a_stored_test_runs_through_its_runner(url: str, tmp_path: Path, capsys:
         )
     code, out, _ = run(capsys, "odd", "--db", url, "--stress", "none", "-C", str(tmp_path), "--fail-on", "reproduced")
     assert code == 1
-    assert out.startswith("reproduced: 4 of 8 ")
+    assert out.startswith("reproduced: 2 of 4 ")
     assert "flawed, 4 x: no" in out
     with engine.connect() as connection:
         assert connection.scalar(select(Experiment.test_case_id)) == 7
@@ -192,7 +192,7 @@ def test_the_search_names_process_event_and_delay_and_the_seed_replays_it(
     assert "process 3 (`sleep 300`, a grandchild of the command) ends" in plan["text"]
     arms = {arm["name"]: arm for arm in document["arms"]}
     assert arms["control"]["trials"] >= 4
-    assert arms["flawed"]["failures"] >= 3
+    assert arms["flawed"]["failures"] >= 2
     assert document["replay"] == "repro.toml"
     code, out, _ = run(capsys, "--db", url, "--replay", "repro.toml", "--trials", "3")
     assert (code, out.splitlines()[0][:12]) == (0, "reproduced: ")

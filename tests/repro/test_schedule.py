@@ -28,9 +28,16 @@ def play(
     return order, flawed, fixed
 
 
-def test_a_failure_every_time_is_reproduced_in_three_trials() -> None:
+def test_a_failure_every_time_is_reproduced_in_two_trials() -> None:
     order, flawed, _ = play(1.0, None)
-    assert (len(order), decide(flawed, None, RULES)) == (3, ReproVerdict.REPRODUCED)
+    assert (len(order), decide(flawed, None, RULES)) == (2, ReproVerdict.REPRODUCED)
+
+
+def test_trials_that_were_asked_for_are_all_run() -> None:
+    tally = Tally(failures=9)
+    assert decide(tally, None, Rules(trials=10)) is None
+    tally.add(TrialOutcome.FAILED)
+    assert decide(tally, None, Rules(trials=10)) is ReproVerdict.REPRODUCED
 
 
 def test_no_failure_is_not_reproduced_when_the_interval_ends_below_the_rate() -> None:

@@ -1,8 +1,8 @@
-"""`cpu:N`: N busy processes in the trial's own session, so that autogroup does not shield the test from them.
+"""`cpu:N`: N busy processes beside the test, each in a session of its own.
 
-Measured on 2 cores with autogroup, on a busy machine, in failures/trials of a test whose victims have a session of
-their own: hogs in the trial's session 13/24, hogs in a session each 5/24. Where the command tells when its test runs,
-the hogs rest outside of it: 11/24, in a third of the time (benchmarks/repro.md).
+Autogroup (sched(7)) shares the CPUs by session first. Hogs in the test's session slow the test, but not a victim that
+has called setsid; hogs that share one session weigh as much as the test and no more. With a session each they outweigh
+both (benchmarks/repro.md). Where the command tells when its test runs, the hogs rest outside of it.
 """
 
 import os
@@ -21,7 +21,7 @@ class CpuStress:
     """Makes the trial share the CPUs with `hogs` busy processes."""
 
     usage: ClassVar[str] = "cpu:N"
-    summary: ClassVar[str] = "N busy processes beside the test, in its session"
+    summary: ClassVar[str] = "N busy processes beside the test, each in a session of its own"
     needs: ClassVar[str] = ""
     side_effects: ClassVar[str] = "loads all CPUs while a trial runs"
     hogs: int = 0
