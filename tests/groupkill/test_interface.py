@@ -69,7 +69,9 @@ def test_signals_are_at_their_default_and_unblocked(backend: str) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in before.items():
             signal.signal(number, handler)
-    assert [int(word, 16) for word in lines[1::2]] == [0, 0]
+    # 32 and 33 are the C library's own (signal(7)): it lets nobody set them, so whoever ignored them above us wins.
+    reserved = 1 << 31 | 1 << 32
+    assert [int(word, 16) & ~reserved for word in lines[1::2]] == [0, 0]
 
 
 @pytest.mark.parametrize("backend", FEW)
