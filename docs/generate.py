@@ -8,7 +8,6 @@ from typing import Any
 import typer
 
 from flakehunter.cli.app import app
-from flakehunter.cli.defaults import name_variables
 
 HEAD = """# Command line
 
@@ -22,8 +21,8 @@ Data goes to stdout, everything else to stderr. Every option can also be set by 
 
 def reference() -> str:
     """Return the text of docs/cli.md."""
-    root = typer.main.get_command(app)
-    name_variables(root)
+    root: Any = typer.main.get_command(app)
+    root.load_all()
     parts = [HEAD, *_options(root, [])]
     for path, command in _commands(root, []):
         parts.append(f"\n## flakehunter {' '.join(path)}\n")

@@ -1,7 +1,6 @@
 """Configuration: `[tool.flakehunter]` of the nearest pyproject.toml, or a flakehunter.toml, as plain data."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +65,8 @@ def load_config(path: Path | None = None, *, start: Path | None = None) -> Confi
     path = path or find_config(start)
     if path is None:
         return Config(root=start, path=None, runners=dict(DEFAULT_RUNNERS), options={})
+    import tomllib  # only where there is a file: start-up counts
+
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -11,22 +11,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from flakehunter import __version__, console
-from flakehunter.cli import (
-    backends,
-    db,
-    detect,
-    ingest,
-    quarantine,
-    report,
-    repro,
-    run,
-    scan,
-    show,
-    stressors,
-    trace,
-    wait_gone,
-)
-from flakehunter.cli.defaults import name_variables, option_defaults
+from flakehunter.cli.commands import CommandGroup
+from flakehunter.cli.defaults import option_defaults
 from flakehunter.config import load_config
 from flakehunter.errors import FlakehunterError
 from flakehunter.exitcodes import ExitCode
@@ -36,25 +22,13 @@ _ClickException: Any = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="flakehunter",
+    cls=CommandGroup,
     help="Find flaky tests in a CI history, say why they flake, reproduce them, and prove that a fix holds.",
     no_args_is_help=True,
     rich_markup_mode=None,  # keeps rich out of --help, which has to be quick
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "FLAKEHUNTER"},
 )
-app.command("ingest")(ingest.ingest)
-app.command("detect")(detect.detect)
-app.command("quarantine")(quarantine.quarantine)
-app.command("scan")(scan.scan)
-app.command("show")(show.show)
-app.command("repro", cls=repro.ReproCommand)(repro.repro)
-app.command("stressors")(stressors.stressors)
-app.command("report")(report.report)
-app.command("trace", cls=trace.TraceCommand)(trace.trace)
-app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
-app.command("wait-gone")(wait_gone.wait_gone)
-app.command("backends")(backends.backends)
-app.add_typer(db.app, name="db")
 
 
 def _version(wanted: bool) -> None:
@@ -88,7 +62,6 @@ def options(
     console.configure(quiet=quiet, verbose=verbose, color=color)
     loaded = load_config(config)
     context.obj = loaded
-    name_variables(context.command)
     context.default_map = option_defaults(context.command, loaded)
 
 

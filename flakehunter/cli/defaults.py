@@ -1,6 +1,5 @@
 """Options set from outside: `FLAKEHUNTER_<COMMAND>_<OPTION>`, and the tables of `[tool.flakehunter]`."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,9 @@ def option_defaults(group: Any, config: Config) -> dict[str, Any]:
     Raises:
         ConfigError: a key names no option, or a table no command.
     """
+    if not config.options:
+        return {}
+    group.load_all()
     shared = {_parameter(key): value for key, value in config.options.items() if not isinstance(value, Mapping)}
     tables = {key: value for key, value in config.options.items() if isinstance(value, Mapping)}
     known: set[str] = set()
@@ -27,12 +29,14 @@ def option_defaults(group: Any, config: Config) -> dict[str, Any]:
     return defaults
 
 
-def name_variables(group: Any, prefix: str = "FLAKEHUNTER") -> None:
-    """Give every option of every command below `group` the variable `<PREFIX>_<COMMAND>_<OPTION>`.
+def name_variables(group: Any, prefix: str = "FLAKEHUNTER", *, only: str | None = None) -> None:
+    """Give every option of the commands below `group`, or of `only` one, the variable `<PREFIX>_<COMMAND>_<OPTION>`.
 
     Typer would name it after the Python argument, which cannot be called `for` and should not be called `format`.
     """
     for name, command in group.commands.items():
+        if only not in (None, name):
+            continue
         own = f"{prefix}_{_parameter(name).upper()}"
         if hasattr(command, "commands"):
             name_variables(command, own)
@@ -76,6 +80,8 @@ def _parameter(key: str) -> str:
 
 def _unknown(key: str, known: set[str], config: Config) -> ConfigError:
     assert config.path is not None
+    import difflib
+
     near = difflib.get_close_matches(_parameter(key), sorted(known), n=1)
     hint = f"did you mean {near[0].replace('_', '-')}?" if near else "see docs/configuration.md for the settings"
     return ConfigError(f"{config.path}: unknown setting {key!r}", path=config.path, hint=hint)

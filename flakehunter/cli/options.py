@@ -1,8 +1,9 @@
 """Options that several commands share."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 DbOption = Annotated[
     str | None,
@@ -24,3 +25,26 @@ ProjectOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+
+_AFTER_DASHES = "flakehunter.command"
+
+
+class TestOrCommand(TyperCommand):
+    """A command that takes `TEST` or `-- CMD...`: what stands after the first `--` is kept apart, options and all."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what stands before the first `--`."""
+        if "--" in args:
+            place = args.index("--")
+            ctx.meta[_AFTER_DASHES] = args[place + 1 :]
+            args = args[:place]
+        return list(super().parse_args(ctx, args))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Show both forms in the usage line."""
+        return ["[OPTIONS]", "[TEST | -- CMD...]"]
+
+
+def command_after_dashes(context: typer.Context) -> tuple[str, ...]:
+    """Return the words after `--` of a TestOrCommand; empty without them."""
+    return tuple(context.meta.get(_AFTER_DASHES, ()))

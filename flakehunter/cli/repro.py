@@ -6,13 +6,12 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from flakehunter import console
-from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
+from flakehunter.cli.options import DbOption, JsonOption, ProjectOption, TestOrCommand, command_after_dashes
 from flakehunter.config import database_url, load_config
 from flakehunter.errors import UsageError
 from flakehunter.exitcodes import ExitCode
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from flakehunter.repro.experiment import Arm
     from flakehunter.repro.session import Answer
 
-COMMAND = "flakehunter.repro.command"
-
 
 class Format(StrEnum):
     """Forms of the output."""
@@ -33,16 +30,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
-class ReproCommand(TyperCommand):
-    """Keeps what stands after `--` apart: click would mix it with the arguments before."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take the command off the arguments."""
-        if "--" in args:
-            place = args.index("--")
-            ctx.meta[COMMAND] = args[place + 1 :]
-            args = args[:place]
-        return list(super().parse_args(ctx, args))
+COMMAND_SETTINGS = {"cls": TestOrCommand}
 
 
 def repro(
@@ -113,7 +101,7 @@ def repro(
     from flakehunter.repro.session import Question, answer, check_question
 
     verdicts = _verdicts(fail_on)
-    words = tuple(context.meta.get(COMMAND, ()))
+    words = command_after_dashes(context)
     if replay is not None:
         if test is not None or words:
             raise UsageError("--replay says what to run", hint="leave the test or command away")

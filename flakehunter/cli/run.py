@@ -10,6 +10,8 @@ from flakehunter import console
 from flakehunter.errors import CommandError, UsageError
 from flakehunter.exitcodes import ExitCode
 
+COMMAND_SETTINGS = {"context_settings": {"allow_interspersed_args": False}}
+
 
 class NotStartedError(CommandError):
     """CMD could not be started; the exit code says so, since any smaller one could be CMD's own."""
@@ -47,7 +49,7 @@ def run(
     named and ended, wherever they went. Returns CMD's status; 124 on a time-out, 128+n on signal n, 125 when CMD could
     not be started.
     """
-    from flakehunter.groupkill.backend import StartError
+    from flakehunter.groupkill.command import StartError
     from flakehunter.groupkill.choice import choose
     from flakehunter.groupkill.duration import parse_duration
     from flakehunter.groupkill.foreground import RunResult, run_command

@@ -1,16 +1,16 @@
 """`flakehunter trace`: one run of a command or test, and what in it only luck had put in order."""
 
 import os
+from collections.abc import Sequence
 from enum import StrEnum
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from flakehunter import console
-from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
+from flakehunter.cli.options import DbOption, JsonOption, ProjectOption, TestOrCommand, command_after_dashes
 from flakehunter.clock import utc_now
 from flakehunter.config import Config, database_url
 from flakehunter.errors import UsageError
@@ -18,8 +18,6 @@ from flakehunter.exitcodes import ExitCode
 
 if TYPE_CHECKING:
     from flakehunter.trace.session import TraceResult
-
-_COMMAND = "flakehunter.trace.command"
 
 
 class Format(StrEnum):
@@ -37,20 +35,7 @@ class FailOn(StrEnum):
     NOTHING = "nothing"
 
 
-class TraceCommand(TyperCommand):
-    """Keeps what stands after `--` apart: it is the command, and options in it are its own."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse what stands before the first `--`."""
-        if "--" in args:
-            position = args.index("--")
-            ctx.meta[_COMMAND] = args[position + 1 :]
-            args = args[:position]
-        return super().parse_args(ctx, args)
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Show both forms in the usage line."""
-        return ["[OPTIONS]", "[TEST | -- CMD...]"]
+COMMAND_SETTINGS = {"cls": TestOrCommand}
 
 
 def trace(
@@ -94,7 +79,7 @@ def trace(
     from flakehunter.trace.document import as_json, as_sarif
     from flakehunter.trace.session import trace as trace_run
 
-    command = context.meta.get(_COMMAND, [])
+    command = command_after_dashes(context)
     if bool(command) == bool(test):
         raise UsageError(
             "give a test or a command, and not both" if test else "there is nothing to trace",
@@ -151,7 +136,7 @@ class _Plan:
             self.folder.cleanup()
 
 
-def _plan(config: Config, test: str | None, command: list[str], db: str | None, project: str | None) -> _Plan:
+def _plan(config: Config, test: str | None, command: Sequence[str], db: str | None, project: str | None) -> _Plan:
     plan = _Plan(list(command))
     plan.project = project or "default"
     if test is None:

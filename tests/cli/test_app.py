@@ -10,6 +10,7 @@ import typer
 from flakehunter import __version__, console
 from flakehunter.cli import app as cli
 from flakehunter.cli.app import main
+from flakehunter.cli.commands import COMMANDS
 from flakehunter.errors import FlakehunterError
 from flakehunter.exitcodes import ExitCode
 
@@ -38,6 +39,23 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for command in ("ingest", "detect", "show", "repro", "report", "db"):
         assert command in out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_own_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == ExitCode.OK
+    assert capsys.readouterr().out.startswith(f"Usage: flakehunter {name} ")
+
+
+def test_help_loads_no_command() -> None:
+    code = """
+import sys
+from flakehunter.cli.app import main
+main(["--help"])
+print("flakehunter.cli.ingest" in sys.modules, file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "False"
 
 
 def test_no_argument_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:

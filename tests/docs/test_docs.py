@@ -65,6 +65,7 @@ def typed_commands() -> list[tuple[str, list[str]]]:
 @pytest.mark.parametrize(("page", "words"), typed_commands(), ids=lambda value: " ".join(value)[:60])
 def test_commands_in_the_pages_exist(page: str, words: list[str]) -> None:
     command: Any = typer.main.get_command(app)
+    command.load_all()
     words = words[1 : words.index("--") if "--" in words else None]
     options = set()
     for word in words:
