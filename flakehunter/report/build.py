@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from flakehunter.db.queries import report as rows
+from flakehunter.db.queries import report_tests as of_tests
+from flakehunter.db.queries.projects import project_ids
 from flakehunter.errors import NothingToDoError
 from flakehunter.model import Mechanism, Outcome, TestIdentity, Verdict
 from flakehunter.report import experiments, heat, timeline
@@ -135,7 +137,7 @@ def _owners_of_tests(connection: Connection, project: str | None, owners: Owners
 
 
 def _nothing(connection: Connection, project: str | None) -> NothingToDoError:
-    known = rows.projects(connection)
+    known = list(project_ids(connection))
     if project is not None and project not in known:
         hint = "known projects: " + ", ".join(known) if known else "run flakehunter ingest PATH first"
         return NothingToDoError(f"there is no project {project!r} in the database", hint=hint)
@@ -151,22 +153,22 @@ def slug(identity: TestIdentity) -> str:
 def _pages(
     connection: Connection, verdicts: Sequence[rows.VerdictRow], history: _History, project: str | None
 ) -> list[TestPage]:
-    by_test: dict[int, list[rows.ExperimentRow]] = defaultdict(list)
-    for experiment in rows.experiments(connection, project):
+    by_test: dict[int, list[of_tests.ExperimentRow]] = defaultdict(list)
+    for experiment in of_tests.experiments(connection, project):
         if experiment.test_id is not None:
             by_test[experiment.test_id].append(experiment)
     companions = _companions(connection, verdicts, history)
     pages: list[TestPage] = []
-    for start in range(0, len(verdicts), rows.CHUNK):
-        chunk = verdicts[start : start + rows.CHUNK]
+    for start in range(0, len(verdicts), of_tests.CHUNK):
+        chunk = verdicts[start : start + of_tests.CHUNK]
         ids = [row.test_id for row in chunk]
-        results = _group(row for row in rows.results_of(connection, ids) if row.run_id in history.runs)
-        findings = _group(rows.findings_of(connection, ids))
-        deaths = _group(rows.death_times(connection, ids))
-        log = _group(row for row in rows.log_events_of(connection, ids) if row.run_id in history.runs)
+        results = _group(row for row in of_tests.results_of(connection, ids) if row.run_id in history.runs)
+        findings = _group(of_tests.findings_of(connection, ids))
+        deaths = _group(of_tests.death_times(connection, ids))
+        log = _group(row for row in of_tests.log_events_of(connection, ids) if row.run_id in history.runs)
         for verdict in chunk:
             own = sorted(results.get(verdict.test_id, []), key=lambda row: _when(row, history))
-            texts = rows.failures(connection, sorted({row.failure_id for row in own if row.failure_id is not None}))
+            texts = of_tests.failures(connection, sorted({row.failure_id for row in own if row.failure_id is not None}))
             summary = _summary(verdict, own, history)
             tried = by_test[verdict.test_id][::-1]
             pages.append(
@@ -197,13 +199,13 @@ def _group(found: Iterable[Any]) -> dict[int, list[Any]]:
     return groups
 
 
-def _when(row: rows.ResultRow, history: _History) -> tuple[int, str, int, int, int]:
+def _when(row: of_tests.ResultRow, history: _History) -> tuple[int, str, int, int, int]:
     run = history.runs[row.run_id]
     started = run.started_at.isoformat() if run.started_at else ""
     return history.commits[run.commit].position, started, run.attempt, row.run_id, row.attempt
 
 
-def _summary(verdict: rows.VerdictRow, own: Sequence[rows.ResultRow], history: _History) -> TestSummary:
+def _summary(verdict: rows.VerdictRow, own: Sequence[of_tests.ResultRow], history: _History) -> TestSummary:
     bad = [row for row in own if row.outcome.is_bad]
     lost = {
         run: loss
@@ -235,7 +237,7 @@ def _summary(verdict: rows.VerdictRow, own: Sequence[rows.ResultRow], history: _
     )
 
 
-def _strip(own: Sequence[rows.ResultRow], history: _History) -> list[CommitCells]:
+def _strip(own: Sequence[of_tests.ResultRow], history: _History) -> list[CommitCells]:
     groups: dict[str, list[Cell]] = {}
     for row in own:
         run = history.runs[row.run_id]
@@ -245,16 +247,16 @@ def _strip(own: Sequence[rows.ResultRow], history: _History) -> list[CommitCells
     return [CommitCells(history.commits[sha], cells) for sha, cells in groups.items()]
 
 
-def _durations(own: Sequence[rows.ResultRow]) -> Durations:
+def _durations(own: Sequence[of_tests.ResultRow]) -> Durations:
     passed = sorted(row.duration_s for row in own if row.outcome is Outcome.PASSED and row.duration_s is not None)
     failed = sorted(row.duration_s for row in own if row.outcome.is_bad and row.duration_s is not None)
     return Durations(passed, failed)
 
 
 def _failure_groups(
-    own: Sequence[rows.ResultRow], texts: Mapping[int, rows.FailureRow], history: _History
+    own: Sequence[of_tests.ResultRow], texts: Mapping[int, of_tests.FailureRow], history: _History
 ) -> list[FailureGroup]:
-    groups: dict[bytes, list[rows.ResultRow]] = defaultdict(list)
+    groups: dict[bytes, list[of_tests.ResultRow]] = defaultdict(list)
     for row in own:
         if row.failure_id is not None and row.failure_id in texts:
             groups[texts[row.failure_id].fingerprint].append(row)
@@ -268,7 +270,7 @@ def _failure_groups(
     return sorted(found, key=lambda group: (-group.count, group.fingerprint))[:MOST_FAILURE_GROUPS]
 
 
-def _log_lines(events: Sequence[rows.LogEventRow], history: _History, test_id: int) -> list[LogLine]:
+def _log_lines(events: Sequence[of_tests.LogEventRow], history: _History, test_id: int) -> list[LogLine]:
     failed = history.bad_runs.get(test_id, frozenset())
     return [
         LogLine(event.kind.value, event.text, f"{event.path}:{event.line}")
@@ -293,7 +295,7 @@ def _evidence(stored: Sequence[Any]) -> list[EvidenceItem]:
     return sorted(found, key=lambda item: -item.weight)
 
 
-def _finding(row: rows.FindingRow) -> SourceFinding:
+def _finding(row: of_tests.FindingRow) -> SourceFinding:
     place = f"{row.file}:{row.line}" if row.line else row.file
     text = row.evidence.get("text") or row.evidence.get("message") or ""
     quote = row.evidence.get("quote") or row.evidence.get("source_lines") or ""
@@ -318,7 +320,7 @@ def _companions(
         often = [(n, other) for other, n in together.items() if n >= 2 and 2 * n >= len(history.bad_runs[other])]
         chosen[verdict.test_id] = [(other, n) for n, other in sorted(often, key=lambda pair: (-pair[0], pair[1]))]
     wanted = sorted({other for pairs in chosen.values() for other, _ in pairs[:MOST_COMPANIONS]})
-    names = rows.labels(connection, wanted)
+    names = of_tests.labels(connection, wanted)
     return {
         test: [
             Companion(names[other].label, history.slugs.get(other), n, len(history.bad_runs[other]))
@@ -357,7 +359,7 @@ def _overview(
     jobs: Counter[Mechanism | None] = Counter()
     for row in flaky:
         jobs[row.mechanism] += row.lost_jobs
-    names = rows.projects(connection) if project is None else [project]
+    names = list(project_ids(connection)) if project is None else [project]
     return Overview(
         project=", ".join(names),
         tests=rows.freshness(connection, project).tests,

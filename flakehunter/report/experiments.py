@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from flakehunter.db.queries import report as rows
+from flakehunter.db.queries import report_tests as rows
 from flakehunter.model import Interval, ReproVerdict, TrialOutcome
 from flakehunter.report.views import Arm, Deaths, ExperimentView, TracedEvent, TraceView
 from flakehunter.stats.intervals import clopper_pearson

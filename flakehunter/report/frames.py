@@ -1,51 +1,26 @@
 """The database as tidy pandas DataFrames: one row an observation, one column a variable, names instead of row ids."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
-
 from flakehunter.config import database_url
 from flakehunter.db.engine import open_database, readonly
-from flakehunter.db.schema import (
-    Artifact,
-    ArtifactIssue,
-    Experiment,
-    Failure,
-    Finding,
-    LogEvent,
-    ProcessExit,
-    Project,
-    Result,
-    Run,
-    TestCase,
-    TestVerdict,
-    Trial,
-)
+from flakehunter.db.queries.projects import project_ids
+from flakehunter.db.queries.tables import TABLES, read_table
 from flakehunter.errors import NothingToDoError
 from flakehunter.model import TestIdentity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FRAMES = (
-    "runs",
-    "artifacts",
-    "artifact_issues",
-    "tests",
-    "results",
-    "failures",
-    "log_events",
-    "findings",
-    "verdicts",
-    "experiments",
-    "trials",
-    "process_exits",
-)
+FRAMES = tuple(TABLES)
 """Every frame, by the name of its attribute."""
+
+MOMENTS = ("started_at", "finished_at", "ingested_at", "decided_at", "time")
+WORDS = ("outcome", "verdict", "mechanism", "source", "kind")
+"""Columns that may hold words of `flakehunter.model`; frames hold their text."""
 
 
 def load(db: str | Path | None = None, *, project: str | None = None) -> "History":
@@ -61,12 +36,12 @@ def load(db: str | Path | None = None, *, project: str | None = None) -> "Histor
     engine = open_database(url)
     try:
         with readonly(engine).connect() as connection:
-            known = {name: id_ for id_, name in connection.execute(select(Project.id, Project.name))}
+            known = project_ids(connection)
     finally:
         engine.dispose()
     if project is not None and project not in known:
         raise NothingToDoError(
-            f"there is no project {project!r} in the database", hint="known projects: " + ", ".join(sorted(known))
+            f"there is no project {project!r} in the database", hint="known projects: " + ", ".join(known)
         )
     return History(url, project, tuple(known.values()) if project is None else (known[project],))
 
@@ -86,76 +61,21 @@ class History:
     @cached_property
     def runs(self) -> "pd.DataFrame":
         """One row an attempt of a job: commit, branch, job, attempt, runner, when it started."""
-        return self._read(
-            {
-                "run_id": Run.id,
-                "project": Project.name,
-                "provider": Run.provider,
-                "external_id": Run.external_id,
-                "workflow": Run.workflow,
-                "job": Run.job,
-                "run_attempt": Run.attempt,
-                "commit": Run.commit_sha,
-                "branch": Run.branch,
-                "runner": Run.runner,
-                "os": Run.os,
-                "cpus": Run.cpus,
-                "started_at": Run.started_at,
-            },
-            lambda query: query.join(Project, Project.id == Run.project_id).order_by(Run.id),
-        )
+        return self._read("runs")
 
     @cached_property
     def artifacts(self) -> "pd.DataFrame":
         """One row an ingested file."""
-        return self._read(
-            {
-                "artifact_id": Artifact.id,
-                "run_id": Artifact.run_id,
-                "path": Artifact.path,
-                "kind": Artifact.kind,
-                "format": Artifact.format,
-                "size_bytes": Artifact.size_bytes,
-                "ingested_at": Artifact.ingested_at,
-            },
-            lambda query: (
-                query.join(Run, Run.id == Artifact.run_id).join(Project, Project.id == Run.project_id)
-            ).order_by(Artifact.id),
-        )
+        return self._read("artifacts")
 
     @cached_property
     def artifact_issues(self) -> "pd.DataFrame":
         """One row a thing that was wrong with a file."""
-        return self._read(
-            {
-                "artifact_id": ArtifactIssue.artifact_id,
-                "position": ArtifactIssue.position,
-                "reason": ArtifactIssue.reason,
-                "rejected": ArtifactIssue.rejected,
-            },
-            lambda query: (
-                query.join(Artifact, Artifact.id == ArtifactIssue.artifact_id)
-                .join(Run, Run.id == Artifact.run_id)
-                .join(Project, Project.id == Run.project_id)
-                .order_by(ArtifactIssue.id)
-            ),
-        )
+        return self._read("artifact_issues")
 
     @cached_property
     def _tests_by_id(self) -> "pd.DataFrame":
-        frame = self._read(
-            {
-                "test_id": TestCase.id,
-                "project": Project.name,
-                "suite": TestCase.suite,
-                "classname": TestCase.classname,
-                "name": TestCase.name,
-                "framework": TestCase.framework,
-                "file": TestCase.file,
-                "line": TestCase.line,
-            },
-            lambda query: query.join(Project, Project.id == TestCase.project_id).order_by(TestCase.id),
-        )
+        frame = self._read("tests")
         names = [
             TestIdentity(*row)
             for row in zip(*(frame[part] for part in ("project", "suite", "classname", "name")), strict=True)
@@ -172,22 +92,7 @@ class History:
     @cached_property
     def results(self) -> "pd.DataFrame":
         """One row an attempt of a test in a run, with commit, job and outcome; failures by their fingerprint."""
-        frame = self._read(
-            {
-                "test_id": Result.test_case_id,
-                "run_id": Result.run_id,
-                "attempt": Result.attempt,
-                "outcome": Result.outcome,
-                "duration_s": Result.duration_s,
-                "failure_id": Result.failure_id,
-            },
-            lambda query: (
-                query.join(TestCase, TestCase.id == Result.test_case_id)
-                .join(Project, Project.id == TestCase.project_id)
-                .order_by(Result.id)
-            ),
-        )
-        frame.insert(0, "test", self._labels(frame.pop("test_id")))
+        frame = self._of_tests("results")
         runs = self.runs.set_index("run_id")
         for place, column in enumerate(("commit", "branch", "job", "run_attempt", "started_at"), start=2):
             frame.insert(place, column, frame["run_id"].map(runs[column]))
@@ -198,22 +103,7 @@ class History:
 
     @cached_property
     def _failures_by_id(self) -> "pd.DataFrame":
-        used = (
-            select(Result.failure_id)
-            .join(TestCase, TestCase.id == Result.test_case_id)
-            .where(TestCase.project_id.in_(self._project_ids))
-        )
-        frame = self._read(
-            {
-                "failure_id": Failure.id,
-                "fingerprint": Failure.fingerprint,
-                "type": Failure.type,
-                "message": Failure.message,
-                "detail": Failure.detail,
-            },
-            lambda query: query.where(Failure.id.in_(used)).order_by(Failure.id),
-            filtered=False,
-        )
+        frame = self._read("failures")
         frame["fingerprint"] = [fingerprint.hex() for fingerprint in frame["fingerprint"]]
         return frame.set_index("failure_id")
 
@@ -225,177 +115,65 @@ class History:
     @cached_property
     def log_events(self) -> "pd.DataFrame":
         """One row a log line about signals, processes, kills, time-outs or jobs."""
-        frame = self._read(
-            {
-                "test_id": LogEvent.test_case_id,
-                "run_id": LogEvent.run_id,
-                "time": LogEvent.time,
-                "kind": LogEvent.kind,
-                "pid": LogEvent.pid,
-                "line": LogEvent.line,
-                "text": LogEvent.text,
-            },
-            lambda query: (
-                query.join(Run, Run.id == LogEvent.run_id)
-                .join(Project, Project.id == Run.project_id)
-                .order_by(LogEvent.id)
-            ),
-        )
-        frame.insert(0, "test", self._labels(frame.pop("test_id")))
-        return frame
+        return self._of_tests("log_events")
 
     @cached_property
     def findings(self) -> "pd.DataFrame":
         """One row a piece of evidence that points at a mechanism."""
-        frame = self._read(
-            {
-                "test_id": Finding.test_case_id,
-                "mechanism": Finding.mechanism,
-                "source": Finding.source,
-                "file": Finding.file,
-                "line": Finding.line,
-                "score": Finding.score,
-                "evidence": Finding.evidence,
-            },
-            lambda query: (
-                query.join(TestCase, TestCase.id == Finding.test_case_id)
-                .join(Project, Project.id == TestCase.project_id)
-                .order_by(Finding.id)
-            ),
-        )
-        frame.insert(0, "test", self._labels(frame.pop("test_id")))
-        return frame
+        return self._of_tests("findings")
 
     @cached_property
     def verdicts(self) -> "pd.DataFrame":
         """One row a test: what `detect` said last of it."""
-        frame = self._read(
-            {
-                "test_id": TestVerdict.test_case_id,
-                "verdict": TestVerdict.verdict,
-                "p_flaky": TestVerdict.p_flaky,
-                "flake_rate": TestVerdict.flake_rate,
-                "flake_rate_low": TestVerdict.flake_rate_low,
-                "flake_rate_high": TestVerdict.flake_rate_high,
-                "mechanism": TestVerdict.mechanism,
-                "p_mechanism": TestVerdict.p_mechanism,
-                "since": TestVerdict.since_commit,
-                "decided_at": TestVerdict.decided_at,
-            },
-            lambda query: (
-                query.join(TestCase, TestCase.id == TestVerdict.test_case_id)
-                .join(Project, Project.id == TestCase.project_id)
-                .order_by(TestVerdict.test_case_id)
-            ),
-        )
-        frame.insert(0, "test", self._labels(frame.pop("test_id")))
-        return frame
+        return self._of_tests("verdicts")
 
     @cached_property
     def experiments(self) -> "pd.DataFrame":
-        """One row an invocation of `repro`."""
-        frame = self._read(
-            {
-                "experiment_id": Experiment.id,
-                "test_id": Experiment.test_case_id,
-                "command": Experiment.command,
-                "verdict": Experiment.verdict,
-                "mechanism": Experiment.mechanism,
-                "started_at": Experiment.started_at,
-                "finished_at": Experiment.finished_at,
-                "summary": Experiment.summary,
-                "machine": Experiment.machine,
-            },
-            lambda query: query.join(Project, Project.id == Experiment.project_id).order_by(Experiment.id),
-        )
-        frame.insert(1, "test", self._labels(frame.pop("test_id")))
-        return frame
+        """One row an invocation of `repro`, or a traced run."""
+        return self._of_tests("experiments", place=1)
 
     @cached_property
     def trials(self) -> "pd.DataFrame":
         """One row a trial of an experiment."""
-        return self._read(
-            {
-                "trial_id": Trial.id,
-                "experiment_id": Trial.experiment_id,
-                "ordinal": Trial.ordinal,
-                "arm": Trial.arm,
-                "stressor": Trial.stressor,
-                "group_kill": Trial.group_kill,
-                "outcome": Trial.outcome,
-                "exit_code": Trial.exit_code,
-                "duration_s": Trial.duration_s,
-                "message": Trial.message,
-            },
-            lambda query: (
-                query.join(Experiment, Experiment.id == Trial.experiment_id)
-                .join(Project, Project.id == Experiment.project_id)
-                .order_by(Trial.id)
-            ),
-        )
+        return self._read("trials")
 
     @cached_property
     def process_exits(self) -> "pd.DataFrame":
         """One row a process of a trial: how and when it ended."""
-        return self._read(
-            {
-                "trial_id": ProcessExit.trial_id,
-                "pid": ProcessExit.pid,
-                "ppid": ProcessExit.ppid,
-                "pgid": ProcessExit.pgid,
-                "sid": ProcessExit.sid,
-                "argv": ProcessExit.argv,
-                "state": ProcessExit.state,
-                "exit_status": ProcessExit.exit_status,
-                "survived": ProcessExit.survived,
-                "time_to_exit_ms": ProcessExit.time_to_exit_ms,
-                "time_to_reap_ms": ProcessExit.time_to_reap_ms,
-            },
-            lambda query: (
-                query.join(Trial, Trial.id == ProcessExit.trial_id)
-                .join(Experiment, Experiment.id == Trial.experiment_id)
-                .join(Project, Project.id == Experiment.project_id)
-                .order_by(ProcessExit.id)
-            ),
-        )
+        return self._read("process_exits")
 
-    def _labels(self, ids: "pd.Series[Any]") -> Any:
-        """Return the labels of tests by row id; a million rows share one text a test."""
+    def _of_tests(self, name: str, *, place: int = 0) -> "pd.DataFrame":
+        """Return a frame with the label of the test in column `place`, instead of its row id."""
         import pandas as pd
 
+        frame = self._read(name)
         known = self._tests_by_id
         labels = pd.Index(known["test"].unique())
-        codes = labels.get_indexer(pd.Index(ids.map(known["test"])))
-        return pd.Categorical.from_codes(codes.tolist(), categories=labels)
+        codes = labels.get_indexer(pd.Index(frame.pop("test_id").map(known["test"])))
+        # A million rows share one text a test.
+        texts: Any = pd.Categorical.from_codes(codes.tolist(), categories=labels)
+        frame.insert(place, "test", texts)
+        return frame
 
-    def _read(
-        self, columns: dict[str, Any], complete: Callable[[Any], Any], *, filtered: bool = True
-    ) -> "pd.DataFrame":
+    def _read(self, name: str) -> "pd.DataFrame":
         import pandas as pd
 
-        query = complete(select(*columns.values()))
-        if filtered:
-            query = query.where(Project.id.in_(self._project_ids))
+        columns = TABLES[name].columns
         engine = open_database(self.url)
         try:
             with readonly(engine).connect() as connection:
-                rows = [tuple(row) for row in connection.execute(query)]
+                rows = read_table(connection, name, self._project_ids)
         finally:
             engine.dispose()
         frame = pd.DataFrame(rows, columns=list(columns))
-        for name, column in columns.items():
-            kind = column.type.python_type
-            if kind is int and frame[name].isna().any():
-                frame[name] = frame[name].astype("Int64")
-            elif name in MOMENTS:
-                frame[name] = pd.to_datetime(frame[name], utc=True)
+        for column, source in columns.items():
+            kind = source.type.python_type
+            if kind is int and frame[column].isna().any():
+                frame[column] = frame[column].astype("Int64")
+            elif column in MOMENTS:
+                frame[column] = pd.to_datetime(frame[column], utc=True)
             elif kind is float:
-                frame[name] = frame[name].astype(float)
-            elif name in WORDS:
-                frame[name] = [None if word is None else str(word) for word in frame[name]]
+                frame[column] = frame[column].astype(float)
+            elif column in WORDS:
+                frame[column] = [None if word is None else str(word) for word in frame[column]]
         return frame
-
-
-MOMENTS = ("started_at", "finished_at", "ingested_at", "decided_at", "time")
-WORDS = ("outcome", "verdict", "mechanism", "source", "kind")
-"""Columns that may hold words of `flakehunter.model`; frames hold their text."""

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from flakehunter.db.queries.report import ResultRow, RunRow, RunTotals
+from flakehunter.db.queries.report import RunRow, RunTotals
+from flakehunter.db.queries.report_tests import ResultRow
 from flakehunter.report.views import Commit, Cost, Period, Trend
 
 FEWEST_PERIODS = 4
