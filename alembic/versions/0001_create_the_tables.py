@@ -204,6 +204,37 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_log_events_test_case_id"), ["test_case_id"], unique=False)
 
     op.create_table(
+        "property_sets",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("entries", DOCUMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_property_sets")),
+        sa.UniqueConstraint("hash", name=op.f("uq_property_sets_hash")),
+    )
+    op.create_table(
+        "properties",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("artifact_id", ROW_ID, nullable=False),
+        sa.Column("test_case_id", ROW_ID, nullable=True),
+        sa.Column("attempt", sa.Integer(), nullable=True),
+        sa.Column("suite", sa.Text(), nullable=False),
+        sa.Column("set_id", ROW_ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["artifact_id"], ["artifacts.id"], name=op.f("fk_properties_artifact_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["test_case_id"], ["test_cases.id"], name=op.f("fk_properties_test_case_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["set_id"], ["property_sets.id"], name=op.f("fk_properties_set_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_properties")),
+    )
+    with op.batch_alter_table("properties", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_properties_artifact_id"), ["artifact_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_properties_test_case_id"), ["test_case_id"], unique=False)
+
+    op.create_table(
         "results",
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("test_case_id", ROW_ID, nullable=False),
@@ -287,6 +318,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_results_artifact_id"))
 
     op.drop_table("results")
+    with op.batch_alter_table("properties", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_properties_test_case_id"))
+        batch_op.drop_index(batch_op.f("ix_properties_artifact_id"))
+
+    op.drop_table("properties")
+    op.drop_table("property_sets")
     with op.batch_alter_table("log_events", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_log_events_test_case_id"))
         batch_op.drop_index(batch_op.f("ix_log_events_artifact_id"))

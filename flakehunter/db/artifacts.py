@@ -1,9 +1,11 @@
 """One artifact inside its transaction: its run, its row, and the rows of what is in it."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import blake2b
 from typing import Protocol
 
 from sqlalchemy import bindparam, func, insert, select, text, update
@@ -11,8 +13,18 @@ from sqlalchemy.engine import Connection
 
 from flakehunter.clock import utc_now
 from flakehunter.db.bulk import Bulk, StoredResult
-from flakehunter.db.rows import ArtifactRow, Batch, CaseRow, EventRow, FailureRow, IssueRow, ResultRow, RunRow
-from flakehunter.db.schema import Artifact, ArtifactIssue, LogEvent, Result, Run, TestCase, UtcDateTime
+from flakehunter.db.rows import (
+    ArtifactRow,
+    Batch,
+    CaseRow,
+    EventRow,
+    FailureRow,
+    IssueRow,
+    PropertyRow,
+    ResultRow,
+    RunRow,
+)
+from flakehunter.db.schema import Artifact, ArtifactIssue, Document, LogEvent, Result, Run, TestCase, UtcDateTime
 from flakehunter.model import Outcome, TestIdentity
 
 # Statements are built once: building one costs SQLAlchemy ten times what running it does.
@@ -26,6 +38,15 @@ _ARTIFACT = text(
     " VALUES (:run_id, :sha256, :path, :kind, :format, :size_bytes, :ingested_at)"
     " ON CONFLICT (run_id, sha256) DO NOTHING RETURNING id"
 ).bindparams(bindparam("ingested_at", type_=UtcDateTime()))
+
+_PROPERTY_SET = text(
+    "INSERT INTO property_sets (hash, entries) VALUES (:hash, :entries) ON CONFLICT (hash) DO NOTHING"
+).bindparams(bindparam("entries", type_=Document))
+_PROPERTY = text(
+    "INSERT INTO properties (artifact_id, test_case_id, attempt, suite, set_id)"
+    " SELECT :artifact_id, CAST(:test_case_id AS BIGINT), CAST(:attempt AS INTEGER), CAST(:suite AS TEXT), id"
+    " FROM property_sets WHERE hash = :hash"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +107,13 @@ class ArtifactWriter:
 
     def add(self, batch: Batch) -> None:
         """Insert a part of the file, of whatever kind the artifact is."""
-        if batch.results:
-            self._add_results(batch)
+        ids, before = self._add_results(batch) if batch.results else ([], {})
         for issue in batch.issues:
             self.add_issue(issue)
         if batch.events:
             self._add_events(batch.events)
+        if batch.properties:
+            self._add_properties(batch.properties, ids, before)
 
     def add_issue(self, issue: IssueRow) -> None:
         """Record what is wrong with the file."""
@@ -191,7 +213,8 @@ class ArtifactWriter:
             return
         self._connection.execute(update(Artifact).where(Artifact.id == self._artifact_id).values(format=name))
 
-    def _add_results(self, batch: Batch) -> None:
+    def _add_results(self, batch: Batch) -> tuple[list[int], dict[int, int]]:
+        """Insert results; return the ids of the batch's tests, and the attempts that the run had of them before."""
         made: set[int] = set()
         ids = self._test_ids(batch.tests, made)
         results: Sequence[ResultRow] = batch.results
@@ -217,6 +240,7 @@ class ArtifactWriter:
             is_log = self._artifact.kind == "log"
             self.state = replace(self.state, has_results=True, has_log_results=self.state.has_log_results or is_log)
             self.new_results += len(rows)
+        return ids, before
 
     def _without_counted(self, results: Sequence[ResultRow], ids: Sequence[int]) -> list[ResultRow]:
         """Leave out what other artifacts of the run have said of the same tests, but for failed tries they do not show.
@@ -315,6 +339,26 @@ class ArtifactWriter:
             for event in events
         ]
         self._connection.execute(insert(LogEvent), rows)
+
+    def _add_properties(self, properties: Sequence[PropertyRow], ids: Sequence[int], before: dict[int, int]) -> None:
+        sets: dict[bytes, list[list[str]]] = {}
+        rows = []
+        for suite, test, attempt, pairs in properties:
+            entries = [[name, value] for name, value in pairs]
+            key = blake2b(json.dumps(entries).encode(), digest_size=16).digest()
+            sets[key] = entries
+            test_id = None if test is None else ids[test]
+            rows.append(
+                {
+                    "artifact_id": self._artifact_id,
+                    "test_case_id": test_id,
+                    "attempt": None if attempt is None or test_id is None else attempt + before.get(test_id, 0),
+                    "suite": suite,
+                    "hash": key,
+                }
+            )
+        self._connection.execute(_PROPERTY_SET, [{"hash": key, "entries": sets[key]} for key in sorted(sets)])
+        self._connection.execute(_PROPERTY, rows)
 
     def _tests_by_name(self, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Find test cases by class and name: those of the run first, then any of the project."""

@@ -81,6 +81,19 @@ class IssueRow(NamedTuple):
     rejected: bool
 
 
+class PropertyRow(NamedTuple):
+    """The properties of one element: pairs of name and value in the order of the file, attachments among them.
+
+    `test` is a position in the batch's tests and `attempt` counts from 1 within the batch; both are None for those of
+    a suite, which `suite` names.
+    """
+
+    suite: str
+    test: int | None
+    attempt: int | None
+    entries: tuple[tuple[str, str], ...]
+
+
 @dataclass(slots=True)
 class Batch:
     """A part of a file: each test case once, and the attempts of them in the order of the file."""
@@ -90,3 +103,4 @@ class Batch:
     failures: list[FailureRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     issues: list[IssueRow] = field(default_factory=list)
+    properties: list[PropertyRow] = field(default_factory=list)

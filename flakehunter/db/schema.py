@@ -233,6 +233,34 @@ class LogEvent(Base):
     text: Mapped[str] = mapped_column(Text)
 
 
+class PropertySet(Base):
+    """The `<properties>` of one element, stored once however many elements have the same: Surefire repeats sixty."""
+
+    __tablename__ = "property_sets"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    hash: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
+    """Hash of the entries."""
+    entries: Mapped[list[Any]]
+    """Pairs of name and value in the order of the file; a name may come twice, and `attachment` is a path."""
+
+
+class Property(Base):
+    """Which test, attempt or suite of an artifact has a set of properties."""
+
+    __tablename__ = "properties"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    artifact_id: Mapped[int] = mapped_column(ForeignKey("artifacts.id", ondelete="CASCADE"), index=True)
+    test_case_id: Mapped[int | None] = mapped_column(ForeignKey("test_cases.id", ondelete="CASCADE"), index=True)
+    """NULL where a suite has them."""
+    attempt: Mapped[int | None]
+    """1-based, within the run; the last attempt that the element tells of."""
+    suite: Mapped[str] = mapped_column(Text, default="")
+    """Name of the suite that has them; empty where a test has them, or the whole file."""
+    set_id: Mapped[int] = mapped_column(ForeignKey("property_sets.id", ondelete="CASCADE"))
+
+
 class Finding(Base):
     """One piece of evidence that points at a mechanism, from text, source, a trace or a reproduction."""
 

@@ -9,6 +9,7 @@ from flakehunter.db.engine import open_database, readonly
 from flakehunter.db.queries.failures import Event, FailureText, failure_counts, failure_texts, log_events, run_names
 from flakehunter.db.queries.findings import ExperimentRow, experiments
 from flakehunter.db.queries.history import OUTAGE_SHARE, RunOutcome, RunRow, runs_of_test
+from flakehunter.db.queries.properties import PropertyEntry, properties_of_test
 from flakehunter.db.queries.tests import TestRow, find_test
 from flakehunter.detect.assess import Assessment, assess_project
 from flakehunter.detect.rulebook import Rule, built_in
@@ -62,6 +63,8 @@ class Description:
     """Log lines of the newest failed run that has any."""
     events_run: str
     experiments: list[ExperimentRow]
+    properties: list[PropertyEntry]
+    """What its newest runs say of it in `<properties>` and attachments, newest first."""
 
     @property
     def test(self) -> TestRow:
@@ -109,6 +112,7 @@ def _describe(connection: Connection, test: TestRow, rules: Sequence[Rule], outa
         events=[event for event in events if event.run_id == newest][:EVENTS_SHOWN],
         events_run="" if newest is None else run_names(connection, [newest])[newest],
         experiments=[one for one in experiments(connection, name) if one.test_id == test.id],
+        properties=properties_of_test(connection, test.id),
     )
 
 

@@ -11,6 +11,12 @@ from flakehunter.model import SCHEMA_VERSION, Verdict
 DETAIL_LINES = 30
 """Lines of a failure's text that the terminal shows; JSON has all of it."""
 
+PROPERTY_LINES = 12
+"""Properties that the terminal shows."""
+
+LINE_WIDTH = 120
+"""Characters of a property that the terminal shows."""
+
 STRIP_WIDTH = 100
 """Commits in one line of the history strip."""
 
@@ -68,6 +74,10 @@ def document(description: Description) -> dict[str, Any]:
             }
             for one in description.experiments
         ],
+        "properties": [
+            {"run": one.run_id, "attempt": one.attempt, "name": one.name, "value": one.value}
+            for one in description.properties
+        ],
     }
 
 
@@ -93,6 +103,7 @@ def as_text(description: Description) -> str:
     """Return the description for a terminal, in sections; sections without content are left out."""
     sections = [
         _head(description),
+        _properties(description),
         _strip(description),
         _evidence(description),
         *(_group(group) for group in description.groups),
@@ -123,6 +134,20 @@ def _head(description: Description) -> list[str]:
     one = description.assessment
     lines.append(f"history    {one.executed} executions, {one.failed} failed, {len(description.runs)} runs")
     return lines
+
+
+def _properties(description: Description) -> list[str]:
+    """Return what the newest run says of the test in properties and attachments, each line once."""
+    if not description.properties:
+        return []
+    newest = description.properties[0].run_id
+    lines = dict.fromkeys(
+        f"  {one.name}: {one.value}" for one in description.properties if one.run_id == newest and one.value
+    )
+    shown = [line if len(line) <= LINE_WIDTH else line[: LINE_WIDTH - 1] + "…" for line in lines]
+    if len(shown) > PROPERTY_LINES:
+        shown[PROPERTY_LINES:] = [f"  … {len(shown) - PROPERTY_LINES} more (--json has them)"]
+    return ["properties and attachments of the newest run that has some", *shown]
 
 
 def _strip(description: Description) -> list[str]:

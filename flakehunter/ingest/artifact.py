@@ -6,7 +6,8 @@ from typing import BinaryIO
 
 from flakehunter.db.rows import Batch, IssueRow
 from flakehunter.ingest.junit.mend import is_mendable, mended
-from flakehunter.ingest.junit.reader import JUnitReader, Memory
+from flakehunter.ingest.junit.reader import JUnitReader
+from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.junit.tree import XmlDamage
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.logs.reading import LogFile

@@ -23,6 +23,10 @@ class Limits:
     """Characters kept of a test's name."""
     line_chars: int = 2000
     """Characters kept of one log line."""
+    properties: int = 500
+    """Properties kept of one element."""
+    property_chars: int = 4 * 1024
+    """Characters kept of one property's value."""
     batch_results: int = 20_000
     """Results handed over at once; a file with more is written in parts, within one transaction."""
     archive_entries: int = 200_000

@@ -13,7 +13,7 @@ from flakehunter.db.rows import ArtifactRow, Batch, IssueRow, RunRow
 from flakehunter.db.write import Writer
 from flakehunter.errors import NothingToDoError
 from flakehunter.ingest.artifact import ArtifactReader, Refused
-from flakehunter.ingest.junit.reader import Memory
+from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
 from flakehunter.ingest.runs import RunNaming, named_after_content
 from flakehunter.ingest.sources import HEAD, Kind, Source, find_sources, kind_of, unpacked

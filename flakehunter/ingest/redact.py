@@ -21,7 +21,8 @@ _AUTHORIZATION = re.compile(
     r"(?i)\b((?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?)(?:(basic|bearer|token|digest|negotiate)\s+)?[^\s'\",;]+"
 )
 _ASSIGNED = re.compile(
-    r"(?i)\b([\w-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|access[_-]?token|auth[_-]?token|private[_-]?token)"
+    r"(?i)\b([\w-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|access[_-]?token|auth[_-]?token|private[_-]?token"
+    r"|(?-i:[A-Z0-9_]*_TOKEN))"
     r"['\"]?\s*[:=]\s*)(\"[^\"\n]{4,}\"|'[^'\n]{4,}'|[^\s'\",;&]{4,})"
 )
 _URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+@", re.IGNORECASE)

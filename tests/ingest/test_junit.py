@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flakehunter.ingest.junit.cases import seconds
-from flakehunter.ingest.junit.reader import JUnitReader, parse_timestamp
+from flakehunter.ingest.junit.reader import JUnitReader
 from flakehunter.ingest.junit.tree import XmlDamage
+from flakehunter.ingest.junit.values import parse_timestamp, seconds
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -92,7 +92,9 @@ def test_vitest_output_lines_belong_to_their_test(fixtures: Path) -> None:
 def test_plain_attributes_and_element_classes_give_identical_rows(path: Path) -> None:
     def rows(elements_for_all: bool) -> list[object]:
         reader = JUnitReader(io.BytesIO(path.read_bytes()), DEFAULT_LIMITS, elements_for_all=elements_for_all)
-        return [(batch.tests, batch.results, batch.failures, batch.events) for batch in reader.batches()]
+        return [
+            (batch.tests, batch.results, batch.failures, batch.events, batch.properties) for batch in reader.batches()
+        ]
 
     assert rows(False) == rows(True)
 
@@ -170,6 +172,42 @@ def test_an_error_wins_over_a_failure_and_a_failure_over_skipped(read_junit: Rea
 def test_a_suite_that_fails_as_a_whole_is_kept(read_junit: Read) -> None:
     _, rows = read_junit('<testsuite name="S" tests="1"><error message="NoClassDefFound">trace</error></testsuite>')
     assert rows == [("S", "(suite)", 1, "errored")]
+
+
+PROPERTIES = """<testsuites><properties><property name="build" value="7"/></properties>
+<testsuite name="s"><properties><property name="seed">42</property><property value="no name"/></properties>
+  <testcase classname="C" name="plain" time="0.1"/>
+  <testcase classname="C" name="t"><properties><property name="owner" value="team-a"/>
+    <property name="tag" value="slow"/><property name="tag" value="db"/></properties><failure message="no"/></testcase>
+  <testcase classname="C" name="t"><properties><property name="retry" value="1"/></properties>
+    <system-out>before
+[[ATTACHMENT|shots/a b.png]] and [[PROPERTY|owner=team-b]]</system-out></testcase>
+  <testcase classname="C" name="u"><properties><property name="API_TOKEN" value="hunter22"/>
+    <property name="url" value="https://me:secret@host/"/></properties></testcase>
+  <system-err>[[ATTACHMENT|core.1]]</system-err></testsuite></testsuites>"""
+
+
+def test_properties_and_attachments_of_every_level_are_kept() -> None:
+    (batch,) = JUnitReader(io.BytesIO(PROPERTIES.encode()), DEFAULT_LIMITS).batches()
+    names = [batch.tests[row.test].name if row.test is not None else None for row in batch.properties]
+    assert [(row.suite, name, row.attempt, row.entries) for row, name in zip(batch.properties, names, strict=True)] == [
+        ("", None, None, (("build", "7"),)),
+        ("s", None, None, (("seed", "42"),)),
+        ("", "t", 1, (("owner", "team-a"), ("tag", "slow"), ("tag", "db"))),
+        ("", "t", 2, (("retry", "1"), ("attachment", "shots/a b.png"), ("owner", "team-b"))),
+        ("", "u", 1, (("API_TOKEN", "[redacted]"), ("url", "https://me:[redacted]@host/"))),
+        ("s", None, None, (("attachment", "core.1"),)),
+    ]
+
+
+def test_properties_without_end_are_cut() -> None:
+    many = "".join(f'<property name="n{number}" value="{"v" * 100}"/>' for number in range(20))
+    document = f"<testsuite><testcase name='t'><properties>{many}</properties></testcase></testsuite>"
+    limits = Limits(properties=3, property_chars=9)
+    (batch,) = JUnitReader(io.BytesIO(document.encode()), limits).batches()
+    (row,) = batch.properties
+    assert [name for name, _ in row.entries] == ["n0", "n1", "n2"]
+    assert all("91 characters left out" in value for _, value in row.entries)
 
 
 def test_missing_names_are_empty(read_junit: Read) -> None:

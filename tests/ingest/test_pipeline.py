@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from flakehunter.db.rows import RunRow
+from flakehunter.detect.show import describe
+from flakehunter.detect.show_output import as_text, document
 from flakehunter.errors import DatabaseError, NothingToDoError, UsageError
 from flakehunter.ingest import pipeline
 from flakehunter.ingest.layout import compile_layout
@@ -78,6 +80,26 @@ def test_a_second_ingest_adds_nothing(empty_database: str, fixtures: Path, query
     assert second.new_results == 0
     assert second.known_artifacts == second.artifacts == first.artifacts
     assert second.results == query(empty_database, "SELECT count(*) FROM results")[0][0]
+
+
+def test_properties_are_stored_once_and_shown(empty_database: str, tmp_path: Path, query: Query) -> None:
+    of_test = '<properties><property name="owner" value="team-a"/></properties>'
+    for number in range(3):
+        text = junit('<properties><property name="os" value="linux"/></properties>', case("t", of_test), case("u"))
+        (tmp_path / f"{number}.xml").write_text(text + "\n" * number)
+    ingest([tmp_path], empty_database, RUN)
+    assert query(empty_database, "SELECT count(*) FROM property_sets") == [(2,)]
+    rows = query(
+        empty_database,
+        "SELECT t.name, p.attempt, p.suite FROM properties p LEFT JOIN test_cases t ON t.id = p.test_case_id"
+        " ORDER BY t.name, p.attempt",
+    )
+    assert sorted(rows, key=str) == [("t", 1, ""), ("t", 2, ""), ("t", 3, ""), *[(None, None, "pytest")] * 3]
+    description = describe(empty_database, "t")
+    shown = [(one.attempt, one.name, one.value) for one in description.properties]
+    assert shown == [*((number, "owner", "team-a") for number in (1, 2, 3)), *[(None, "os", "linux")] * 3]
+    assert "  owner: team-a\n  os: linux" in as_text(description)
+    assert document(description)["properties"][0]["name"] == "owner"
 
 
 def test_failures_are_stored_once(empty_database: str, tmp_path: Path, query: Query) -> None:

@@ -6,6 +6,8 @@ from xml.etree.ElementTree import Element
 
 from junitparser import junitparser, xunit2
 
+from flakehunter.ingest.junit.properties import Entries, output_entries, property_entries
+from flakehunter.ingest.junit.values import seconds
 from flakehunter.model import Outcome
 
 
@@ -26,6 +28,7 @@ class Case:
 
     attempts: list[Attempt] = field(default_factory=list)
     output: list[str] = field(default_factory=list)
+    properties: Entries = field(default_factory=list)
     continues: bool = False
     """It adds to the attempt of the element before it, and is none of its own."""
 
@@ -44,33 +47,6 @@ _INTERIM = {
 }
 
 
-def seconds(text: str | None) -> float | None:
-    """Read a duration: `0.12`, `1,234.5`, `0,12`, `1.234,5`, `12s`, `3 ms`; None for what is no number from 0 up.
-
-    A comma is a decimal comma when it is the last separator and not followed by exactly three digits, which make it
-    a thousands separator (Surefire before 2.20 writes `1,234.5`).
-    """
-    if not text:
-        return None
-    found = re.fullmatch(r"\s*([\d.,']+(?:[eE][-+]?\d+)?)\s*(ms|s|sec|secs|seconds)?\s*", text)
-    if found is None:
-        return None
-    number = found[1].replace("'", "")
-    if "," in number:
-        comma, dot = number.rfind(","), number.rfind(".")
-        if comma > dot and (dot >= 0 or len(number) - comma - 1 != 3):
-            number = number.replace(".", "").replace(",", ".")
-        else:
-            number = number.replace(",", "")
-    try:
-        value = float(number)
-    except ValueError:
-        return None
-    if found[2] == "ms":
-        value /= 1000
-    return value if 0.0 <= value < 1e10 else None
-
-
 def read_case(element: Element, framework: str) -> Case:
     """Read a `<testcase>` element of whatever dialect.
 
@@ -83,6 +59,8 @@ def read_case(element: Element, framework: str) -> Case:
     interim = [entry for entry in entries if isinstance(entry, xunit2.InterimResult)]
     duration = seconds(element.get("time") or element.get("duration"))
     case = Case(output=[entry.text for entry in entries if isinstance(entry, junitparser.System) and entry.text])
+    case.properties = [pair for child in element if _tag(child) == "properties" for pair in property_entries(child)]
+    case.properties += [pair for text in case.output for pair in output_entries(text)]
     flaky = [_interim(entry) for entry in interim if isinstance(entry, xunit2.FlakyFailure | xunit2.FlakyError)]
     rerun = [_interim(entry) for entry in interim if isinstance(entry, xunit2.RerunFailure | xunit2.RerunError)]
     failures = [entry for entry in finals if isinstance(entry, junitparser.Failure)]
@@ -102,8 +80,13 @@ def read_case(element: Element, framework: str) -> Case:
 
 
 def _entry(child: Element) -> object:
-    kind = xunit2.TestCase.ITER_TYPES.get(child.tag.rpartition("}")[2] if isinstance(child.tag, str) else "")
+    kind = xunit2.TestCase.ITER_TYPES.get(_tag(child))
     return kind.fromelem(child) if kind else child  # type: ignore[no-untyped-call]
+
+
+def _tag(element: Element) -> str:
+    """Return an element's name without its namespace; nothing for comments and the like."""
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
 def _final(element: Element, finals: list[junitparser.FinalResult], duration: float | None) -> Attempt:
@@ -170,3 +153,9 @@ def _is_teardown_of_failed(finals: list[junitparser.FinalResult]) -> bool:
         and isinstance(finals[0], junitparser.Error)
         and (finals[0].message or "").startswith("failed on teardown")
     )
+
+
+def exception_type(message: str) -> str:
+    """Return the exception that a pytest message starts with, such as `subprocess.TimeoutExpired`; '' for none."""
+    found = re.match(r"([A-Za-z_][\w.]*)(?::|$)", message)
+    return found[1] if found and found[1].rpartition(".")[2][:1].isupper() else ""

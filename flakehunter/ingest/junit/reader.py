@@ -1,17 +1,20 @@
 """Read a JUnit XML stream into batches of rows, whatever its dialect, in flat memory."""
 
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import BinaryIO
 
-from flakehunter.db.rows import Batch, CaseRow, EventRow, FailureRow
+from flakehunter.db.rows import Batch, CaseRow, EventRow, FailureRow, PropertyRow
 from flakehunter.ingest import identity
-from flakehunter.ingest.junit.cases import Attempt, read_case
+from flakehunter.ingest.junit.cases import Attempt, exception_type, read_case
+from flakehunter.ingest.junit.dialects import dialect_of
+from flakehunter.ingest.junit.properties import Entries, output_entries, property_entries, stored_entries
+from flakehunter.ingest.junit.suites import Memory, Suite, name_test, suite_name
 from flakehunter.ingest.junit.tree import Element, GrowingTree, XmlDamage
+from flakehunter.ingest.junit.values import count, parse_timestamp
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.logs.events import classify
-from flakehunter.ingest.text import stored, stored_name
+from flakehunter.ingest.text import stored
 from flakehunter.model import Outcome
 from flakehunter.stats.fingerprints import detail_hash, fingerprint
 
@@ -22,46 +25,6 @@ SUITE_ERROR = "(suite)"
 """Name of the test case that stands for a suite which failed as a whole."""
 
 _PASSED = Outcome.PASSED.value
-
-
-class _Suite:
-    """What is known of a suite while its cases are read."""
-
-    __slots__ = ("attributes", "level", "name", "open_child", "seen")
-
-    def __init__(self, attributes: dict[str, str], name: str, seen: dict[tuple[str, str], int], level: int) -> None:
-        self.attributes, self.name, self.seen, self.level = attributes, name, seen, level
-        self.open_child: tuple[Element, _Suite] | None = None
-
-
-Rows = dict[tuple[str, str], CaseRow]
-"""Rows by the class name and name that a file gives."""
-
-
-class Memory:
-    """What has been worked out for the tests of earlier files: the same ones come in every run of a history.
-
-    Ingest gives one to all its readers. What the first file says of a test's file and line stays, as it does in the
-    database.
-    """
-
-    LIMIT = 100_000
-
-    def __init__(self) -> None:
-        self._suites: dict[tuple[str, str, str], tuple[Rows, Rows]] = {}
-
-    def of_suite(self, framework: str, suite: _Suite) -> tuple[Rows, Rows]:
-        """Return a suite's rows: those stored under the names as they were written, and the others."""
-        key = (framework, suite.name, suite.attributes.get("file", ""))
-        found = self._suites.get(key)
-        if found is None:
-            if len(self._suites) > self.LIMIT // 100:
-                self._suites.clear()
-            found = self._suites[key] = ({}, {})
-        elif len(found[0]) + len(found[1]) > self.LIMIT:
-            found[0].clear()
-            found[1].clear()
-        return found
 
 
 class JUnitReader:
@@ -109,7 +72,7 @@ class JUnitReader:
         Raises:
             XmlDamage: it is not JUnit XML, or it is refused; a document that breaks off sets `damage` instead.
         """
-        self._open: list[_Suite] = []
+        self._open: list[Suite] = []
         since_progress = 0
         try:
             while data := self._stream.read(CHUNK):
@@ -154,50 +117,40 @@ class JUnitReader:
         while self._open[-1].open_child:
             self._open.append(self._open[-1].open_child[1])
 
-    def _root_suite(self, root: Element) -> _Suite:
+    def _root_suite(self, root: Element) -> Suite:
         tag = root.tag.rpartition("}")[2]
         if tag not in ("testsuites", "testsuite"):
             raise XmlDamage(
-                "line 1, column 1", f"not JUnit: the root element is <{tag}>{_dialect_of(root)}", refused=True
+                "line 1, column 1", f"not JUnit: the root element is <{tag}>{dialect_of(root)}", refused=True
             )
         if tag == "testsuites":
             self._outer = dict(root.attrib)
             self._take_time(root.attrib)
-            return _Suite(dict(root.attrib), "", self._seen.setdefault("", {}), 0)
+            return Suite(dict(root.attrib), "", self._seen.setdefault("", {}), 0)
         return self._suite(root, None)
 
-    def _suite(self, element: Element, parent: _Suite | None) -> _Suite:
+    def _suite(self, element: Element, parent: Suite | None) -> Suite:
         attributes = dict(element.attrib)
         self._take_time(attributes)
         self._suites_seen += 1
-        own = identity.stable_suite(attributes.get("name", "").strip())
-        above = parent.name if parent else ""
-        # A suite named after a folder or configuration file of one machine says nothing of the test.
-        keeps_above = above and not above.startswith(("/", "\\")) and above[1:3] not in (":\\", ":/")
-        if not own:
-            name = above
-        elif not keeps_above or own.startswith(above):
-            name = own
-        else:
-            name = f"{above} > {own}"
-        name = stored_name(name, self._limits.name_chars)
+        name = suite_name(attributes, parent, self._limits.name_chars)
         level = parent.level + 1 if parent else 1
         if level == 1 or not self.declared:
-            self.declared += _integer(attributes.get("tests"))
-        return _Suite(attributes, name, self._seen.setdefault(name, {}), level)
+            self.declared += count(attributes.get("tests"))
+        return Suite(attributes, name, self._seen.setdefault(name, {}), level)
 
     def _take_time(self, attributes: dict[str, str]) -> None:
         moment = parse_timestamp(attributes.get("timestamp", ""))
         if moment is not None and (self.started_at is None or moment < self.started_at):
             self.started_at = moment
 
-    def _take(self, element: Element, suite: _Suite, unfinished: set[int] | None) -> None:
-        count = len(element)
-        if not count:
+    def _take(self, element: Element, suite: Suite, unfinished: set[int] | None) -> None:
+        number = len(element)
+        if not number:
             return
-        last = element[count - 1]
+        last = element[number - 1]
         keeps_last = unfinished is None or id(last) in unfinished
-        done = element[: count - 1] if keeps_last else element[:count]
+        done = element[: number - 1] if keeps_last else element[:number]
         if suite.open_child is not None and len(done):
             first, child_suite = suite.open_child
             if first is done[0]:
@@ -208,13 +161,13 @@ class JUnitReader:
         if not keeps_last:
             del element[:]
             return
-        del element[: count - 1]
+        del element[: number - 1]
         if _is_suite(last):
             if suite.open_child is None:
                 suite.open_child = (last, self._suite(last, suite if suite.level else None))
             self._take(last, suite.open_child[1], unfinished)
 
-    def _take_children(self, children: list[Element], suite: _Suite) -> None:
+    def _take_children(self, children: list[Element], suite: Suite) -> None:
         """Read finished elements.
 
         The lines of the loop are all that 99 % of all test cases need: a pass of a test that earlier files had, with
@@ -252,13 +205,13 @@ class JUnitReader:
                     pass
             self._take_child(child, suite)
 
-    def _known_rows(self, suite: _Suite) -> dict[tuple[str, str], CaseRow]:
+    def _known_rows(self, suite: Suite) -> dict[tuple[str, str], CaseRow]:
         """Return the rows that the short way may use: those whose names are stored as the file writes them."""
         if self._all:
             return {}
         return self._memory.of_suite(self.framework, suite)[0]
 
-    def _take_child(self, child: Element, suite: _Suite) -> None:
+    def _take_child(self, child: Element, suite: Suite) -> None:
         tag = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
         if tag == "testcase":
             self._take_case(child, suite)
@@ -267,20 +220,23 @@ class JUnitReader:
             self._take(child, inner, set())
         elif tag in ("failure", "error") and suite.level:
             self._take_suite_error(child, suite)
-        elif tag == "properties" and not self.framework:
-            for entry in child:
-                self.framework = self.framework or identity.framework_of_property(entry.get("name", ""))
+        elif tag == "properties":
+            entries = list(property_entries(child))
+            for name, _ in entries:
+                self.framework = self.framework or identity.framework_of_property(name)
+            self._add_properties(entries, suite, None)
         elif tag in ("system-out", "system-err") and child.text:
             self._take_output(child.text, None)
+            self._add_properties(list(output_entries(child.text)), suite, None)
 
-    def _new_test(self, case: Element, suite: _Suite, key: tuple[str, str]) -> int:
+    def _new_test(self, case: Element, suite: Suite, key: tuple[str, str]) -> int:
         if not self.cases and not self.framework:
             attributes = suite.attributes if suite.level else {}
             self.framework = identity.framework_of(self._outer, attributes, dict(case.attrib))
         plain, other = self._memory.of_suite(self.framework, suite)
         row = plain.get(key) or other.get(key)
         if row is None or (not row.file and case.get("file")):
-            row = self._name_test(case, suite, key)
+            row = name_test(case, suite, key, self.framework, self._limits.name_chars)
             as_written = (row.classname, row.name) == key
             (plain if as_written and (row.file or not case.get("file")) else other)[key] = row
         stored_key = (row.classname, row.name)
@@ -292,19 +248,7 @@ class JUnitReader:
         suite.seen[key] = test
         return test
 
-    def _name_test(self, case: Element, suite: _Suite, key: tuple[str, str]) -> CaseRow:
-        classname, raw_name = key
-        limit = self._limits.name_chars
-        name = stored_name(identity.without_rerun_mark(raw_name), limit)
-        classname = stored_name(classname, limit)
-        file = identity.relative(case.get("file") or suite.attributes.get("file") or "")
-        if not file:
-            file = identity.file_of(self.framework, classname, name, suite.name)
-        # pytest counts lines from 0; it writes them in its old family only.
-        line = _integer(case.get("line")) + (1 if self.framework == "pytest" and case.get("line") else 0)
-        return CaseRow(suite.name, classname, name, self.framework, stored_name(file, limit), line or None)
-
-    def _take_case(self, element: Element, suite: _Suite) -> None:
+    def _take_case(self, element: Element, suite: Suite) -> None:
         key = (element.get("classname") or "", element.get("name") or "")
         test = suite.seen.get(key)
         if test is None:
@@ -319,6 +263,15 @@ class JUnitReader:
             return
         for attempt in case.attempts:
             self._add(test, attempt)
+        self._add_properties(case.properties, suite, test)
+
+    def _add_properties(self, entries: Entries, suite: Suite, test: int | None) -> None:
+        """Keep what an element says beside its results: of a test, or of the suite itself."""
+        if not entries:
+            return
+        attempt = None if test is None else self._attempts[test]
+        name = suite.name if test is None else ""
+        self._batch.properties.append(PropertyRow(name, test, attempt, stored_entries(entries, self._limits)))
 
     def _add(self, test: int, attempt: Attempt) -> None:
         number = self._attempts[test] = self._attempts.get(test, 1) + 1
@@ -352,7 +305,7 @@ class JUnitReader:
             self._batch.failures.append(FailureRow(*pair, kind, message, detail))
         return self._failures[pair]
 
-    def _take_suite_error(self, child: Element, suite: _Suite) -> None:
+    def _take_suite_error(self, child: Element, suite: Suite) -> None:
         key = (suite.name, SUITE_ERROR)
         test = suite.seen.get(key)
         if test is None:
@@ -391,57 +344,5 @@ class JUnitReader:
                 results[place] = (test, number, Outcome.FAILED.value, duration, failure)
 
 
-def exception_type(message: str) -> str:
-    """Return the exception that a pytest message starts with, such as `subprocess.TimeoutExpired`; '' for none."""
-    found = re.match(r"([A-Za-z_][\w.]*)(?::|$)", message)
-    return found[1] if found and found[1].rpartition(".")[2][:1].isupper() else ""
-
-
-def parse_timestamp(text: str) -> datetime | None:
-    """Read a suite's timestamp: ISO 8601 with or without a zone (then UTC), or milliseconds since 1970."""
-    text = text.strip()
-    if not text:
-        return None
-    try:
-        if text.isdigit() and len(text) in (10, 13):
-            return datetime.fromtimestamp(int(text) / (1000 if len(text) == 13 else 1), tz=UTC)
-        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
-    except (ValueError, OverflowError, OSError):
-        return None
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _integer(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-
 def _is_suite(element: Element) -> bool:
     return isinstance(element.tag, str) and element.tag.rpartition("}")[2] in ("testsuite", "testsuites")
-
-
-_OTHER_DIALECTS = {
-    "TestRun": "MSTest (TRX)",
-    "test-run": "NUnit 3",
-    "test-results": "NUnit 2",
-    "assemblies": "xUnit.net 2",
-    "assembly": "xUnit.net 1",
-    "Site": "CTest dashboard",
-    "testng-results": "TestNG",
-    "testExecutions": "SonarQube generic",
-    "coverage": "a coverage report",
-    "report": "a JaCoCo report",
-    "checkstyle": "Checkstyle",
-    "testResults": "JMeter",
-    "robot": "Robot Framework output; its --xunit option writes JUnit",
-    "test-suite": "Allure 1",
-    "project": "a build file",
-    "html": "a web page",
-}
-
-
-def _dialect_of(root: Element) -> str:
-    known = _OTHER_DIALECTS.get(root.tag.rpartition("}")[2], "")
-    return f" ({known})" if known else ""
