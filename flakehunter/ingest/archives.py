@@ -6,24 +6,25 @@ same, since no CI makes one. What a member may cost is counted while it is unpac
 
 import bz2
 import gzip
+import importlib
 import io
 import lzma
 import re
 import struct
+import sys
 import tarfile
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from flakehunter.ingest.limits import Limits
 
 SPOOL = 8 << 20
 """Bytes of a member kept in memory; a longer one goes to an unnamed temporary file."""
 
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError)
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
 
 
@@ -59,6 +60,12 @@ def archive_kind(head: bytes) -> str:
     return "tar" if head[257:262] == b"ustar" else ""
 
 
+def _broken() -> tuple[type[Exception], ...]:
+    """Return what the readers of archives raise; asked for only once something was raised."""
+    plain = (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError)
+    return (*plain, _zstd().ZstdError)
+
+
 def members(stream: BinaryIO, kind: str, limits: Limits) -> Iterator[Member]:
     """Yield the files of an archive, and of the archives in it; use each before the next is taken.
 
@@ -75,9 +82,6 @@ def _members(stream: IO[bytes], kind: str, budget: Budget, inside: str, depth: i
     if depth > budget.limits.archive_depth:
         yield Member(inside, None, f"archives are nested deeper than {budget.limits.archive_depth}")
         return
-    if kind == "zst":
-        yield Member(inside, None, "zstd archives are not supported; unpack it first")
-        return
     readers = {"zip": _zip, "tar": _tar}
     try:
         for name, content, problem in readers.get(kind, _compressed)(stream, budget, kind):
@@ -92,7 +96,7 @@ def _members(stream: IO[bytes], kind: str, budget: Budget, inside: str, depth: i
                     yield from _members(content, inner, budget, full, depth + 1)
                 else:
                     yield Member(full, content)
-    except _BROKEN as error:
+    except _broken() as error:
         yield Member(inside, None, f"the archive is broken: {' '.join(str(error).split()) or type(error).__name__}")
 
 
@@ -140,14 +144,28 @@ def _check_directory(stream: IO[bytes], budget: Budget) -> None:
         raise Exhausted(f"more than {budget.limits.archive_entries} entries")
 
 
+class _Header(tarfile.TarInfo):
+    """Refuses long headers: the module reads a header's text into memory, however long the archive says it is."""
+
+    _WITH_TEXT = frozenset(b"xgXLK")
+    LIMIT = 1 << 20
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type[0] in self._WITH_TEXT and self.size > self.LIMIT:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+
 def _tar(stream: IO[bytes], budget: Budget, _kind: str) -> Iterator[_Entry]:
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as archive:
         for info in archive:
             # In a stream the list of members is of no use, and grows with every one.
             archive.members = []  # type: ignore[attr-defined]
             if info.isdir():
                 continue
             problem = _problem(info.name, budget)
+            if not problem and info.issparse():
+                problem = "a sparse file"
             if not problem and not info.isreg():
                 problem = "a symbolic link" if info.issym() or info.islnk() else "a device or pipe"
             member = archive.extractfile(info) if not problem else None
@@ -173,7 +191,14 @@ def _compressed(stream: IO[bytes], budget: Budget, kind: str) -> Iterator[_Entry
 def _opened(stream: IO[bytes], kind: str) -> IO[bytes]:
     if kind == "gz":
         return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
+    if kind == "zst":
+        return _zstd().ZstdFile(stream)  # type: ignore[no-any-return]
     return bz2.BZ2File(stream) if kind == "bz2" else lzma.LZMAFile(stream)
+
+
+def _zstd() -> Any:
+    """Return the module for zstd, which the standard library has since Python 3.14."""
+    return importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 
 class _Counted(io.RawIOBase):

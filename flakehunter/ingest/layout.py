@@ -3,11 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from flakehunter.clock import as_utc
 from flakehunter.db.rows import RunRow
 from flakehunter.errors import UsageError
+from flakehunter.ingest.fields import FIELDS, run_of_fields
 
-FIELDS = ("commit", "branch", "run_id", "attempt", "job", "workflow", "runner", "os", "provider", "started_at")
 _HINT = f"write something like '{{commit}}/{{run_id}}-{{attempt}}/{{job}}/**' with the fields {', '.join(FIELDS)}"
 _PART = re.compile(r"\{(?P<field>[^{}]*)\}|(?P<deep>\*\*/?)|(?P<star>\*)|(?P<text>[^*{}]+)|(?P<brace>[{}])")
 
@@ -25,19 +24,7 @@ class Layout:
         if found is None:
             return None
         parts = found.groupdict()
-        started = parts.get("started_at")
-        return RunRow(
-            provider=parts.get("provider") or "",
-            external_id=parts.get("run_id") or "",
-            workflow=parts.get("workflow") or "",
-            job=parts.get("job") or "",
-            attempt=int(parts.get("attempt") or 1),
-            commit=parts.get("commit") or "",
-            branch=parts.get("branch") or "",
-            runner=parts.get("runner") or "",
-            os=parts.get("os") or "",
-            started_at=as_utc(_moment(started)) if started else None,
-        )
+        return run_of_fields(parts)
 
 
 def compile_layout(template: str) -> Layout:
@@ -68,14 +55,9 @@ def _field(name: str, seen: list[str], template: str) -> str:
     if name in seen:
         raise UsageError(f"--layout {template!r} has the field {name!r} twice", hint=_HINT)
     seen.append(name)
-    shapes = {"attempt": r"[1-9]\d{0,8}", "started_at": r"\d{4}-?\d\d-?\d\d(?:[T_ ]?[\d.:+Z-]+)?"}
+    shapes = {
+        "attempt": r"[1-9]\d{0,8}",
+        "cpus": r"[1-9]\d{0,8}",
+        "started_at": r"\d{4}-?\d\d-?\d\d(?:[T_ ]?[\d.:+Z-]+)?",
+    }
     return f"(?P<{name}>{shapes.get(name, '[^/]+?')})"
-
-
-def _moment(text: str):  # type: ignore[no-untyped-def]
-    from datetime import datetime
-
-    try:
-        return datetime.fromisoformat(text.replace("_", "T"))
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a moment", hint="write it like 2026-05-01T12:00:00Z") from error

@@ -1,4 +1,4 @@
-"""Which run a file belongs to: options, layout, the CI's environment, a git checkout, in this order of trust."""
+"""Which run a file belongs to, in this order of trust: options, a table, layout, the CI's environment, a checkout."""
 
 import subprocess
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from pathlib import Path
 from flakehunter.db.rows import RunRow
 from flakehunter.ingest.ci import from_environment
 from flakehunter.ingest.layout import Layout
+from flakehunter.ingest.runtable import RunTables
 from flakehunter.ingest.sources import Source
 
 
@@ -15,20 +16,29 @@ from flakehunter.ingest.sources import Source
 class RunNaming:
     """Names the run of each file.
 
-    `given` holds what the user said in options and wins over everything; `layout` is consulted for each file; `around`
-    is what the CI service or the git checkout says, and is left out where a layout tells of other runs.
+    `given` holds what the user said in options and wins over everything; `tables` finds a `runs.csv` or `runs.jsonl`
+    beside a file; `layout` is consulted for each file; `around` is what the CI service or the git checkout says, and
+    is left out where a table or a layout tells of other runs.
     """
 
     given: RunRow = field(default_factory=RunRow)
     layout: Layout | None = None
     around: RunRow = field(default_factory=RunRow)
+    tables: RunTables = field(default_factory=RunTables)
 
     def run_of(self, source: Source) -> RunRow | None:
-        """Return the run of a file; None when the layout does not fit its path."""
+        """Return the run of a file; None when the layout does not fit its path.
+
+        Raises:
+            UsageError: a table beside the file cannot be read.
+        """
+        listed = self.tables.run_of(source.root, source.relative) if source.root is not None else None
         if self.layout is None:
-            return _over(self.given, self.around)
+            return _over(self.given, listed or self.around)
         found = self.layout.match(source.relative)
-        return None if found is None else _over(self.given, found)
+        if found is None:
+            return None if listed is None else _over(self.given, listed)
+        return _over(self.given, found if listed is None else _over(listed, found))
 
 
 def _over(first: RunRow, second: RunRow) -> RunRow:

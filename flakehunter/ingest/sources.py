@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from flakehunter.errors import UsageError
+from flakehunter.ingest import runtable
 from flakehunter.ingest.archives import SPOOL, archive_kind, members
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.logs.reading import looks_like_log
@@ -44,6 +45,8 @@ class Source:
     """Why it cannot be read."""
     head: bytes = b""
     """Its first kilobytes, where somebody has read them already."""
+    root: Path | None = None
+    """The folder that `relative` begins at; None for what does not lie on this machine."""
 
     @property
     def shown(self) -> str:
@@ -77,11 +80,11 @@ def find_sources(paths: Sequence[Path]) -> Iterator[Source]:
             for file in _files_below(path):
                 if file not in seen:
                     seen.add(file)
-                    yield Source(file, file.relative_to(path).as_posix(), False)
+                    yield Source(file, file.relative_to(path).as_posix(), False, root=path)
         elif path.exists():
             if path not in seen:
                 seen.add(path)
-                yield Source(path, path.name, True)
+                yield Source(path, path.name, True, root=path.parent)
         else:
             raise UsageError(f"{path} does not exist", hint="give files or folders that the CI wrote")
 
@@ -122,7 +125,7 @@ def unpacked(source: Source, limits: Limits) -> Iterator[Source]:
             for member in members(stream, kind, limits):  # type: ignore[arg-type]
                 path = source.path / member.name if member.name else _without_suffix(source.path, kind)
                 relative = f"{source.relative}/{member.name}" if member.name else source.relative
-                yield Source(path, relative, False, member.content, member.problem)
+                yield Source(path, relative, False, member.content, member.problem, root=source.root)
     if not kind and source.content is None:
         yield replace(source, head=head)
 
@@ -138,7 +141,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise UsageError(f"cannot read folder {folder}: {error.strerror}", hint="check its permissions") from error
     # JUnit files of a folder come before its logs, which are tied to the tests that they bring.
-    files = [entry for entry in entries if entry.is_file()]
+    files = [entry for entry in entries if entry.is_file() and entry.name not in runtable.NAMES]
     yield from sorted(files, key=lambda entry: (entry.suffix.lower() != ".xml", entry.name))
     for entry in entries:
         if entry.is_dir() and not entry.is_symlink() and entry.name not in _SKIPPED_FOLDERS:

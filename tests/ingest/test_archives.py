@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backports import zstd
 
 from flakehunter.db.rows import RunRow
 from flakehunter.ingest.layout import compile_layout
@@ -71,6 +72,7 @@ FILES = {"reports/a.xml": XML % b"a", "reports/deep/b.xml": XML % b"b", "notes.m
         ("a.tar.gz", gzip.compress(tarred(FILES))),
         ("a.tar.bz2", bz2.compress(tarred(FILES))),
         ("a.tar.xz", lzma.compress(tarred(FILES))),
+        ("a.tar.zst", zstd.compress(tarred(FILES))),
         ("nested.zip", zipped({"inner.zip": zipped(FILES)})),
         ("mixed.tar", tarred({"a.zip": zipped(FILES)})),
         ("without-a-suffix", zipped(FILES)),
@@ -96,6 +98,25 @@ def test_the_layout_goes_on_inside_of_an_archive(take: Callable[..., Summary], t
     assert rows == [("77", "linux"), ("77", "mac")]
 
 
+def long_header() -> bytes:
+    """A pax header that says it is 3 MiB long: the standard library would read it into memory as a whole."""
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = tarfile.XHDTYPE, 3 << 20
+    return info.tobuf(tarfile.USTAR_FORMAT) + bytes(3 << 20)
+
+
+def sparse() -> bytes:
+    """A GNU sparse file of 1 TiB that takes one block in the archive."""
+    info = tarfile.TarInfo("zeros.xml")
+    info.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[386:398], header[398:410] = b"00000000000\0", b"00000000000\0"
+    header[483:495] = b"\x80\0\0\0" + (1 << 40).to_bytes(8, "big")
+    header[148:156] = b"        "
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + bytes(1024)
+
+
 def bomb(megabytes: int) -> bytes:
     return zipped({"bomb.xml": b" " * (megabytes << 20)})
 
@@ -111,7 +132,10 @@ def bomb(megabytes: int) -> bytes:
         ("cut.zip", zipped(FILES)[:-30], "the archive is broken"),
         ("cut.tar.gz", gzip.compress(tarred(FILES))[:-40], "the archive is broken"),
         ("rubbish.tar.xz", b"\xfd7zXZ\0" + b"rubbish" * 50, "the archive is broken"),
-        ("new.zst", b"\x28\xb5\x2f\xfd" + b"x" * 50, "zstd archives are not supported"),
+        ("rubbish.zst", b"\x28\xb5\x2f\xfd" + b"x" * 50, "the archive is broken"),
+        ("bomb.tar.zst", zstd.compress(tarred({"a.bin": bytes(40 << 20)})), "unpacks to more than 250 times"),
+        ("header.tar", long_header(), "the archive is broken: a header of"),
+        ("zeros.tar", sparse(), "a sparse file"),
         ("bomb.zip", bomb(40), "unpacks to more than 250 times"),
         ("bomb.zip.gz", gzip.compress(bomb(40)), "unpacks to more than 250 times"),
         ("bomb.tar.gz", gzip.compress(tarred({"a.bin": bytes(40 << 20)})), "unpacks to more than 250 times"),
