@@ -18,9 +18,8 @@ from flakehunter.exitcodes import ExitCode
 from flakehunter.model import ReproVerdict
 
 if TYPE_CHECKING:
+    from flakehunter.repro.bench import Arm
     from flakehunter.repro.command import Command
-    from flakehunter.repro.experiment import Arm
-    from flakehunter.repro.session import Answer
 
 
 class Format(StrEnum):
@@ -57,6 +56,22 @@ def repro(
     fix_test: Annotated[
         str | None, typer.Option("--fix-test", metavar="TEST", help="The fixed twin of the test.", show_default=False)
     ] = None,
+    fix_env: Annotated[
+        list[str] | None,
+        typer.Option("--fix-env", metavar="NAME=VALUE", help="A variable that is the fix; may be given again."),
+    ] = None,
+    group_kill: Annotated[
+        str | None,
+        typer.Option(
+            "--group-kill",
+            metavar="A,B,...",
+            help="Compare group-kill backends: the first with each other one; a single one with the test as it stands.",
+            show_default=False,
+        ),
+    ] = None,
+    survive: Annotated[
+        str, typer.Option("--survive", metavar="TIME", help="A fix has to hold with the event so late.")
+    ] = "1s",
     directory: Annotated[
         Path | None,
         typer.Option("-C", "--directory", metavar="DIR", help="Folder of the test project.", show_default=False),
@@ -77,6 +92,10 @@ def repro(
     ] = None,
     budget: Annotated[str, typer.Option("--budget", metavar="TIME", help="Time for all trials together.")] = "10m",
     time_limit: Annotated[str, typer.Option("--time-limit", metavar="TIME", help="Time limit of one trial.")] = "60s",
+    parallel: Annotated[
+        int,
+        typer.Option("--parallel", min=1, max=64, help="Trials side by side, where the stressor takes no CPU."),
+    ] = 1,
     max_rate: Annotated[float, typer.Option("--max-rate", help="A failure rate below this is good enough.")] = 0.05,
     confidence: Annotated[float, typer.Option("--confidence", help="How sure to be of a rate.")] = 0.95,
     cold: Annotated[
@@ -95,6 +114,7 @@ def repro(
     Trials run one after the other under a stressor, each below a supervisor that ends what it leaves behind, until the
     answer is certain: reproduced, not-reproduced, and with a fix fix-verified, fix-insufficient or undecided.
     """
+    from flakehunter.cli.repro_text import as_text
     from flakehunter.repro.bundle import read_bundle
     from flakehunter.repro.durations import parse_duration
     from flakehunter.repro.schedule import Rules
@@ -107,7 +127,11 @@ def repro(
             raise UsageError("--replay says what to run", hint="leave the test or command away")
         seed = read_bundle(replay)
         test, words = seed.get("test"), tuple(shlex.split(seed.get("command", "")))
-        stress, fix = stress or seed["stress"], fix or seed.get("fix")
+        stress = stress or seed["stress"]
+        fix, fix_rev = fix or seed.get("fix"), fix_rev or seed.get("fix_rev")
+        fix_test = fix_test or seed.get("fix_test")
+        fix_env = fix_env or seed.get("fix_env")
+        group_kill = group_kill or ",".join(seed.get("group_kill", ())) or None
     folder = (directory or Path.cwd()).resolve()
     question = Question(
         test=test,
@@ -121,6 +145,10 @@ def repro(
         fix=fix,
         fix_rev=fix_rev,
         fix_test=fix_test,
+        fix_env=tuple(fix_env or ()),
+        group_kill=tuple(word.strip() for word in (group_kill or "").split(",") if word.strip()),
+        survive_ms=parse_duration(survive, "--survive") * 1000,
+        parallel=parallel,
         time_limit_s=parse_duration(time_limit, "--time-limit"),
         budget_s=parse_duration(budget, "--budget"),
         warm=not cold,
@@ -129,13 +157,13 @@ def repro(
     check_question(question)
     line = _ProgressLine()
     try:
-        found = answer(question, database_url(db), progress=line.show, announce=_announce)
+        found = answer(question, database_url(db), progress=line.show, announce=_announce, warn=console.warn)
     finally:
         line.clear()
     if json or format_ is Format.JSON:
         console.write(json_module.dumps(found.document, indent=2))
     else:
-        console.write(as_text(found))
+        console.write(as_text(found.document, found.experiment_id))
     return ExitCode.FINDINGS if found.outcome.verdict in verdicts else ExitCode.OK
 
 
@@ -148,10 +176,8 @@ def _verdicts(text: str | None) -> set[ReproVerdict]:
     return {ReproVerdict(word) for word in words}
 
 
-def _announce(flawed: "Command", fixed: "Command | None") -> None:
-    console.say(f"flawed: {flawed.shown}")
-    if fixed is not None:
-        console.say(f"fixed:  {fixed.shown}")
+def _announce(name: str, command: "Command") -> None:
+    console.say(f"{name + ':':<7} {command.shown}")
 
 
 class _ProgressLine:
@@ -164,8 +190,10 @@ class _ProgressLine:
         """Draw it."""
         if not self._shows:
             return
-        parts = [f"{arm.name} {arm.tally.failures}/{arm.tally.counts.trials} failed" for arm in arms]
-        sys.stderr.write(f"\r\x1b[K{arms[-1].stressor}: {', '.join(parts)}, {elapsed_s:.0f} s")
+        shown = [arm for arm in arms if arm.tally.trials][-3:]
+        parts = [f"{arm.name} {arm.tally.failures}/{arm.tally.counts.trials} failed" for arm in shown]
+        latest = list(shown[-1].by_plan)[-1] if shown else ""
+        sys.stderr.write(f"\r\x1b[K{latest}: {', '.join(parts)}, {elapsed_s:.0f} s")
         sys.stderr.flush()
 
     def clear(self) -> None:
@@ -173,34 +201,3 @@ class _ProgressLine:
         if self._shows:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-
-
-def as_text(found: "Answer") -> str:
-    """Return what the table form prints: the verdict, the arms with their rates, the exact test, what to know."""
-    from flakehunter.repro.document import percent
-
-    outcome, document = found.outcome, found.document
-    lines = [document["text"], ""]
-    if outcome.plan is not None:
-        lines[1:1] = [f"It {document['plan']['text']}.", f"Mechanism: {document['mechanism']}."]
-    wide = max(len(arm["stressor"]) for arm in document["arms"])
-    for arm in document["arms"]:
-        rate = arm["rate"]
-        said = arm["trials"] - arm["errors"] - arm["hangs"]
-        odd = [f"{arm[key]} {key}" for key in ("errors", "hangs") if arm[key]]
-        lines.append(
-            f"  {arm['name']:<7} {arm['stressor']:<{wide}} {arm['failures']:>3} of {said:>3} failed  "
-            f"{percent(rate['value']):>6}  [{percent(rate['low'])}, {percent(rate['high'])}]"
-            + (f"  and {', '.join(odd)}" if odd else "")
-        )
-    test = document["exact_test"]
-    if test is not None:
-        lines.append(f"  better than before: p <= {test['p_value']:.2g}, anytime-valid (looked at after every trial)")
-    for arm in document["arms"]:
-        for message, count in sorted(arm["messages"].items(), key=lambda item: -item[1])[:3]:
-            lines.append(f"  {arm['name']}, {count} x: {message}")
-        if arm["left_behind"]:
-            lines.append(f"  {arm['name']}: {arm['left_behind']} trials left processes behind; they were ended")
-    lines.extend(f"  note: {note}" for note in document["notes"])
-    lines.append(f"  {outcome.elapsed_s:.1f} s, experiment {found.experiment_id} in the database")
-    return "\n".join(lines)

@@ -1,11 +1,23 @@
 """Find where cgroups are mounted and which of them this process is in; see cgroups(7) and proc_pid_mountinfo(5)."""
 
+import sys
+
+assert sys.platform == "linux"
+
 import ctypes
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CGROUP2_MAGIC", "CgroupMount", "find_freezer", "find_root", "find_unified", "parse_mountinfo"]
+__all__ = [
+    "CGROUP2_MAGIC",
+    "CgroupMount",
+    "find_freezer",
+    "find_root",
+    "find_unified",
+    "find_version1",
+    "parse_mountinfo",
+]
 
 CGROUP2_MAGIC = 0x63677270
 
@@ -94,11 +106,16 @@ def find_root() -> Path | None:
     return next((mount.point for mount in _mounts() if mount.version == 2 and mount.root == "/"), None)
 
 
-def find_freezer() -> Path | None:
-    """Return the folder of our own cgroup in the v1 freezer hierarchy; None when there is none."""
+def find_version1(controller: str) -> Path | None:
+    """Return the folder of our own cgroup in the v1 hierarchy of `controller`; None when there is none."""
     for mount in _mounts():
-        if mount.version == 1 and "freezer" in mount.controllers:
+        if mount.version == 1 and controller in mount.controllers:
             folder = _own_path(mount)
             if folder is not None and folder.is_dir():
                 return folder
     return None
+
+
+def find_freezer() -> Path | None:
+    """Return the folder of our own cgroup in the v1 freezer hierarchy; None when there is none."""
+    return find_version1("freezer")

@@ -3,19 +3,20 @@
 import json
 import shlex
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from flakehunter.errors import ConfigError, UsageError
-from flakehunter.repro.command import Command
 
-KEYS = frozenset({"test", "command", "fix", "stress", "plan", "verdict", "schema_version"})
+KEYS = frozenset(
+    {"test", "command", "fix", "fix_rev", "fix_test", "fix_env", "group_kill", "stress", "verdict", "schema_version"}
+)
+LISTS = ("fix_env", "group_kill")
 
 
-def write_bundle(
-    path: Path, *, test: str | None, command: Command, fix: Command | None, document: dict[str, Any]
-) -> None:
-    """Write what is needed to run the winning plan again.
+def write_bundle(path: Path, question: Mapping[str, Any], document: Mapping[str, Any]) -> None:
+    """Write what is needed to run the winning plan again: what was asked, and the stress that `document` found.
 
     Raises:
         UsageError: the file cannot be written.
@@ -26,13 +27,11 @@ def write_bundle(
         lines.append("# It " + " ".join(said.split()))
     values = {
         "schema_version": 1,
-        "test": test,
-        "command": None if test is not None else command.shown,
-        "fix": fix.shown if fix is not None and test is None else None,
+        **question,
         "stress": document["arms"][0]["stressor"],
         "verdict": document["verdict"],
     }
-    # A JSON string is a TOML basic string, but for DEL, which no command line holds.
+    # A JSON string is a TOML basic string, but for DEL, which no command line holds; a JSON list of them is one, too.
     lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +41,7 @@ def write_bundle(
 
 
 def read_bundle(path: Path) -> dict[str, Any]:
-    """Return test or words, fix and stress of a repro.toml.
+    """Return test or command, the fix and the stress of a repro.toml.
 
     Raises:
         ConfigError: it cannot be read, or is no such file.
@@ -54,8 +53,18 @@ def read_bundle(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read {path}: {error.strerror}", path=path, hint=hint) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}", path=path, hint=hint) from error
-    wrong = sorted(set(document) - KEYS) or [key for key in ("stress",) if not isinstance(document.get(key), str)]
+    wrong = sorted(set(document) - KEYS) or [
+        key for key in ("stress", *sorted(document)) if not _is_right(key, document.get(key))
+    ]
     if wrong or ("test" in document) == ("command" in document):
-        what = f"{wrong[0]} is unknown or missing" if wrong else "it needs either a test or a command"
+        what = f"{wrong[0]} is unknown, missing or wrong" if wrong else "it needs either a test or a command"
         raise ConfigError(f"{path}: {what}", path=path, hint=hint)
     return document
+
+
+def _is_right(key: str, value: object) -> bool:
+    if key == "schema_version":
+        return value == 1
+    if key in LISTS:
+        return isinstance(value, list) and all(isinstance(word, str) for word in value)
+    return isinstance(value, str)

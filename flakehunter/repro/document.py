@@ -1,9 +1,12 @@
 """What an experiment found, as the JSON document of `repro --json` and as sentences."""
 
+from dataclasses import asdict
 from typing import Any
 
 from flakehunter.model import SCHEMA_VERSION, ReproVerdict
-from flakehunter.repro.experiment import FIXED, Arm, Outcome
+from flakehunter.repro.bench import Arm
+from flakehunter.repro.experiment import Outcome
+from flakehunter.repro.schedule import Tally
 from flakehunter.stats.sequential import evidence_of_improvement
 
 
@@ -16,6 +19,8 @@ def to_document(outcome: Outcome) -> dict[str, Any]:
         "plan": _plan(outcome),
         "replay": None,
         "arms": [_arm(arm, outcome) for arm in outcome.arms],
+        "fixes": _fixes(outcome),
+        "deadline": outcome.deadline and asdict(outcome.deadline) | {"text": outcome.deadline.sentence},
         "exact_test": _exact_test(outcome),
         "max_rate": outcome.rules.max_rate,
         "confidence": outcome.rules.confidence,
@@ -27,21 +32,41 @@ def to_document(outcome: Outcome) -> dict[str, Any]:
     return document
 
 
+def _counts(tally: Tally, outcome: Outcome) -> dict[str, Any]:
+    rate = tally.rate(outcome.rules.confidence)
+    return {
+        "trials": tally.trials,
+        "failures": tally.failures,
+        "errors": tally.errors,
+        "hangs": tally.hangs,
+        "rate": {"value": rate.value, "low": rate.low, "high": rate.high},
+    }
+
+
 def _arm(arm: Arm, outcome: Outcome) -> dict[str, Any]:
-    rate = arm.tally.rate(outcome.rules.confidence)
     return {
         "name": arm.name,
         "command": arm.command.shown,
         "stressor": arm.stressor,
         "group_kill": arm.group_kill,
-        "trials": arm.tally.trials,
-        "failures": arm.tally.failures,
-        "errors": arm.tally.errors,
-        "hangs": arm.tally.hangs,
-        "rate": {"value": rate.value, "low": rate.low, "high": rate.high},
+        **_counts(arm.tally, outcome),
+        "plans": [{"stressor": stressor, **_counts(tally, outcome)} for stressor, tally in arm.by_plan.items()],
         "left_behind": arm.left_behind,
         "messages": arm.messages,
     }
+
+
+def _fixes(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return a row for each fix: its verdict, and how late the event may be with it."""
+    rows = []
+    for arm, verdict, check in zip(outcome.fixes, outcome.verdicts, outcome.checks, strict=True):
+        late = None
+        if check is not None:
+            late = asdict(check) | {"holds": check.holds, "text": check.sentence}
+        rows.append(
+            {"name": arm.name, "group_kill": arm.group_kill, "verdict": verdict.value, "critical_delay": late}
+        )
+    return rows
 
 
 def _plan(outcome: Outcome) -> dict[str, Any]:
@@ -59,14 +84,16 @@ def _plan(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _fixed(outcome: Outcome) -> Arm | None:
-    return next((arm for arm in outcome.arms if arm.name == FIXED), None)
+def _told_fix(outcome: Outcome) -> int | None:
+    """Return the place of the fix that the verdict is about: the first that has it; None without a fix."""
+    return outcome.verdicts.index(outcome.verdict) if outcome.verdicts else None
 
 
 def _exact_test(outcome: Outcome) -> dict[str, Any] | None:
-    fixed = _fixed(outcome)
-    if fixed is None:
+    place = _told_fix(outcome)
+    if place is None:
         return None
+    fixed = outcome.fixes[place]
     evidence = evidence_of_improvement(outcome.arms[0].tally.counts, fixed.tally.counts)
     return {
         "null": "the failure rate after the fix is no smaller than before",
@@ -85,7 +112,9 @@ def percent(rate: float) -> str:
 def sentence(outcome: Outcome) -> str:
     """Return the verdict in one sentence."""
     flawed, rules = outcome.arms[0], outcome.rules
-    fixed = _fixed(outcome)
+    place = _told_fix(outcome)
+    fixed = None if place is None else outcome.fixes[place]
+    check = None if place is None else outcome.checks[place]
     counts = flawed.tally.counts
     rate = flawed.tally.rate(rules.confidence)
     sure = f"{rules.confidence * 100:g} % confidence"
@@ -98,11 +127,20 @@ def sentence(outcome: Outcome) -> str:
             return f"not reproduced: {before}, so it fails in at most {percent(rate.high)} of runs at {sure}.{rest}"
         case ReproVerdict.UNDECIDED:
             return f"undecided: {before}; {outcome.reason}."
+    moved = f" With it {check.sentence}." if check is not None else ""
     assert fixed is not None  # the other verdicts are about a fix
     after = fixed.tally.rate(rules.confidence)
     done = f"{fixed.tally.failures} of {fixed.tally.counts.trials} trials failed"
+    if len(outcome.fixes) > 1:
+        done = f"with {fixed.name} {done}"
     if outcome.verdict is ReproVerdict.FIX_VERIFIED:
-        return f"fix verified: {done}, at most {percent(after.high)} at {sure}; before the fix {before}."
+        return f"fix verified: {done}, at most {percent(after.high)} at {sure}; before the fix {before}.{moved}"
+    if check is not None and not check.holds:
+        return (
+            f"fix insufficient: it fails with the event {check.critical_ms:.0f} ms late, and has to hold with "
+            f"{check.required_ms:.0f} ms; before it {before}.{moved}"
+        )
     return (
-        f"fix insufficient: {done} under {fixed.stressor}, at least {percent(after.low)} at {sure}; before it {before}."
+        f"fix insufficient: {done} under {fixed.stressor}, at least {percent(after.low)} at {sure}; before it "
+        f"{before}.{moved}"
     )

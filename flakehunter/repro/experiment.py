@@ -1,21 +1,20 @@
-"""One experiment: its arms under one stress, interleaved until the answer is certain, every trial recorded."""
+"""One experiment: search for the plan, check every fix under it, interleave the arms until the answer is certain."""
 
-import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from flakehunter.model import Mechanism, ReproVerdict, TrialOutcome
-from flakehunter.repro.command import JUNIT, Command
-from flakehunter.repro.nurseries import Nursery, start_nursery, start_warm_nursery
-from flakehunter.repro.outcome import Judgement, judge
-from flakehunter.repro.schedule import Rules, Tally, decide, is_certain, next_arm
-from flakehunter.repro.search import Plan, search
+from flakehunter.repro.bench import Arm, Bench, Progress, Recorder, start_nurseries, trial_spec
+from flakehunter.repro.command import Command
+from flakehunter.repro.deadline import DEADLINE_TRIALS, Deadline, recommend, time_to_death
+from flakehunter.repro.fixcheck import FixCheck, check_fix, counterpart
+from flakehunter.repro.schedule import Rules, decide, is_certain, next_arm
+from flakehunter.repro.search import Plan, delay_stressor, first_victim, search
 from flakehunter.repro.stressors import Stress, parse_stress
-from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec, output_tail
+from flakehunter.repro.stressors.control import probe_ptrace
+from flakehunter.repro.trial import Delay, ProcessRecord, TrialError, TrialReport, TrialSpec
 
 FLAWED = "flawed"
 FIXED = "fixed"
@@ -26,13 +25,27 @@ SEARCH_BUDGET_S = 60.0
 SEARCH_ARMS = {"plain": "none", "control": "control", "search": "delay"}
 """Names of the search's arms, and the stressor that is shown for each."""
 
+LATE, TAIL = "late", "time-to-death"
+"""Names of the arms that look for a fix's critical delay, and for the tail of the time to death."""
+
+SURVIVE_MS = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A way to run the test that is said not to flake."""
+
+    name: str
+    command: Command
+    group_kill: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to find out."""
 
     flawed: Command
-    fixed: Command | None
+    fixes: tuple[Fix, ...]
     stress: Stress | None
     """None to search for the plan that makes it fail."""
     rules: Rules
@@ -43,35 +56,12 @@ class Request:
     warm: bool = True
     """Whether a pytest may be forked when it is ready to collect, instead of started anew for each trial."""
     mechanism: Mechanism | None = None
-
-
-@dataclass(slots=True)
-class Arm:
-    """A command under a stress, and what its trials said."""
-
-    name: str
-    command: Command
-    stressor: str
     group_kill: str = ""
-    tally: Tally = field(default_factory=Tally)
-    messages: dict[str, int] = field(default_factory=dict)
-    """How often each message of a failed trial came, with N for numbers."""
-    left_behind: int = 0
-    """Trials whose command left processes alive, which the supervisor ended."""
-    trouble: str = ""
-    """Message and output of the last trial that said nothing of the test."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrialResult:
-    """One trial, as it is recorded."""
-
-    arm: Arm
-    ordinal: int
-    judgement: Judgement
-    report: TrialReport | None
-    duration_s: float
-    stressor: str = ""
+    """Backend of the flawed arm, where backends are compared."""
+    survive_ms: float = SURVIVE_MS
+    """A fix has to hold with the event so late."""
+    parallel: int = 1
+    """Trials side by side, under stressors that need no CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +70,7 @@ class Outcome:
 
     verdict: ReproVerdict
     arms: tuple[Arm, ...]
+    """The flawed arm, the fixes in their order, and the arms of the search."""
     rules: Rules
     elapsed_s: float
     warm: bool
@@ -88,19 +79,19 @@ class Outcome:
     notes: tuple[str, ...] = ()
     mechanism: Mechanism | None = None
     plan: Plan | None = None
+    verdicts: tuple[ReproVerdict, ...] = ()
+    """Of each fix."""
+    checks: tuple[FixCheck | None, ...] = ()
+    """Of each fix: how late the event may be with it; None where there is no plan, or no time was left."""
+    deadline: Deadline | None = None
+
+    @property
+    def fixes(self) -> tuple[Arm, ...]:
+        """Return the arms of the fixes."""
+        return self.arms[1 : 1 + len(self.verdicts)]
 
 
-class Recorder(Protocol):
-    """Where trials are written down as they happen."""
-
-    def trial(self, result: TrialResult) -> None:
-        """Keep one trial."""
-        ...
-
-
-def run_experiment(
-    request: Request, folder: Path, recorder: Recorder, progress: Callable[[Sequence[Arm], float], None]
-) -> Outcome:
+def run_experiment(request: Request, folder: Path, recorder: Recorder, progress: Progress) -> Outcome:
     """Run trials until the verdict is certain, or trials or time are used up.
 
     Args:
@@ -112,40 +103,42 @@ def run_experiment(
     Raises:
         TrialError: the process that forks the trials cannot be kept alive.
     """
-    arms = [Arm(FLAWED, request.flawed, "")]
-    if request.fixed is not None:
-        arms.append(Arm(FIXED, request.fixed, ""))
-    begin = time.monotonic()
+    arms = [Arm(FLAWED, request.flawed, "", request.group_kill)]
+    arms += [Arm(fix.name, fix.command, "", fix.group_kill) for fix in request.fixes]
+    bench = Bench(folder, recorder, progress, time_limit_s=request.time_limit_s, budget_s=request.budget_s)
     with ExitStack() as stack:
-        nurseries, notes = _start_nurseries(arms, request, folder, stack)
-        bench = Bench(request, folder, recorder, progress, begin)
-        plan, stress = None, request.stress
-        if stress is None:
-            plan = bench.search(request.flawed, nurseries[0])
-            stress = parse_stress(FALLBACK if plan is None else plan.stressor)
-            if plan is None:
-                notes.append(f"no single delay makes it fail every time; tried under {stress.spec} instead")
-        for arm in arms:
-            arm.stressor = stress.spec
-        bench.arms += arms
-        reason = bench.run(arms, nurseries, stress)
-    flawed, fixed = arms[0].tally, arms[1].tally if len(arms) > 1 else None
-    verdict = decide(flawed, fixed, request.rules)
-    if verdict is None:
-        # Time is up: what was seen stays true, what was not seen stays open.
-        found = flawed.failures > 0 and fixed is None
-        verdict = ReproVerdict.REPRODUCED if found else ReproVerdict.UNDECIDED
+        bench.nurseries, notes = start_nurseries(
+            [arm.command for arm in arms], folder, stack, warm=request.warm, time_limit_s=request.time_limit_s
+        )
+        run = _Run(request, bench, arms, notes)
+        reason = run.all()
+        warm = all(nursery.warm for nursery in bench.nurseries.values())
     return Outcome(
-        verdict=verdict,
-        arms=(*arms, *(arm for arm in bench.arms if arm.name in SEARCH_ARMS)),
+        verdict=_overall(run.verdicts()),
+        arms=(*arms, *(arm for arm in bench.arms if arm not in arms)),
         rules=request.rules,
-        elapsed_s=time.monotonic() - begin,
-        warm=all(nursery.warm for nursery in nurseries),
+        elapsed_s=bench.elapsed_s,
+        warm=warm,
         reason=reason or _why_undecided(arms),
         notes=tuple(notes),
-        mechanism=request.mechanism if plan is None else plan.mechanism,
-        plan=plan,
+        mechanism=request.mechanism if run.plan is None else run.plan.mechanism,
+        plan=run.plan,
+        verdicts=tuple(run.verdicts()) if request.fixes else (),
+        checks=tuple(run.checks),
+        deadline=run.deadline,
     )
+
+
+def _overall(verdicts: Sequence[ReproVerdict]) -> ReproVerdict:
+    """Return the best of the fixes' verdicts: who compares backends asks whether one of them holds."""
+    order = (
+        ReproVerdict.FIX_VERIFIED,
+        ReproVerdict.FIX_INSUFFICIENT,
+        ReproVerdict.UNDECIDED,
+        ReproVerdict.REPRODUCED,
+        ReproVerdict.NOT_REPRODUCED,
+    )
+    return min(verdicts, key=order.index)
 
 
 def _why_undecided(arms: Sequence[Arm]) -> str:
@@ -155,151 +148,157 @@ def _why_undecided(arms: Sequence[Arm]) -> str:
     return "the trials are used up"
 
 
-class Bench:
-    """Runs the trials of one experiment one after the other, and has each counted, recorded and shown."""
+class _Run:
+    """The steps of one experiment; `arms` are the flawed one and the fixes."""
 
-    def __init__(
-        self,
-        request: Request,
-        folder: Path,
-        recorder: Recorder,
-        progress: Callable[[Sequence[Arm], float], None],
-        begin: float,
-    ) -> None:
+    def __init__(self, request: Request, bench: Bench, arms: list[Arm], notes: list[str]) -> None:
         self.request = request
-        self.folder = folder
-        self.recorder = recorder
-        self.progress = progress
-        self.begin = begin
-        self.arms: list[Arm] = []
-        self._ordinal = 0
+        self.bench = bench
+        self.arms = arms
+        self.notes = notes
+        self.plan: Plan | None = None
+        self.deadline: Deadline | None = None
+        self.checks: list[FixCheck | None] = [None for _ in arms[1:]]
 
-    def _elapsed(self) -> float:
-        return time.monotonic() - self.begin
+    def all(self) -> str:
+        """Run all of it; return why it ended before the answer was certain, or nothing."""
+        stress = self.request.stress
+        if stress is None:
+            self.plan = self._search()
+            stress = parse_stress(FALLBACK if self.plan is None else self.plan.stressor)
+            if self.plan is None:
+                self.notes.append(f"no single delay makes it fail every time; tried under {stress.spec} instead")
+        stresses = [stress for _ in self.arms]
+        if self.plan is not None:
+            self._measure_deadline(self.plan)
+            for place, arm in enumerate(self.arms[1:]):
+                who, self.checks[place] = self._check(self.plan, arm)
+                if who is not None:
+                    stresses[place + 1] = parse_stress(replace(self.plan, process=who).stressor)
+        elif _has_loads(stress):
+            self._find_windows()
+        for arm, own in zip(self.arms, stresses, strict=True):
+            arm.stressor = own.spec
+        self.bench.arms += self.arms
+        return self._compare(stresses)
 
-    def trial(self, arm: Arm, nursery: Nursery, stress: Stress) -> TrialResult:
-        """Run one trial of `arm`."""
-        self._ordinal += 1
-        # The whole time limit, even over the budget: a trial cut short would look like a hang of the test.
-        spec = stress.apply(_spec(arm.command, self.folder, self.request.time_limit_s, warm=nursery.warm))
-        result = _count(arm, self._ordinal, *_run(nursery, arm.command, spec))
-        self.recorder.trial(replace(result, stressor=stress.spec))
-        self.progress(self.arms, self._elapsed())
-        return result
+    # --- the steps ---------------------------------------------------------------------------------------------
 
-    def search(self, command: Command, nursery: Nursery) -> Plan | None:
+    def _search(self) -> Plan | None:
         """Look for the one delay that makes the test fail; its trials are arms of their own."""
-        by_name = {name: Arm(name, command, stressor) for name, stressor in SEARCH_ARMS.items()}
-        self.arms = list(by_name.values())
+        by_name = {name: Arm(name, self.request.flawed, stressor) for name, stressor in SEARCH_ARMS.items()}
+        self.bench.arms = list(by_name.values())
 
         def attempt(name: str, spec: str) -> tuple[TrialOutcome, TrialReport | None] | None:
-            if self._elapsed() >= min(SEARCH_BUDGET_S, self.request.budget_s):
+            if self.bench.elapsed_s >= min(SEARCH_BUDGET_S, self.request.budget_s):
                 return None
-            result = self.trial(by_name[name], nursery, parse_stress(spec))
+            result = self.bench.trial(by_name[name], parse_stress(spec))
             return result.judgement.outcome, result.report
 
         return search(attempt)
 
-    def run(self, arms: Sequence[Arm], nurseries: Sequence[Nursery], stress: Stress) -> str:
-        """Run trials of the arms in turn until the answer is certain; return why it ended before, or nothing."""
-        rules = self.request.rules
-        flawed, fixed = arms[0].tally, arms[1].tally if len(arms) > 1 else None
-        while (choice := next_arm(flawed, fixed, rules)) is not None:
-            if self._elapsed() >= self.request.budget_s:
-                return f"the budget of {self.request.budget_s:g} s is used up"
-            if choice == 0 and is_certain(flawed, rules):
-                flawed.sentinels += 1
-            self.trial(arms[choice], nurseries[choice], stress)
-        return ""
+    def _measure_deadline(self, plan: Plan) -> None:
+        stress = parse_stress(f"control+{FALLBACK}")
+        arm = Arm(TAIL, self.request.flawed, stress.spec, window_from=plan.first_victim)
+        times = []
+        for _ in range(DEADLINE_TRIALS if plan.first_victim else 0):
+            if self.bench.is_over:
+                break
+            report = self.bench.trial(arm, stress).report
+            times += [] if report is None else time_to_death(report)
+        if arm.tally.trials:
+            self.bench.arms.append(arm)
+        self.deadline = recommend(times, under=stress.spec)
+
+    def _check(self, plan: Plan, fixed: Arm) -> tuple[ProcessRecord | None, FixCheck | None]:
+        arm = Arm(LATE if len(self.arms) == 2 else f"{LATE} {fixed.name}", fixed.command, "delay", fixed.group_kill)
+        self.bench.arms.append(arm)
+        report = self.bench.trial(arm, parse_stress("control")).report
+        who = None if report is None else counterpart(plan.process, report.processes)
+        if who is None:
+            self.notes.append(f"with {fixed.name} no process is like process {plan.process.index}: none is held late")
+            return None, None
+
+        def fails(delay_ms: float) -> bool | None:
+            if self.bench.is_over:
+                return None
+            stress = parse_stress(delay_stressor(Delay(plan.event, delay_ms, who.index)))
+            return self.bench.trial(arm, stress).judgement.outcome in (TrialOutcome.FAILED, TrialOutcome.HUNG)
+
+        return who, check_fix(fails, before_ms=plan.critical_delay_ms, required_ms=self.request.survive_ms)
+
+    def _find_windows(self) -> None:
+        """Learn in a rehearsal, not counted, from which process on the loads matter; all arms have one, or none."""
+        if any(nursery.warm for nursery in self.bench.nurseries.values()) or not probe_ptrace().usable:
+            return
+        control = parse_stress("control")
+        windows = []
+        for arm in self.arms:
+            nursery = self.bench.nurseries[id(arm.command)]
+            spec = trial_spec(arm.command, self.bench.folder / "0", self.request.time_limit_s, warm=False)
+            try:
+                windows.append(first_victim(nursery.run(control.apply(spec))))
+            except TrialError:
+                return  # the first counted trial will tell
+        if all(windows):
+            for arm, window in zip(self.arms, windows, strict=True):
+                arm.window_from = window
+            self.notes.append(
+                f"the load runs from the birth of the first process that is signalled (process {windows[0]}) "
+                "to the end of all that came after it"
+            )
+
+    def _compare(self, stresses: Sequence[Stress]) -> str:
+        """Run trials of the arms in turn until every answer is certain."""
+        flawed, rules = self.arms[0], self.request.rules
+        turn = 0
+        while True:
+            choices = [
+                (place, choice)
+                for place in range(max(1, len(self.arms) - 1))
+                if (choice := self._next(place, rules)) is not None
+            ]
+            if not choices:
+                return ""
+            if self.bench.is_over:
+                return f"the budget of {self.bench.budget_s:g} s is used up"
+            place, choice = choices[turn % len(choices)]
+            turn += 1
+            certain = is_certain(flawed.tally, rules)
+            if choice == 0 and certain:
+                flawed.tally.sentinels += 1
+            chosen = 0 if choice == 0 else place + 1
+            side_by_side = self.request.parallel if chosen and certain and stresses[chosen].keeps_cpus_free else 1
+            count = max(1, min(side_by_side, rules.most_trials - self.arms[chosen].tally.trials))
+            self.bench.trials(self.arms[chosen], stresses[chosen], count)
+
+    def _next(self, place: int, rules: Rules) -> int | None:
+        if len(self.arms) == 1:
+            return next_arm(self.arms[0].tally, None, rules)
+        check = self.checks[place]
+        if check is not None and not check.holds and self.arms[0].tally.failures >= 2:
+            return None  # it fails with the event as late as it has to stand
+        return next_arm(self.arms[0].tally, self.arms[place + 1].tally, rules)
+
+    # --- the end -----------------------------------------------------------------------------------------------
+
+    def verdicts(self) -> list[ReproVerdict]:
+        """Return the verdict of each fix, or the one of the flawed arm without any."""
+        if len(self.arms) == 1:
+            return [self._verdict(None, None)]
+        return [self._verdict(arm, check) for arm, check in zip(self.arms[1:], self.checks, strict=True)]
+
+    def _verdict(self, fixed: Arm | None, check: FixCheck | None) -> ReproVerdict:
+        flawed = self.arms[0].tally
+        verdict = decide(flawed, None if fixed is None else fixed.tally, self.request.rules)
+        if check is not None and not check.holds and flawed.failures >= 2:
+            return ReproVerdict.FIX_INSUFFICIENT
+        if verdict is not None:
+            return verdict
+        # Time is up: what was seen stays true, what was not seen stays open.
+        return ReproVerdict.REPRODUCED if flawed.failures > 0 and fixed is None else ReproVerdict.UNDECIDED
 
 
-def _spec(command: Command, folder: Path, limit_s: float, *, warm: bool) -> TrialSpec:
-    junit = folder / "junit.xml"
-    return TrialSpec(
-        argv=command.words(junit),
-        cwd=str(command.cwd),
-        env=command.environment(),
-        output=str(folder / "output.txt"),
-        time_limit_s=limit_s,
-        junit=str(junit) if warm else None,
-        has_window=warm,
-    )
-
-
-def _junit_of(command: Command, spec: TrialSpec) -> Path | None:
-    if spec.junit is not None:
-        return Path(spec.junit)
-    if any(JUNIT in word for word in command.argv):
-        return Path(spec.output).with_name("junit.xml")
-    return command.junit
-
-
-def _run(nursery: Nursery, command: Command, spec: TrialSpec) -> tuple[Judgement, TrialReport | None, float, str]:
-    junit = _junit_of(command, spec)
-    if junit is not None:
-        junit.unlink(missing_ok=True)  # else the last trial's report would be taken for this one's
-    begin = time.monotonic()
-    try:
-        report = nursery.run(spec)
-    except TrialError as error:
-        return Judgement(TrialOutcome.ERRORED, error.message), None, time.monotonic() - begin, ""
-    judgement = judge(
-        report, junit=junit, test=command.test, is_pytest=command.is_pytest, time_limit_s=spec.time_limit_s
-    )
-    return judgement, report, time.monotonic() - begin, spec.output
-
-
-def _count(
-    arm: Arm, ordinal: int, judgement: Judgement, report: TrialReport | None, duration_s: float, output: str
-) -> TrialResult:
-    arm.tally.add(judgement.outcome)
-    if judgement.outcome is TrialOutcome.FAILED:
-        # Pids, ports and times differ from trial to trial in what is one message.
-        message = re.sub(r"\d+", "N", judgement.message)
-        arm.messages[message] = arm.messages.get(message, 0) + 1
-    elif judgement.outcome is not TrialOutcome.PASSED:
-        tail = output_tail(output) if output else ""
-        arm.trouble = judgement.message + (f"\n{tail}" if tail else "")
-    if report is not None and report.survivors:
-        arm.left_behind += 1
-    return TrialResult(arm, ordinal, judgement, report, duration_s if report is None else report.duration_s)
-
-
-def _start_nurseries(
-    arms: Sequence[Arm], request: Request, folder: Path, stack: ExitStack
-) -> tuple[list[Nursery], list[str]]:
-    """Start a warm nursery for each arm, or one cold nursery for all: arms that differ in that cannot be compared."""
-    notes: list[str] = []
-    if request.warm and all(arm.command.is_pytest for arm in arms):
-        warm: list[Nursery] = []
-        try:
-            for arm in arms:
-                warm.append(_start_warm(arm.command, request, folder))
-        except BaseException as error:
-            for nursery in warm:
-                nursery.close()
-            if not isinstance(error, TrialError):
-                raise
-            notes.append(f"pytest is started anew for each trial: {error.message}")
-        else:
-            for nursery in warm:
-                stack.enter_context(nursery)
-            return warm, notes
-    cold = stack.enter_context(start_nursery())
-    return [cold] * len(arms), notes
-
-
-def _start_warm(command: Command, request: Request, folder: Path) -> Nursery:
-    junit = folder / "junit.xml"
-    modules = folder / "modules.txt"
-    nursery = start_warm_nursery(command.words(junit), command.environment(), command.cwd)
-    try:
-        # A rehearsal, not counted: it shows which libraries a trial imports, so that no later one pays for them.
-        spec = _spec(command, folder, request.time_limit_s, warm=True)
-        nursery.run(TrialSpec(**{name: getattr(spec, name) for name in spec.__slots__} | {"modules": str(modules)}))
-        if modules.is_file():
-            nursery.preload(modules)
-    except BaseException:
-        nursery.close()
-        raise
-    return nursery
+def _has_loads(stress: Stress) -> bool:
+    bare = TrialSpec(argv=(), cwd="", env={}, output="", time_limit_s=1.0)
+    return bool(stress.apply(bare).loads)

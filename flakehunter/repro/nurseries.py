@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec, output_tail, run_trial
+from flakehunter.repro.trial import PendingTrial, TrialError, TrialReport, TrialSpec, output_tail
 
 WARM_FOLDER = Path(__file__).parent / "warm"
 PACKAGE_ROOT = Path(__file__).parent.parent.parent
@@ -31,8 +31,20 @@ class Nursery:
         self.warm = warm
 
     def run(self, spec: TrialSpec) -> TrialReport:
-        """Run one trial; see `run_trial`."""
-        return run_trial(self._control, spec)
+        """Run one trial.
+
+        Raises:
+            TrialError: the nursery or the trial's supervisor died, or could not do its work.
+        """
+        return self.start(spec).finish()
+
+    def start(self, spec: TrialSpec) -> PendingTrial:
+        """Start a trial, which others may run beside.
+
+        Raises:
+            TrialError: the nursery is dead.
+        """
+        return PendingTrial(self._control, spec)
 
     def preload(self, modules: Path) -> None:
         """Import the modules listed in the file `modules`, so that no trial pays for them again.

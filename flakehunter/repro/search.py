@@ -28,6 +28,12 @@ MARGIN_MS = 100.0
 passed with twice the critical delay."""
 
 MOST_PROCESSES = 12
+LONGEST_ARGV = 80
+"""Characters of a command line in a sentence."""
+
+HARMLESS = frozenset({"SIGCHLD", "SIGCONT", "SIGWINCH", "SIGURG"})
+TOGETHER_MS = 20.0
+"""Signals so close to each other are one kill."""
 
 Attempt = Callable[[str, str], tuple[TrialOutcome, TrialReport | None] | None]
 """Runs a trial (arm, stressor) and returns what came out; None when the time is up."""
@@ -44,11 +50,13 @@ class Plan:
     critical_delay_ms: float
     control_failures: int
     control_trials: int
+    first_victim: int = 0
+    """Number of the first process that is signalled; 0 for none."""
 
     @property
     def stressor(self) -> str:
         """Return it as a stressor."""
-        return _stressor(Delay(self.event, self.delay_ms, self.process.index))
+        return delay_stressor(Delay(self.event, self.delay_ms, self.process.index))
 
     @property
     def mechanism(self) -> Mechanism:
@@ -66,12 +74,12 @@ class Plan:
         """Return the diagnosis in one sentence."""
         deed = {"exit": "ends", "signal": "gets its signal", "report": "is reaped", "start": "starts"}[self.event]
         how = "fails if and only if" if self.control_failures == 0 else "fails every time when"
-        generation = {0: "the command", 1: "a child of the command", 2: "a grandchild of the command"}.get(
-            self.process.depth or 0, f"{self.process.depth} generations below the command"
+        generation = {0: "the test itself", 1: "child of the test", 2: "grandchild of the test"}.get(
+            self.process.depth or 0, f"{self.process.depth} generations below the test"
         )
         return (
-            f"{how} process {self.process.index} (`{self.process.argv}`, {generation}) {deed} "
-            f">= {self.critical_delay_ms:.0f} ms late"
+            f"{how} process {self.process.index} (`{_short(self.process.argv)}`, {generation}) {deed} "
+            f"≥ {self.critical_delay_ms:.0f} ms late"
         )
 
 
@@ -79,7 +87,13 @@ LOOK_AT_ONCE_MS = 10.0
 """Below it, no deliberate pause stands between the signal and the look."""
 
 
-def _stressor(delay: Delay) -> str:
+def _short(argv: str) -> str:
+    line = " ".join(argv.split())
+    return line if len(line) <= LONGEST_ARGV else line[: LONGEST_ARGV - 1] + "…"
+
+
+def delay_stressor(delay: Delay) -> str:
+    """Return it as it is written for `--stress`."""
     return f"delay:{delay.event}:{show_milliseconds(round(delay.ms, 3))}@{delay.who}"
 
 
@@ -98,7 +112,8 @@ def search(attempt: Attempt) -> Plan | None:
     if not controls or all(outcome is TrialOutcome.FAILED for outcome, _ in controls):
         return None  # what fails without any delay cannot be told by one
     # The richest record: a trial that failed early never started all of them, or signalled some before their exec.
-    processes = max((report.processes for _, report in controls), key=_richness)
+    richest = max((report for _, report in controls), key=lambda report: _richness(report.processes))
+    processes = richest.processes
     failures = sum(outcome is TrialOutcome.FAILED for outcome, _ in controls)
     below = 0.0
     for rung in LADDER_MS:
@@ -110,7 +125,7 @@ def search(attempt: Attempt) -> Plan | None:
             if failed:
                 critical = _bisect(attempt, plan, below)
                 used = float(math.ceil(min(max(critical * MARGIN, critical + MARGIN_MS), LADDER_MS[-1])))
-                return Plan(process, event, used, critical, failures, len(controls))
+                return Plan(process, event, used, critical, failures, len(controls), first_victim(richest))
         below = rung
     return None
 
@@ -138,13 +153,31 @@ def _richness(processes: Sequence[ProcessRecord]) -> tuple[int, int]:
 
 
 def _was_signalled(process: ProcessRecord) -> bool:
-    return any(name not in ("SIGCHLD", "SIGCONT", "SIGWINCH") for name, _, _ in process.signals)
+    return any(name not in HARMLESS for name, _, _ in process.signals)
+
+
+def first_victim(report: TrialReport) -> int:
+    """Return the number of the first process of those that are signalled together and first of all; 0 for none.
+
+    The command itself does not count, and neither does what happens after its end: that is the supervisor's doing.
+    """
+    end_ms = report.duration_s * 1000
+    first = {
+        process.index: min(moments)
+        for process in report.processes
+        if process.index > 1
+        and (moments := [at for name, at, _ in process.signals if name not in HARMLESS and at < end_ms])
+    }
+    if not first:
+        return 0
+    begin = min(first.values())
+    return min(index for index, moment in first.items() if moment <= begin + TOGETHER_MS)
 
 
 def _always_fails(attempt: Attempt, delay: Delay, trials: int) -> bool | None:
     """Whether `trials` trials in a row fail; stops at the first that does not. None when time is up."""
     for _ in range(trials):
-        result = attempt("search", _stressor(delay))
+        result = attempt("search", delay_stressor(delay))
         if result is None:
             return None
         if result[0] is not TrialOutcome.FAILED:
@@ -153,12 +186,20 @@ def _always_fails(attempt: Attempt, delay: Delay, trials: int) -> bool | None:
 
 
 def _bisect(attempt: Attempt, delay: Delay, low_ms: float) -> float:
-    """Return the smallest delay, to a quarter or 1 ms, that still fails every time."""
-    low, high = low_ms, delay.ms
-    while high - low > max(1.0, high / 5):
-        middle = math.sqrt(low * high) if low > 0 else high / 2
-        failed = _always_fails(attempt, Delay(delay.event, middle, delay.who), BISECT_TRIALS)
+    """Return the smallest delay that still fails every time."""
+
+    def fails(middle_ms: float) -> bool | None:
+        return _always_fails(attempt, Delay(delay.event, middle_ms, delay.who), BISECT_TRIALS)
+
+    return bisect(fails, low_ms, delay.ms)
+
+
+def bisect(fails: Callable[[float], bool | None], low_ms: float, high_ms: float) -> float:
+    """Return, to a fifth or 1 ms, the smallest delay at which `fails`; None from it ends the search early."""
+    while high_ms - low_ms > max(1.0, high_ms / 5):
+        middle_ms = math.sqrt(low_ms * high_ms) if low_ms > 0 else high_ms / 2
+        failed = fails(middle_ms)
         if failed is None:
             break
-        low, high = (low, middle) if failed else (middle, high)
-    return high
+        low_ms, high_ms = (low_ms, middle_ms) if failed else (middle_ms, high_ms)
+    return high_ms

@@ -1,5 +1,6 @@
 """One invocation of `repro`: from what the user asked for to the verdict, with everything kept in the database."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,15 @@ from flakehunter.db.queries.tests import TestRow, find_test
 from flakehunter.db.schema import TestVerdict
 from flakehunter.errors import UsageError
 from flakehunter.model import Mechanism, TrialOutcome
+from flakehunter.repro.arms import backend_arms, check_environment, with_environment
+from flakehunter.repro.bench import Arm, TrialResult
 from flakehunter.repro.bundle import write_bundle
 from flakehunter.repro.command import Command, plain_command, split_command, stored_command
 from flakehunter.repro.document import to_document
-from flakehunter.repro.experiment import FALLBACK, Arm, Outcome, Request, TrialResult, run_experiment
+from flakehunter.repro.experiment import FALLBACK, FIXED, SURVIVE_MS, Fix, Outcome, Request, run_experiment
 from flakehunter.repro.machine import machine_facts
 from flakehunter.repro.schedule import Rules
-from flakehunter.repro.stressors import parse_stress
+from flakehunter.repro.stressors import Capability, parse_stress
 from flakehunter.repro.stressors.control import probe_ptrace
 from flakehunter.repro.workspace import Workspace
 
@@ -36,7 +39,7 @@ MESSAGE_LIMIT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the user asked for; either `test` or `words` is given, and at most one of the three fixes."""
+    """What the user asked for; either `test` or `words` is given, and at most one kind of fix."""
 
     test: str | None
     words: tuple[str, ...]
@@ -50,6 +53,12 @@ class Question:
     fix: str | None = None
     fix_rev: str | None = None
     fix_test: str | None = None
+    fix_env: tuple[str, ...] = ()
+    """`NAME=VALUE` words that are the fix."""
+    group_kill: tuple[str, ...] = ()
+    """Group-kill backends to compare: the first with each of the others, or one with the test as it stands."""
+    survive_ms: float = SURVIVE_MS
+    parallel: int = 1
     time_limit_s: float = 60.0
     budget_s: float = 600.0
     warm: bool = True
@@ -71,7 +80,8 @@ def answer(
     url: str,
     *,
     progress: Callable[[Sequence[Arm], float], None] = lambda _arms, _elapsed: None,
-    announce: Callable[[Command, Command | None], None] = lambda _flawed, _fixed: None,
+    announce: Callable[[str, Command], None] = lambda _name, _command: None,
+    warn: Callable[[str], None] = lambda _text: None,
 ) -> Answer:
     """Run the experiment that `question` asks for, and keep it in the database `url`, which is made where missing.
 
@@ -81,33 +91,39 @@ def answer(
         NothingToDoError: a test is named, but nothing was ingested yet.
     """
     stress = None if question.stress is None else parse_stress(question.stress)
-    if stress is None and not probe_ptrace().usable:
+    tracer = tracer_facts(question.stress, probe_ptrace())
+    if stress is None and not tracer["usable"]:
         stress = parse_stress(FALLBACK)
+        warn(f"{tracer['reason']}; lost: {', '.join(tracer['lost'])}; {FALLBACK} is tried instead. {tracer['hint']}")
     engine = open_database(url, create=question.test is None)
     try:
         row, twin, mechanism = _look_up(engine, question)
         flawed = _flawed(question, row)
         with Workspace() as workspace:
-            fixed = _fixed(question, flawed, row, twin, workspace)
-            for command in (flawed, fixed):
-                if command is not None:
-                    command.check()
-            announce(flawed, fixed)
+            flawed, fixes, baseline = _arms(question, flawed, row, twin, workspace)
+            for command in (flawed, *(fix.command for fix in fixes)):
+                command.check()
+            announce("flawed", flawed)
+            for fix in fixes:
+                announce(fix.name, fix.command)
             request = Request(
                 flawed=flawed,
-                fixed=fixed,
+                fixes=fixes,
                 stress=stress,
                 rules=question.rules,
                 time_limit_s=question.time_limit_s,
                 budget_s=question.budget_s,
                 warm=question.warm,
                 mechanism=mechanism,
+                group_kill=baseline,
+                survive_ms=question.survive_ms,
+                parallel=question.parallel,
             )
             recorder = DatabaseRecorder.begin(engine, question, row, flawed)
             outcome = run_experiment(request, workspace.folder, recorder, progress)
-        document = to_document(outcome)
+        document = to_document(outcome) | {"machine": recorder.machine, "tracer": tracer}
         if question.save is not None:
-            write_bundle(question.save, test=question.test, command=flawed, fix=fixed, document=document)
+            write_bundle(question.save, question_words(question), document)
             document["replay"] = str(question.save)
         recorder.finish(outcome, document)
         return Answer(outcome, document, recorder.experiment_id)
@@ -139,6 +155,18 @@ def _root(question: Question) -> Path:
     return question.config.root if question.config.path is not None else question.folder
 
 
+def _arms(
+    question: Question, flawed: Command, row: TestRow | None, twin: TestRow | None, workspace: Workspace
+) -> tuple[Command, tuple[Fix, ...], str]:
+    """Return the flawed command, the fixes, and the flawed arm's group-kill backend (empty where none is named)."""
+    if question.group_kill:
+        return backend_arms(flawed, question.group_kill)
+    fixed = _fixed(question, flawed, row, twin, workspace)
+    if fixed is None and question.fix_env:
+        fixed = with_environment(flawed, question.fix_env)
+    return flawed, () if fixed is None else (Fix(FIXED, fixed),), ""
+
+
 def _fixed(
     question: Question, flawed: Command, row: TestRow | None, twin: TestRow | None, workspace: Workspace
 ) -> Command | None:
@@ -160,17 +188,45 @@ def _fixed(
     return None
 
 
+def tracer_facts(stress: str | None, found: Capability) -> dict[str, Any]:
+    """Return whether trials can be traced here, and if not why, what to do, and what this experiment loses by it."""
+    lost = ["the search for the delay that makes it fail", "signals and moments of each process"]
+    if stress is not None:
+        lost = ["loads that wait for the first victim of a signal"]
+    return {
+        "usable": found.usable,
+        "reason": found.reason,
+        "hint": found.hint,
+        "lost": [] if found.usable else lost,
+    }
+
+
+def question_words(question: Question) -> dict[str, Any]:
+    """Return what a repro.toml has to say to ask the same again, but for the stress."""
+    return {
+        "test": question.test,
+        "command": None if question.test is not None else shlex.join(question.words),
+        "fix": question.fix,
+        "fix_rev": question.fix_rev,
+        "fix_test": question.fix_test,
+        "fix_env": list(question.fix_env) or None,
+        "group_kill": list(question.group_kill) or None,
+    }
+
+
 class DatabaseRecorder:
     """Writes each trial down in a transaction of its own, so that a killed harness loses none that ended."""
 
-    def __init__(self, engine: Engine, experiment_id: int) -> None:
+    def __init__(self, engine: Engine, experiment_id: int, machine: dict[str, Any]) -> None:
         self._engine = engine
         self.experiment_id = experiment_id
+        self.machine = machine
 
     @classmethod
     def begin(cls, engine: Engine, question: Question, row: TestRow | None, command: Command) -> "DatabaseRecorder":
         """Add the experiment, without a verdict yet."""
         project = row.identity.project if row is not None else question.project or "default"
+        machine = machine_facts()
         with engine.begin() as connection:
             experiment_id = begin_experiment(
                 connection,
@@ -178,9 +234,9 @@ class DatabaseRecorder:
                 test_case_id=None if row is None else row.id,
                 command=command.shown,
                 started_at=utc_now(),
-                machine=machine_facts(),
+                machine=machine,
             )
-        return cls(engine, experiment_id)
+        return cls(engine, experiment_id, machine)
 
     def trial(self, result: TrialResult) -> None:
         """Keep one trial and its processes."""
@@ -238,16 +294,25 @@ def check_question(question: Question) -> None:
             "a test and a command were given" if both else "neither a test nor a command was given",
             hint="write: flakehunter repro TEST, or: flakehunter repro -- CMD",
         )
-    fixes = {"--fix": question.fix, "--fix-rev": question.fix_rev, "--fix-test": question.fix_test}
-    given = [name for name, value in fixes.items() if value is not None]
+    fixes = {
+        "--fix": question.fix,
+        "--fix-rev": question.fix_rev,
+        "--fix-test": question.fix_test,
+        "--fix-env": question.fix_env,
+        "--group-kill": question.group_kill,
+    }
+    given = [name for name, value in fixes.items() if value]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} were given", hint="one fix is compared at a time")
     if question.fix_test is not None and question.test is None:
         raise UsageError("--fix-test needs a test to compare with", hint="use --fix 'CMD' with a command")
+    check_environment(question.fix_env)
     if not question.folder.is_dir():
         raise UsageError(f"there is no folder {question.folder}", hint="give the test project's folder with -C")
     for name, value in (("--max-rate", question.rules.max_rate), ("--confidence", question.rules.confidence)):
         if not 0.0 < value < 1.0:
             raise UsageError(f"{name} {value:g} is not between 0 and 1", hint="write 0.05 for 5 %")
-    if question.budget_s <= 0 or question.time_limit_s <= 0:
-        raise UsageError("--budget and --time-limit must be more than 0", hint="write 60s or 5m")
+    if question.budget_s <= 0 or question.time_limit_s <= 0 or question.survive_ms <= 0:
+        raise UsageError("--budget, --time-limit and --survive must be more than 0", hint="write 60s or 5m")
+    if question.parallel > 1 and question.junit is not None:
+        raise UsageError("--parallel and --junit were given", hint="trials side by side would write the same file")

@@ -2,10 +2,10 @@
 
 Standard library and groupkill/procfs.py, groupkill/sweep.py only: it is forked by a nursery (see nursery.py) that may
 run in the test project's interpreter. The supervisor leads a session of its own. The command runs in that session, in
-a process group of its own; CPU hogs run beside it, each in a session of its own (stressors/cpu.py says why).
+a process group of its own; loads run beside it, each in a session of its own.
 
 A command that knows when its test runs (a warm pytest) says so through a socket whose number is `window` in the spec:
-`1` before and `0` after, each answered by a byte. With `hogs_wait` the hogs are stopped outside of it.
+`1` before and `0` after, each answered by a byte. With `loads_wait` the loads (loads.py) are stopped outside of it.
 
 The control socket is the lifeline: when its other end is closed, however the harness died, the trial is ended.
 """
@@ -22,6 +22,9 @@ from typing import Any, NoReturn
 
 from flakehunter.groupkill.procfs import ProcessId, ProcessStat, children, descendants, read_argv, read_stat
 from flakehunter.groupkill.sweep import SweepReport, become_subreaper, die_with_parent, sweep
+from flakehunter.repro.attendant import Attendant
+from flakehunter.repro.loads import start_loads
+from flakehunter.repro.quota import Quota, make_quota
 
 __all__ = ["ARGV_LIMIT", "Supervisor", "begin_trial", "exec_command"]
 
@@ -58,13 +61,14 @@ class Supervisor:
         window: socket.socket,
         spec: Mapping[str, Any],
         root: int,
-        hogs: tuple[int, ...],
+        loads: tuple[int, ...],
     ) -> None:
         self.control = control
         self.window = window
         self.spec = spec
         self.root = root
-        self.hogs = hogs
+        self.loads = loads
+        self.attendant = Attendant(spec, root, loads)
         self.seen: dict[ProcessId, Seen] = {}
         self.begin_s = time.monotonic()
         self.end_s = 0.0
@@ -82,18 +86,18 @@ class Supervisor:
             self.hung = now >= deadline
             if self.hung or not self._listen():
                 break
+            self.attendant.look()
             due = [seen.reap_due_s for seen in self.seen.values() if seen.reap_due_s is not None]
             # A signal handler, a wake-up pipe and poll() would do as well, but each step lets an orphan stay a zombie
             # for longer, and tests look at zombies.
-            signal.sigtimedwait(WAKING, max(0.0, min([deadline, *due]) - now))
+            signal.sigtimedwait(WAKING, max(0.0, min([deadline, self.attendant.due_s, *due]) - now))
         self.end_s = time.monotonic()
 
     def _listen(self) -> bool:
         """Open or close the window when the command says so; return whether the harness is still there."""
         word = _take(self.window)
         if word:
-            for hog in self.hogs:
-                os.kill(hog, signal.SIGCONT if word == b"1" else signal.SIGSTOP)
+            self.attendant.window(opened=word == b"1")
             self.window.sendall(word)
         # Nothing is ever sent after the spec, so what can be read is the end of the lifeline.
         self.aborted = _take(self.control) == b""
@@ -141,24 +145,35 @@ class Supervisor:
         return seen
 
     def finish(self) -> dict[str, Any]:
-        """Note the state of everybody, end what is left, and return the report; stops the hogs first."""
+        """Note the state of everybody, end what is left, and return the report; the loads go first."""
+        self.end_loads()
         for stat in descendants(os.getpid()):
-            if stat.pid not in self.hogs and stat.pid != self.root:
+            if stat.pid != self.root:
                 self._meet(stat).state = stat.state
         root = read_stat(self.root)
         if root is not None:
             command = self._meet(root)
             command.state = root.state
             command.argv = tuple(str(word) for word in self.spec["argv"])  # a zombie has none, a forked pytest another
-        for hog in self.hogs:
-            os.kill(hog, signal.SIGKILL)
         # The command's group first and at one blow; its leader has not been reaped, so the number is still its own.
         swept = sweep(groups=[self.root], deadline_s=SWEEP_DEADLINE_S)
         return self._report(swept, time.monotonic() - swept.elapsed_ms / 1000)
 
+    def end_loads(self) -> None:
+        """Kill the loads with all that they have started, and reap them."""
+        for load in self.loads:
+            below = descendants(load)
+            for pid in (load, *(stat.pid for stat in below)):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            os.waitpid(load, 0)
+        self.loads = ()
+
     def _report(self, swept: SweepReport, sweep_s: float) -> dict[str, Any]:
         late = (sweep_s - self.end_s) * 1000
-        ended = {member.identity: member for member in swept.members if member.pid not in self.hogs}
+        ended = {member.identity: member for member in swept.members}
         for identity, member in ended.items():
             if identity not in self.seen:  # forked while the others were being ended
                 self.seen[identity] = Seen(
@@ -194,6 +209,7 @@ class Supervisor:
             "status": None if self.hung or self.aborted else self.status,
             "hung": self.hung,
             "aborted": self.aborted,
+            "window_opened": self.attendant.was_open,
             "duration_s": round(self.end_s - self.begin_s, 6),
             "processes": rows,
             "clean": swept.clean,
@@ -214,7 +230,12 @@ def begin_trial(control: socket.socket) -> dict[str, Any]:
         signal.signal(name, lambda number, _frame: os._exit(_end_everything(128 + number)))
     signal.pthread_sigmask(signal.SIG_SETMASK, WAKING)
     supervisor = os.getpid()
-    hogs = tuple(_fork_hog(spec) for _ in range(int(spec["hogs"])))
+    try:
+        quota = make_quota(spec["quota_percent"]) if spec["quota_percent"] else None
+        loads = start_loads(spec, POLITE)
+    except OSError as error:
+        _say_broken(control, error)
+        os._exit(_end_everything(70))
     gate_reader, gate_writer = os.pipe2(os.O_CLOEXEC)
     ours, theirs = socket.socketpair()
     root = os.fork()
@@ -225,7 +246,7 @@ def begin_trial(control: socket.socket) -> dict[str, Any]:
         for stream in (control, ours):
             fcntl.fcntl(stream, fcntl.F_SETOWN, supervisor)
             fcntl.fcntl(stream, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
-        _supervise(control, ours, spec, root, hogs, gate_writer)
+        _supervise(control, ours, spec, root, loads, gate_writer, quota)
     die_with_parent(signal.SIGKILL)
     if os.getppid() != supervisor:
         os._exit(1)
@@ -233,6 +254,8 @@ def begin_trial(control: socket.socket) -> dict[str, Any]:
     ours.close()
     control.close()
     _enter_trial(spec, gate_reader)
+    if quota is not None:
+        quota.join()
     spec["window"] = theirs.detach()
     return spec
 
@@ -242,15 +265,18 @@ def _supervise(
     window: socket.socket,
     spec: Mapping[str, Any],
     root: int,
-    hogs: tuple[int, ...],
+    loads: tuple[int, ...],
     gate: int,
+    quota: Quota | None,
 ) -> NoReturn:
     code = 0
     try:
-        watcher = _watcher(spec)(control, window, spec, root, hogs)
+        watcher = _watcher(spec)(control, window, spec, root, loads)
         os.close(gate)  # now the command may start
         watcher.watch()
         report = watcher.finish()
+        if quota is not None:
+            report["errors"] += quota.remove()
         control.setblocking(True)
         control.sendall(json.dumps(report).encode() + b"\n")
     except (BrokenPipeError, ConnectionResetError):
@@ -258,9 +284,15 @@ def _supervise(
     except BaseException as error:
         os.kill(root, signal.SIGKILL)
         code = _end_everything(70)
-        control.setblocking(True)
-        control.sendall(json.dumps({"broken": f"{type(error).__name__}: {error}"}).encode() + b"\n")
+        if quota is not None:
+            quota.remove()
+        _say_broken(control, error)
     os._exit(code)
+
+
+def _say_broken(control: socket.socket, error: BaseException) -> None:
+    control.setblocking(True)
+    control.sendall(json.dumps({"broken": f"{type(error).__name__}: {error}"}).encode() + b"\n")
 
 
 def _watcher(spec: Mapping[str, Any]) -> "type[Supervisor]":
@@ -276,26 +308,6 @@ def _end_everything(code: int) -> int:
     return code
 
 
-def _fork_hog(spec: Mapping[str, Any]) -> int:
-    supervisor = os.getpid()
-    pid = os.fork()
-    if pid:
-        return pid
-    die_with_parent(signal.SIGKILL)
-    if os.getppid() != supervisor:
-        os._exit(0)
-    for name in POLITE:
-        signal.signal(name, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    # A session for each: autogroup shares the CPUs by session (sched(7)), so hogs in the test's session would slow the
-    # test but not victims that call setsid, and hogs that share one session would weigh no more than the test does.
-    os.setsid()
-    if spec["hogs_wait"]:
-        os.kill(os.getpid(), signal.SIGSTOP)
-    while True:
-        pass
-
-
 def _enter_trial(spec: Mapping[str, Any], gate: int) -> None:
     """Make this process look as if a CI step had started it: signals, group, folder, output, environment."""
     os.setpgid(0, 0)
@@ -305,6 +317,8 @@ def _enter_trial(spec: Mapping[str, Any], gate: int) -> None:
         except (OSError, ValueError):
             continue  # 32 and 33 belong to the C library
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    if spec["one_cpu"]:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     os.read(gate, 1)
     os.close(gate)
     os.chdir(spec["cwd"])

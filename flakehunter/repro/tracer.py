@@ -83,9 +83,9 @@ class Tracer(Supervisor):
         window: socket.socket,
         spec: Mapping[str, Any],
         root: int,
-        hogs: tuple[int, ...],
+        loads: tuple[int, ...],
     ) -> None:
-        super().__init__(control, window, spec, root, hogs)
+        super().__init__(control, window, spec, root, loads)
         self.delays = list(spec["delays"])
         self.reports_late = any(delay["event"] == "report" for delay in self.delays)
         self.processes: list[Traced] = []
@@ -109,8 +109,9 @@ class Tracer(Supervisor):
             self.hung = now >= deadline
             if self.hung or not self._listen() or root.reap_s is not None:
                 break
+            self.attendant.look()
             if not moved:
-                due = min([deadline, *(when for when, _ in self.due.values())])
+                due = min([deadline, self.attendant.due_s, *(when for when, _ in self.due.values())])
                 signal.sigtimedwait(WAKING, max(0.0, due - now))
         self.end_s = time.monotonic()
 
@@ -260,21 +261,20 @@ class Tracer(Supervisor):
             process.state = stat.state if stat is not None else ""
             process.stat = stat or process.stat
         held = {self.by_tid[tid].pid for tid in self.due}
-        for hog in self.hogs:
-            os.kill(hog, signal.SIGKILL)
+        self.end_loads()
         begin = time.monotonic()
         self._kill_tracees(begin + SWEEP_DEADLINE_S)
         swept = sweep(deadline_s=SWEEP_DEADLINE_S)  # what a setuid program or another tracer kept from this one
         rows = [self._row(process, held) for process in self.processes]
-        foreign = [member for member in swept.members if member.pid not in self.hogs]
         return {
             "status": None if self.hung or self.aborted else self.processes[0].code,
             "hung": self.hung,
             "aborted": self.aborted,
+            "window_opened": self.attendant.was_open,
             "duration_s": round(self.end_s - self.begin_s, 6),
             "processes": rows,
             "clean": swept.clean,
-            "errors": [*swept.errors, *(f"not traced: {' '.join(member.argv)}" for member in foreign)],
+            "errors": [*swept.errors, *(f"not traced: {' '.join(member.argv)}" for member in swept.members)],
         }
 
     def _kill_tracees(self, deadline: float) -> None:

@@ -29,6 +29,19 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """Processes that keep the machine busy beside a trial; loads.py says what each kind does."""
+
+    kind: str
+    """`cpu`, `preempt`, `memory`, `io` or `command`."""
+    count: int = 1
+    amount: float = 0.0
+    """`preempt`: milliseconds of a burst; `memory`: percent of what is available."""
+    argv: tuple[str, ...] = ()
+    """`command`: what to run."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrialSpec:
     """All that a supervisor has to know, as JSON; stressors change copies of it with `dataclasses.replace`."""
 
@@ -44,16 +57,28 @@ class TrialSpec:
     """Whether the command tells when its test runs, as a warm pytest does."""
     modules: str | None = None
     """Where a warm pytest lists the library modules that the trial imported; only for a rehearsal."""
-    hogs: int = 0
-    """CPU-bound processes beside the test, each in a session of its own."""
-    hogs_wait: bool = False
-    """Whether they run only while the command says, through its window, that the test runs."""
+    loads: tuple[Load, ...] = ()
+    """What runs beside the test, each process in a session of its own."""
+    window_from: int = 0
+    """Number, in order of creation, of the process at which the loads begin; 0 for loads from the start."""
+    one_cpu: bool = False
+    """Whether trial and loads share one CPU."""
+    quota_percent: float | None = None
+    """Percent of one CPU that the trial may use, by a cgroup; None for no limit."""
+    demote: bool = False
+    """Whether settled processes below the command's children get SCHED_IDLE."""
     reap_delay_ms: float | None = None
     """How late the supervisor reaps orphans; None for at once."""
     trace: bool = False
     """Whether the supervisor is the trial's ptracer too."""
     delays: tuple[Delay, ...] = ()
     """At which events which processes are held; needs `trace`."""
+
+
+    @property
+    def loads_wait(self) -> bool:
+        """Whether the loads rest until the trial, or the order of its processes, says that the test runs."""
+        return self.has_window or self.window_from > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +123,8 @@ class TrialReport:
     processes: tuple[ProcessRecord, ...]
     clean: bool
     errors: tuple[str, ...] = field(default=())
+    window_opened: bool = False
+    """Whether the process that the loads waited for (`window_from`) came."""
 
     @property
     def survivors(self) -> tuple[ProcessRecord, ...]:
@@ -105,29 +132,49 @@ class TrialReport:
         return tuple(process for process in self.processes if process.survived)
 
 
-def run_trial(nursery: socket.socket, spec: TrialSpec) -> TrialReport:
-    """Have `nursery` fork a supervisor, give it `spec`, and wait for its report.
+class PendingTrial:
+    """A trial that runs; `finish` waits for its report, `close` ends it with all that it has started."""
 
-    Interrupting this (KeyboardInterrupt, SIGTERM) closes the lifeline, on which the supervisor ends the trial.
+    def __init__(self, nursery: socket.socket, spec: TrialSpec) -> None:
+        """Have `nursery` fork a supervisor and give it `spec`.
 
-    Raises:
-        TrialError: the nursery or the supervisor died, or could not do its work.
-    """
-    ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            _send(nursery, theirs)
+        Raises:
+            TrialError: the nursery or the supervisor is dead.
+        """
+        self._ours, theirs = socket.socketpair()
         try:
-            ours.sendall(json.dumps(asdict(spec)).encode() + b"\n")
-            answer = _read_line(ours)
+            with theirs:
+                _send(nursery, theirs)
+            self._ours.sendall(json.dumps(asdict(spec) | {"loads_wait": spec.loads_wait}).encode() + b"\n")
+        except OSError as error:
+            self.close()
+            raise TrialError(f"a trial's supervisor died: {error}", hint="look for what killed it") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def finish(self) -> TrialReport:
+        """Wait for the report; an interruption (KeyboardInterrupt, SIGTERM) ends the trial by closing its lifeline.
+
+        Raises:
+            TrialError: the supervisor died, or could not do its work.
+        """
+        try:
+            answer = _read_line(self._ours)
         except OSError as error:
             raise TrialError(f"a trial's supervisor died: {error}", hint="look for what killed it") from error
-    if not answer:
-        raise TrialError(
-            "a trial's supervisor died before it reported; what it had started has been ended",
-            hint="something killed it: look at the kernel log for the OOM killer",
-        )
-    return _parse(json.loads(answer), spec)
+        finally:
+            self.close()
+        if not answer:
+            raise TrialError(
+                "a trial's supervisor died before it reported; what it had started has been ended",
+                hint="something killed it: look at the kernel log for the OOM killer",
+            )
+        return _parse(json.loads(answer))
+
+    def close(self) -> None:
+        """Close the lifeline."""
+        self._ours.close()
 
 
 def _send(nursery: socket.socket, theirs: socket.socket) -> None:
@@ -148,7 +195,7 @@ def _read_line(stream: socket.socket) -> bytes:
     return b""
 
 
-def _parse(answer: Mapping[str, Any], spec: TrialSpec) -> TrialReport:
+def _parse(answer: Mapping[str, Any]) -> TrialReport:
     if "broken" in answer:
         raise TrialError(f"a trial's supervisor broke: {answer['broken']}", hint="this is a bug of flakehunter")
     records = [_record(row) for row in answer["processes"]]
@@ -159,6 +206,7 @@ def _parse(answer: Mapping[str, Any], spec: TrialSpec) -> TrialReport:
         processes=tuple(records),
         clean=answer["clean"],
         errors=tuple(answer["errors"]),
+        window_opened=answer["window_opened"],
     )
 
 

@@ -189,7 +189,7 @@ def test_the_search_names_process_event_and_delay_and_the_seed_replays_it(
     assert (plan["process"], plan["event"], plan["argv"]) == (3, "exit", "sleep 300")
     assert 45 <= plan["critical_delay_ms"] <= 255
     assert document["mechanism"] == "fixed-sleep"
-    assert "process 3 (`sleep 300`, a grandchild of the command) ends" in plan["text"]
+    assert "process 3 (`sleep 300`, grandchild of the test) ends" in plan["text"]
     arms = {arm["name"]: arm for arm in document["arms"]}
     assert arms["control"]["trials"] >= 4
     assert arms["flawed"]["failures"] >= 2

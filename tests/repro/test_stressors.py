@@ -5,7 +5,7 @@ import pytest
 from flakehunter.errors import UsageError
 from flakehunter.repro.stressors import Stressor, find_stressor, parse_stress, stressor_names
 from flakehunter.repro.stressors.listing import list_stressors
-from flakehunter.repro.trial import TrialSpec
+from flakehunter.repro.trial import Load, TrialSpec
 
 SPEC = TrialSpec(argv=("true",), cwd="/", env={}, output="/dev/null", time_limit_s=1)
 
@@ -48,7 +48,7 @@ def test_an_unknown_stressor_names_the_known_ones() -> None:
 
 def test_combined_stressors_all_reach_the_supervisor() -> None:
     applied = parse_stress("cpu:3+reap-delay:50").apply(SPEC)
-    assert (applied.hogs, applied.reap_delay_ms) == (3, 50.0)
+    assert (applied.loads, applied.reap_delay_ms) == ((Load("cpu", 3),), 50.0)
     assert parse_stress("none").apply(SPEC) == SPEC
 
 

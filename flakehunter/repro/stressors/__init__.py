@@ -15,11 +15,25 @@ GROUP = "flakehunter.stressors"
 
 BUILT_IN: Mapping[str, str] = {
     "none": "none:NoStress",
-    "cpu": "cpu:CpuStress",
-    "reap-delay": "reap_delay:ReapDelay",
     "control": "control:Control",
     "delay": "delay:EventDelay",
+    "cpu": "cpu:CpuStress",
+    "stress-ng": "stress_ng:StressNg",
+    "one-cpu": "one_cpu:OneCpu",
+    "quota": "quota:CpuQuota",
+    "demote": "demote:Demote",
+    "preempt": "preempt:Preempt",
+    "reap-delay": "reap_delay:ReapDelay",
+    "no-reaper": "no_reaper:NoReaper",
+    "memory": "memory:MemoryStress",
+    "io": "io:IoStress",
 }
+
+
+OTHERS = "flakehunter stressors lists what works here"
+
+FREE = frozenset({"none", "control", "delay", "reap-delay", "no-reaper"})
+"""Stressors that take nothing from a trial beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,11 @@ class Stress:
     def spec(self) -> str:
         """Return how it is written, in full."""
         return "+".join(part.spec for part in self.parts)
+
+    @property
+    def keeps_cpus_free(self) -> bool:
+        """Whether trials under it may run side by side: a delay needs no CPU, so they do not disturb each other."""
+        return {part.spec.partition(":")[0] for part in self.parts} <= FREE
 
     def apply(self, trial: TrialSpec) -> TrialSpec:
         """Return what the supervisor has to do for a trial under all of them."""
@@ -78,12 +97,12 @@ def parse_stress(text: str) -> Stress:
         parts.append(kind.parse(argument.strip()))
         capability = kind.probe()
         if not capability.usable:
-            raise UsageError(f"{name} does not work here: {capability.reason}", hint="flakehunter stressors lists more")
+            raise UsageError(f"{name} does not work here: {capability.reason}", hint=capability.hint or OTHERS)
     stress = Stress(tuple(parts))
     asked = stress.apply(TrialSpec(argv=(), cwd="", env={}, output="", time_limit_s=1.0))
     if asked.trace and asked.reap_delay_ms is not None:
         raise UsageError(
-            "a tracer hears of every end first, so reap-delay cannot be joined with control or delay",
-            hint="write delay:report:MS instead of reap-delay:MS",
+            "a tracer hears of every end first, so reap-delay and no-reaper cannot be joined with control or delay",
+            hint="write delay:report:MS instead",
         )
     return stress

@@ -1,5 +1,7 @@
 """What a stressor is: a team's own one is a class of this shape, registered under `flakehunter.stressors`."""
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
@@ -13,6 +15,8 @@ class Capability:
 
     usable: bool
     reason: str = ""
+    hint: str = ""
+    """How to make it work."""
 
 
 @runtime_checkable
@@ -26,7 +30,7 @@ class Stressor(Protocol):
     needs: ClassVar[str]
     """Privilege or tool it needs; empty for none."""
     side_effects: ClassVar[str]
-    """What it does to the machine beside the trial; empty for nothing."""
+    """What it does to the machine beside the trial; empty for nothing. All of it ends with the trial."""
 
     @classmethod
     def parse(cls, argument: str) -> Self:
@@ -71,3 +75,41 @@ def parse_milliseconds(text: str, usage: str) -> float:
 def show_milliseconds(value: float) -> str:
     """Return `value` as it is written in a specification, such as `200ms`."""
     return f"{value:g}ms"
+
+
+def parse_percent(text: str, usage: str, *, most: float) -> float:
+    """Return percent from `10` or `10%`.
+
+    Raises:
+        UsageError: it is no number above 0 and up to `most`; `usage` is shown as what to write.
+    """
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value <= most:
+        raise UsageError(f"{text!r} is not a percentage up to {most:g}", hint=f"write {usage} such as {usage[:-3]}10")
+    return value
+
+
+def no_argument(name: str, argument: str) -> None:
+    """Refuse an argument.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if argument:
+        raise UsageError(f"{name} takes no argument, but got {argument!r}", hint=f"write {name}")
+
+
+def try_in_child(deed: Callable[[], object], name: str) -> Capability:
+    """Find out in a child process, so that nothing stays, whether `deed` is allowed; `name` is what it asks for."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            deed()
+        except OSError as error:
+            os._exit(error.errno or 1)
+        os._exit(0)
+    number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return Capability(usable=number == 0, reason="" if number == 0 else f"{name}: {os.strerror(number)}")

@@ -2,11 +2,14 @@
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar, Self
 
-from flakehunter.errors import UsageError
-from flakehunter.repro.stressors.base import Capability
+from flakehunter.repro.stressors.base import Capability, no_argument
 from flakehunter.repro.trial import TrialSpec
+
+YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
+"""0 to 3; with 0 and 1 own children may be traced (kernel documentation, admin-guide/LSM/Yama.rst)."""
 
 
 def probe_ptrace() -> Capability:
@@ -23,7 +26,8 @@ def probe_ptrace() -> Capability:
     try:
         ptrace.seize(pid)
     except OSError as error:
-        return Capability(usable=False, reason=f"ptrace is not allowed here: {error.strerror}")
+        why, hint = _what_forbids()
+        return Capability(usable=False, reason=f"ptrace is not allowed here ({error.strerror}): {why}", hint=hint)
     else:
         return Capability(usable=True)
     finally:
@@ -31,6 +35,26 @@ def probe_ptrace() -> Capability:
         os.close(writer)
         while os.WIFSTOPPED(os.waitpid(pid, ptrace.WALL)[1]):
             ptrace.go_on(pid)
+
+
+def _what_forbids() -> tuple[str, str]:
+    """Return the likeliest reason why ptrace(2) is refused, and what to do about it."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    facts = {name: value.strip() for name, _, value in (line.partition(":") for line in status.splitlines())}
+    container = "in a container: docker run --cap-add SYS_PTRACE (or --security-opt seccomp=unconfined)"
+    if facts.get("TracerPid", "0") != "0":
+        return "flakehunter is traced itself", "run it without strace or debugger"
+    try:
+        scope = YAMA.read_text(encoding="ascii").strip()
+    except OSError:
+        scope = "0"
+    if scope in ("2", "3"):
+        wish = "run as root, or " if scope == "2" else ""
+        how = "sysctl kernel.yama.ptrace_scope=1" + (" (3 can only be left by a reboot)" if scope == "3" else "")
+        return f"kernel.yama.ptrace_scope is {scope}", wish + how
+    if facts.get("Seccomp", "0") == "2":
+        return "a seccomp filter", container
+    return "the kernel or its security module refuses", container
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +70,7 @@ class Control:
     @classmethod
     def parse(cls, argument: str) -> Self:
         """Take no argument."""
-        if argument:
-            raise UsageError(f"control takes no argument, but got {argument!r}", hint="write control")
+        no_argument(cls.usage, argument)
         return cls()
 
     @classmethod

@@ -1,8 +1,7 @@
-"""`cpu:N`: N busy processes beside the test, each in a session of its own.
+"""`cpu:N`: N busy processes beside the test, each in a session of its own (loads.py says why).
 
-Autogroup (sched(7)) shares the CPUs by session first. Hogs in the test's session slow the test, but not a victim that
-has called setsid; hogs that share one session weigh as much as the test and no more. With a session each they outweigh
-both (benchmarks/repro.md). Where the command tells when its test runs, the hogs rest outside of it.
+They run only while it matters: while the test runs, where the trial can tell (a warm pytest), or else while the victims
+of signals live, as a rehearsal has told (attendant.py); the whole trial, where neither is known.
 """
 
 import os
@@ -11,7 +10,7 @@ from typing import ClassVar, Self
 
 from flakehunter.errors import UsageError
 from flakehunter.repro.stressors.base import Capability
-from flakehunter.repro.trial import TrialSpec
+from flakehunter.repro.trial import Load, TrialSpec
 
 MOST_HOGS = 512
 
@@ -46,5 +45,5 @@ class CpuStress:
         return Capability(usable=True)
 
     def apply(self, trial: TrialSpec) -> TrialSpec:
-        """Add the hogs; they wait for the test where the trial can tell when it runs."""
-        return replace(trial, hogs=trial.hogs + self.hogs, hogs_wait=trial.has_window)
+        """Add the hogs."""
+        return replace(trial, loads=(*trial.loads, Load("cpu", self.hogs)))

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from flakehunter.errors import UsageError
-from flakehunter.repro.stressors.base import Capability
+from flakehunter.repro.stressors.base import Capability, no_argument
 from flakehunter.repro.trial import TrialSpec
 
 
@@ -21,8 +20,7 @@ class NoStress:
     @classmethod
     def parse(cls, argument: str) -> Self:
         """Take no argument."""
-        if argument:
-            raise UsageError(f"none takes no argument, but got {argument!r}", hint="write none")
+        no_argument(cls.usage, argument)
         return cls()
 
     @classmethod

@@ -94,7 +94,7 @@ def pytest_cmdline_main(config: "pytest.Config") -> None:
     capture.suspend_global_capture()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    if spec["hogs_wait"]:
+    if spec["loads_wait"]:
         config.pluginmanager.register(_Window(spec["window"]), "flakehunter-window")
     if spec["junit"]:
         config.option.xmlpath = spec["junit"]

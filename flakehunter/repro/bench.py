@@ -1,0 +1,237 @@
+"""The bench: runs the trials of one experiment, and has each counted, recorded and shown."""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from flakehunter.model import TrialOutcome
+from flakehunter.repro.command import JUNIT, Command
+from flakehunter.repro.nurseries import Nursery, start_nursery, start_warm_nursery
+from flakehunter.repro.outcome import Judgement, judge
+from flakehunter.repro.schedule import Tally
+from flakehunter.repro.stressors import Stress
+from flakehunter.repro.trial import PendingTrial, TrialError, TrialReport, TrialSpec, output_tail
+
+
+@dataclass(slots=True)
+class Arm:
+    """A command under a stress, and what its trials said."""
+
+    name: str
+    command: Command
+    stressor: str
+    group_kill: str = ""
+    tally: Tally = field(default_factory=Tally)
+    messages: dict[str, int] = field(default_factory=dict)
+    """How often each message of a failed trial came, with N for numbers."""
+    left_behind: int = 0
+    """Trials whose command left processes alive, which the supervisor ended."""
+    trouble: str = ""
+    """Message and output of the last trial that said nothing of the test."""
+    window_from: int = 0
+    """At which process the loads begin, see TrialSpec."""
+    by_plan: dict[str, Tally] = field(default_factory=dict)
+    """What the trials said under each stress, in the order they were first tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """One trial, as it is recorded."""
+
+    arm: Arm
+    ordinal: int
+    judgement: Judgement
+    report: TrialReport | None
+    duration_s: float
+    stressor: str = ""
+
+
+class Recorder(Protocol):
+    """Where trials are written down as they happen."""
+
+    def trial(self, result: TrialResult) -> None:
+        """Keep one trial."""
+        ...
+
+
+Progress = Callable[[Sequence[Arm], float], None]
+
+
+class Bench:
+    """Runs trials in `folder`, an empty one; `progress` is told the arms and the seconds gone by after each."""
+
+    def __init__(
+        self, folder: Path, recorder: Recorder, progress: Progress, *, time_limit_s: float, budget_s: float
+    ) -> None:
+        self.folder = folder
+        self.recorder = recorder
+        self.progress = progress
+        self.time_limit_s = time_limit_s
+        self.budget_s = budget_s
+        self.begin_s = time.monotonic()
+        self.arms: list[Arm] = []
+        self.nurseries: Mapping[int, Nursery] = {}
+        """By id of the arm's command."""
+        self._ordinal = 0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Return the seconds since the experiment began."""
+        return time.monotonic() - self.begin_s
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the budget is used up."""
+        return self.elapsed_s >= self.budget_s
+
+    def trial(self, arm: Arm, stress: Stress) -> TrialResult:
+        """Run one trial of `arm`."""
+        return self.trials(arm, stress, 1)[0]
+
+    def trials(self, arm: Arm, stress: Stress, count: int) -> list[TrialResult]:
+        """Run `count` trials of `arm` side by side."""
+        nursery = self.nurseries[id(arm.command)]
+        specs = []
+        for slot in range(count):
+            # The whole time limit, even over the budget: a trial cut short would look like a hang of the test.
+            spec = trial_spec(arm.command, self.folder / str(slot), self.time_limit_s, warm=nursery.warm)
+            specs.append(stress.apply(replace(spec, window_from=arm.window_from)))
+        return [self._note(arm, stress, *outcome) for outcome in _run(nursery, arm.command, specs)]
+
+    def _note(
+        self, arm: Arm, stress: Stress, spec: TrialSpec, judgement: Judgement, report: TrialReport | None, wall_s: float
+    ) -> TrialResult:
+        self._ordinal += 1
+        duration_s = wall_s if report is None else report.duration_s
+        result = TrialResult(arm, self._ordinal, judgement, report, duration_s, stress.spec)
+        count(result, spec)
+        self.recorder.trial(result)
+        self.progress(self.arms, self.elapsed_s)
+        return result
+
+
+def trial_spec(command: Command, folder: Path, limit_s: float, *, warm: bool) -> TrialSpec:
+    """Return a trial of `command` that writes into `folder`, which is made where missing."""
+    folder.mkdir(exist_ok=True)
+    junit = folder / "junit.xml"
+    return TrialSpec(
+        argv=command.words(junit),
+        cwd=str(command.cwd),
+        env=command.environment(),
+        output=str(folder / "output.txt"),
+        time_limit_s=limit_s,
+        junit=str(junit) if warm else None,
+        has_window=warm,
+    )
+
+
+def _junit_of(command: Command, spec: TrialSpec) -> Path | None:
+    if spec.junit is not None:
+        return Path(spec.junit)
+    if any(JUNIT in word for word in command.argv):
+        return Path(spec.output).with_name("junit.xml")
+    return command.junit
+
+
+def _run(
+    nursery: Nursery, command: Command, specs: Sequence[TrialSpec]
+) -> list[tuple[TrialSpec, Judgement, TrialReport | None, float]]:
+    found = []
+    with ExitStack() as stack:
+        begin = time.monotonic()
+        running: list[PendingTrial | TrialError] = []
+        for spec in specs:
+            junit = _junit_of(command, spec)
+            if junit is not None:
+                junit.unlink(missing_ok=True)  # else the last trial's report would be taken for this one's
+            try:
+                started = nursery.start(spec)
+            except TrialError as error:
+                running.append(error)
+            else:
+                stack.callback(started.close)
+                running.append(started)
+        for spec, started_or_not in zip(specs, running, strict=True):
+            report, judgement = _finish(command, spec, started_or_not)
+            found.append((spec, judgement, report, time.monotonic() - begin))
+    return found
+
+
+def _finish(
+    command: Command, spec: TrialSpec, pending: PendingTrial | TrialError
+) -> tuple[TrialReport | None, Judgement]:
+    try:
+        if isinstance(pending, TrialError):
+            raise pending
+        report = pending.finish()
+    except TrialError as error:
+        return None, Judgement(TrialOutcome.ERRORED, error.message)
+    junit = _junit_of(command, spec)
+    judgement = judge(
+        report, junit=junit, test=command.test, is_pytest=command.is_pytest, time_limit_s=spec.time_limit_s
+    )
+    return report, judgement
+
+
+def count(result: TrialResult, spec: TrialSpec) -> None:
+    """Add one trial to the sums of its arm."""
+    arm, judgement, report = result.arm, result.judgement, result.report
+    arm.tally.add(judgement.outcome)
+    arm.by_plan.setdefault(result.stressor, Tally()).add(judgement.outcome)
+    if judgement.outcome is TrialOutcome.FAILED:
+        # Pids, ports and times differ from trial to trial in what is one message.
+        message = re.sub(r"\d+", "N", judgement.message)
+        arm.messages[message] = arm.messages.get(message, 0) + 1
+    elif judgement.outcome is not TrialOutcome.PASSED:
+        tail = output_tail(spec.output)
+        arm.trouble = judgement.message + (f"\n{tail}" if tail else "")
+    if report is not None and report.survivors:
+        arm.left_behind += 1
+    if report is not None and spec.loads and spec.window_from and not report.window_opened:
+        arm.window_from = 0  # it came out differently than in the rehearsal: from now on the loads run all the time
+
+
+def start_nurseries(
+    commands: Sequence[Command], folder: Path, stack: ExitStack, *, warm: bool, time_limit_s: float
+) -> tuple[dict[int, Nursery], list[str]]:
+    """Start a warm nursery for each command, or one cold nursery for all: what differs in that cannot be compared.
+
+    Returns:
+        The nurseries by id of their command, and what to tell the user.
+    """
+    notes: list[str] = []
+    if warm and all(command.is_pytest for command in commands):
+        started: list[Nursery] = []
+        try:
+            for command in commands:
+                started.append(_start_warm(command, folder, time_limit_s))
+        except BaseException as error:
+            for nursery in started:
+                nursery.close()
+            if not isinstance(error, TrialError):
+                raise
+            notes.append(f"pytest is started anew for each trial: {error.message}")
+        else:
+            for nursery in started:
+                stack.enter_context(nursery)
+            return {id(command): nursery for command, nursery in zip(commands, started, strict=True)}, notes
+    cold = stack.enter_context(start_nursery())
+    return {id(command): cold for command in commands}, notes
+
+
+def _start_warm(command: Command, folder: Path, time_limit_s: float) -> Nursery:
+    modules = folder / "modules.txt"
+    nursery = start_warm_nursery(command.words(folder / "0" / "junit.xml"), command.environment(), command.cwd)
+    try:
+        # A rehearsal, not counted: it shows which libraries a trial imports, so that no later one pays for them.
+        nursery.run(replace(trial_spec(command, folder / "0", time_limit_s, warm=True), modules=str(modules)))
+        if modules.is_file():
+            nursery.preload(modules)
+    except BaseException:
+        nursery.close()
+        raise
+    return nursery

@@ -1,0 +1,36 @@
+"""`one-cpu`: the trial and all that runs beside it share one CPU, by sched_setaffinity(2)."""
+
+import os
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from flakehunter.repro.stressors.base import Capability, no_argument
+from flakehunter.repro.trial import TrialSpec
+
+
+@dataclass(frozen=True, slots=True)
+class OneCpu:
+    """Binds the trial to the first CPU that flakehunter itself may use."""
+
+    usage: ClassVar[str] = "one-cpu"
+    summary: ClassVar[str] = "the trial, and all loads beside it, on one CPU"
+    needs: ClassVar[str] = ""
+    side_effects: ClassVar[str] = ""
+    spec: ClassVar[str] = "one-cpu"
+
+    @classmethod
+    def parse(cls, argument: str) -> Self:
+        """Take no argument."""
+        no_argument(cls.usage, argument)
+        return cls()
+
+    @classmethod
+    def probe(cls) -> Capability:
+        """Look whether this system binds processes to CPUs."""
+        if not hasattr(os, "sched_setaffinity"):
+            return Capability(usable=False, reason="this system has no sched_setaffinity")
+        return Capability(usable=True)
+
+    def apply(self, trial: TrialSpec) -> TrialSpec:
+        """Bind it."""
+        return replace(trial, one_cpu=True)
