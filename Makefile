@@ -37,12 +37,15 @@ demo: $(READY)
 test: $(READY) $(NODE_READY) windows-python
 	$(BIN)/python -m pytest
 
+# What runs on Windows and macOS too, each with its own modules.
+PORTABLE := flakehunter/groupkill flakehunter/cli/run.py flakehunter/cli/wait_gone.py flakehunter/cli/backends.py
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --platform win32 flakehunter/groupkill/windows_*.py flakehunter/groupkill/naive.py
-	$(BIN)/mypy --platform darwin flakehunter/groupkill/macos.py flakehunter/groupkill/process_group.py
+	$(BIN)/mypy --platform win32 $(PORTABLE)
+	$(BIN)/mypy --platform darwin $(PORTABLE)
 	$(BIN)/lint-imports
 
 format: $(READY)

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests/processes"))
 
-from processes.conftest import burning  # noqa: E402
+from load import burning  # noqa: E402
 from trees import TREES, Observer, Tree  # noqa: E402
 
 from flakehunter.groupkill import choose, probe_all  # noqa: E402

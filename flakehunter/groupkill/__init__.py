@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flakehunter.groupkill.aio import AsyncProcessGroup, spawn_async
     from flakehunter.groupkill.api import spawn
-    from flakehunter.groupkill.backend import BackendUnusableError, GroupKillBackend, ProcessGroup, StartError
+    from flakehunter.groupkill.backend import BackendUnusableError, GroupKillBackend, ProcessGroup
+    from flakehunter.groupkill.base import Backend
     from flakehunter.groupkill.choice import choose, probe_all
+    from flakehunter.groupkill.command import Command, SpawnOptions, StartError
     from flakehunter.groupkill.gone import GoneReport, NotGoneError, assert_gone, wait_gone
     from flakehunter.groupkill.report import Capability, Escalation, KillReport, Member
 
 _HOMES = {
     "AsyncProcessGroup": "aio",
+    "Backend": "base",
     "BackendUnusableError": "backend",
     "Capability": "report",
+    "Command": "command",
     "Escalation": "report",
     "GroupKillBackend": "backend",
     "KillReport": "report",
@@ -31,7 +35,8 @@ _HOMES = {
     "GoneReport": "gone",
     "NotGoneError": "gone",
     "ProcessGroup": "backend",
-    "StartError": "backend",
+    "SpawnOptions": "command",
+    "StartError": "command",
     "assert_gone": "gone",
     "choose": "choice",
     "probe_all": "choice",
@@ -42,8 +47,10 @@ _HOMES = {
 
 __all__ = [
     "AsyncProcessGroup",
+    "Backend",
     "BackendUnusableError",
     "Capability",
+    "Command",
     "Escalation",
     "GoneReport",
     "GroupKillBackend",
@@ -51,6 +58,7 @@ __all__ = [
     "Member",
     "NotGoneError",
     "ProcessGroup",
+    "SpawnOptions",
     "StartError",
     "assert_gone",
     "choose",

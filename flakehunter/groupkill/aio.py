@@ -2,18 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Mapping, Sequence
-from os import PathLike
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from flakehunter.groupkill.backend import (
     DEFAULT_DEADLINE_S,
     DEFAULT_GRACE_S,
     GroupKillBackend,
     ProcessGroup,
-    Stream,
 )
+from flakehunter.groupkill.command import SpawnOptions
 from flakehunter.groupkill.report import KillReport, Member
 
 __all__ = ["AsyncProcessGroup", "spawn_async"]
@@ -122,19 +121,7 @@ async def _finish(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 async def spawn_async(
-    backend: GroupKillBackend,
-    argv: Sequence[str],
-    *,
-    stdin: Stream = None,
-    stdout: Stream = None,
-    stderr: Stream = None,
-    cwd: str | PathLike[str] | None = None,
-    env: Mapping[str, str] | None = None,
-    pty: bool = False,
+    backend: GroupKillBackend, argv: Sequence[str], **options: Unpack[SpawnOptions]
 ) -> AsyncProcessGroup:
     """Start a command in a group; the arguments and errors are those of GroupKillBackend.spawn."""
-
-    def spawn() -> ProcessGroup:
-        return backend.spawn(argv, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=env, pty=pty)
-
-    return AsyncProcessGroup(await asyncio.to_thread(spawn))
+    return AsyncProcessGroup(await asyncio.to_thread(lambda: backend.spawn(argv, **options)))

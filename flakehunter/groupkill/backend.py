@@ -2,12 +2,12 @@
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from os import PathLike
+from collections.abc import Sequence
 from types import TracebackType
-from typing import IO, Any, Protocol, Self, runtime_checkable
+from typing import IO, Any, Protocol, Self, Unpack, runtime_checkable
 
-from flakehunter.errors import CommandError, UsageError
+from flakehunter.errors import UsageError
+from flakehunter.groupkill.command import SpawnOptions
 from flakehunter.groupkill.report import Capability, KillReport, Member
 
 __all__ = [
@@ -16,15 +16,10 @@ __all__ = [
     "BackendUnusableError",
     "GroupKillBackend",
     "ProcessGroup",
-    "StartError",
-    "Stream",
 ]
 
 DEFAULT_GRACE_S = 5.0
 DEFAULT_DEADLINE_S = 15.0
-
-Stream = int | IO[Any] | None
-"""What subprocess takes for stdin, stdout and stderr."""
 
 
 class BackendUnusableError(UsageError):
@@ -36,16 +31,6 @@ class BackendUnusableError(UsageError):
         super().__init__(f"group-kill backend {name!r} cannot be used here: {reason}", hint=hint)
         self.name = name
         self.reason = reason
-
-
-class StartError(CommandError):
-    """The command could not be started inside its group; `errno` is what the system said (0 when unknown)."""
-
-    slug = "start"
-
-    def __init__(self, message: str, *, argv: tuple[str, ...], errno: int = 0, hint: str | None = None) -> None:
-        super().__init__(message, argv=argv, hint=hint)
-        self.errno = errno
 
 
 class ProcessGroup(ABC):
@@ -146,19 +131,8 @@ class GroupKillBackend(Protocol):
     def probe(self) -> Capability:
         """Say whether the backend works here, after a dry run; never raises."""
 
-    def spawn(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: Stream = None,
-        stdout: Stream = None,
-        stderr: Stream = None,
-        cwd: str | PathLike[str] | None = None,
-        env: Mapping[str, str] | None = None,
-        pty: bool = False,
-        text: bool = False,
-    ) -> ProcessGroup:
-        """Start a command inside a group of its own.
+    def spawn(self, argv: Sequence[str], **options: Unpack[SpawnOptions]) -> ProcessGroup:
+        """Start a command inside a group of its own; the options are those of `SpawnOptions`, as in subprocess.
 
         SIGINT, SIGQUIT and SIGPIPE are at their default and no signal is blocked in it.
 

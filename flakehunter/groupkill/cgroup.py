@@ -1,13 +1,17 @@
 """Backends `cgroup` (version 2) and `cgroup-v1` (freezer): a cgroup of the group's own, joined before exec."""
 
+import sys
+
+assert sys.platform == "linux"
+
 import os
 from pathlib import Path
 
 from flakehunter.groupkill.cgroup_mounts import find_freezer, find_unified
 from flakehunter.groupkill.cgroup_reach import CgroupReach, FreezerReach, make_group, remove_leftovers, remove_tree
 from flakehunter.groupkill.linux_backend import LinuxBackend
-from flakehunter.groupkill.linux_group import Reach
 from flakehunter.groupkill.marks import Mark
+from flakehunter.groupkill.reach import Reach
 
 __all__ = ["CgroupBackend", "CgroupV1Backend"]
 

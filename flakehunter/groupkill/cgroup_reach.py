@@ -1,5 +1,9 @@
 """Reach the members of a cgroup, version 2 or the version 1 freezer, and remove it when it is empty."""
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 import os
 import signal
@@ -8,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from flakehunter.groupkill.procfs import ProcessStat, read_stat
+from flakehunter.groupkill.reach import Reach
 from flakehunter.groupkill.track import Tracker
 
 __all__ = ["CgroupReach", "FreezerReach", "make_group", "remove_leftovers", "remove_tree"]
@@ -78,7 +83,7 @@ def remove_tree(folder: Path, deadline: float) -> list[str]:
         pause = min(pause * 2, 0.02)
 
 
-class CgroupReach:
+class CgroupReach(Reach):
     """A cgroup of version 2: the kernel knows all members, kills them at one blow, and says when it is empty."""
 
     kill_name = "cgroup.kill"

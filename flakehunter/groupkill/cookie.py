@@ -1,29 +1,28 @@
 """Backend `cookie`: killpg first, then every process that carries the group's inherited marks, wherever it went."""
 
+import sys
+
+assert sys.platform == "linux"
+
 from collections.abc import Iterable
 
 from flakehunter.groupkill.linux_backend import LinuxBackend
-from flakehunter.groupkill.linux_group import Reach
 from flakehunter.groupkill.marks import Mark
-from flakehunter.groupkill.procfs import ProcessStat, snapshot
+from flakehunter.groupkill.procfs import ProcessStat
+from flakehunter.groupkill.reach import Reach
 from flakehunter.groupkill.track import Tracker
 
 __all__ = ["CookieBackend"]
 
 
-class CookieReach:
+class CookieReach(Reach):
     """All processes with a mark of the group, or in its process group."""
 
-    kill_name = "SIGKILL"
     ends_strays = True
 
     def __init__(self, leader: int, mark: Mark) -> None:
         self.leader = leader
         self.mark = mark
-
-    def pids(self) -> Iterable[int]:
-        """Search all processes."""
-        return [stat.pid for stat in snapshot().values() if self.is_member(stat)]
 
     def is_member(self, stat: ProcessStat) -> bool:
         """Whether it is in the process group or carries a mark."""
@@ -31,21 +30,13 @@ class CookieReach:
             return True
         return stat.start_ticks >= self.mark.born_ticks and not stat.is_dead and self.mark.is_on(stat)
 
+    def groups(self, tracker: Tracker) -> Iterable[int]:
+        """The leader's group: one blow at it is quicker than a search. The leader is unreaped while this is asked."""
+        return [self.leader]
+
     def signal(self, tracker: Tracker, number: int) -> None:
-        """Signal the process group at one blow, then each member outside of it."""
-        tracker.signal_all(number, groups=[self.leader])
-
-    def blow(self, tracker: Tracker) -> bool:
-        """The members have to be known first."""
-        return False
-
-    def is_empty(self) -> bool | None:
-        """The kernel knows nothing of marks."""
-        return None
-
-    def release(self, deadline: float) -> list[str]:
-        """Nothing was made."""
-        return []
+        """Signal the group, then each member outside of it; whom the tracker holds was found to be one already."""
+        tracker.signal_all(number, groups=self.groups(tracker))
 
 
 class CookieBackend(LinuxBackend):
@@ -53,10 +44,6 @@ class CookieBackend(LinuxBackend):
 
     name = "cookie"
     works = "a dry run ended its processes; a member that drops both marks is lost"
-
-    def options(self, name: str) -> list[str]:
-        """Lead a new process group: one blow at it is quicker than a search."""
-        return ["--new=group"]
 
     def reach(self, leader: int, mark: Mark) -> Reach:
         """Reach the members by group and marks."""

@@ -91,25 +91,41 @@ def _terminal_given_to(group: ProcessGroup) -> Iterator[None]:
         signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 
 
-def _reap_orphans(leader: int) -> None:
-    """Reap children that are not ours by birth: as subreaper, this process gets the orphans of the group."""
-    if sys.platform != "linux":
-        return
-    from flakehunter.groupkill.procfs import children, read_stat
-
-    for pid in children(os.getpid()):
-        stat = read_stat(pid) if pid != leader else None
-        if stat is not None and stat.is_dead:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-
-
 def _adopt_orphans() -> None:
+    """Become the subreaper of the group: its orphans are to be reaped at once, and not when init likes."""
     if sys.platform == "linux":
         from flakehunter.groupkill.sweep import become_subreaper
 
         with contextlib.suppress(OSError):
             become_subreaper()
+
+
+def _reap_orphans(leader: int) -> None:
+    """Reap children that are not ours by birth."""
+    if sys.platform == "linux":
+        from flakehunter.groupkill.procfs import children, read_stat
+
+        for pid in children(os.getpid()):
+            stat = read_stat(pid) if pid != leader else None
+            if stat is not None and stat.is_dead:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+
+
+def _wait_for_orphans(group: ProcessGroup, report: KillReport) -> None:
+    """Reap the orphans among the dead members, also those that become ours only now; gives up after a moment."""
+    end = time.monotonic() + FIRST_REAP_S
+    _reap_orphans(group.pid)
+    while any(_is_there(member) for member in report.unreaped) and time.monotonic() < end:
+        _reap_orphans(group.pid)
+
+
+def _is_there(member: Member) -> bool:
+    if sys.platform == "linux":
+        from flakehunter.groupkill.procfs import ProcessId, is_gone
+
+        return not is_gone(ProcessId(member.pid, member.start_ticks or 0), zombies_ok=False)
+    return False
 
 
 def run_command(
@@ -136,22 +152,8 @@ def run_command(
         outlived = () if request or timed_out else group.members()
         report = group.terminate(number, grace_s=grace_s, deadline_s=grace_s + 30.0)
         code = group.returncode
-        end = time.monotonic() + FIRST_REAP_S
-        _reap_orphans(group.pid)
-        while report.unreaped and _still_there(report) and time.monotonic() < end:
-            _reap_orphans(group.pid)
+        _wait_for_orphans(group, report)
     return RunResult(-int(signal.SIGTERM) if code is None else code, timed_out, request, outlived, report)
-
-
-def _still_there(report: KillReport) -> bool:
-    from flakehunter.groupkill.procfs import ProcessId, is_gone
-
-    own = os.getpid()
-    return any(
-        not is_gone(ProcessId(member.pid, member.start_ticks or 0), zombies_ok=False)
-        for member in report.unreaped
-        if member.pid != own
-    )
 
 
 def _wait(group: ProcessGroup, inbox: _Inbox, deadline: float | None) -> tuple[int | None, bool]:

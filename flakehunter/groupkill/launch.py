@@ -14,6 +14,8 @@ The control descriptor is closed by exec; what is written to it before is "ERRNO
 import os
 import sys
 
+assert sys.platform != "win32"
+
 
 def original_environment() -> dict[bytes, bytes]:
     """Return the environment as it was given: the interpreter may have changed LC_CTYPE in its own copy (PEP 538)."""

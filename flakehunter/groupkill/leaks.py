@@ -1,5 +1,9 @@
 """Find processes that a test left behind: below this process, or orphaned, by a mark that all children inherit."""
 
+import sys
+
+assert sys.platform == "linux"
+
 import os
 import signal
 import time

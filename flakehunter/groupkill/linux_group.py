@@ -1,52 +1,30 @@
 """The group of the Linux backends whose command is our own child; each backend adds its way to reach the members."""
 
+import sys
+
+assert sys.platform == "linux"
+
 import contextlib
 import os
 import select
 import signal
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from typing import IO, Any, Protocol
+from collections.abc import Sequence
+from typing import IO, Any
 
 from flakehunter.groupkill.backend import DEFAULT_DEADLINE_S, DEFAULT_GRACE_S, ProcessGroup
 from flakehunter.groupkill.marks import Mark
 from flakehunter.groupkill.procfs import ProcessStat, descendants, read_stat
-from flakehunter.groupkill.report import Escalation, KillReport, Member
+from flakehunter.groupkill.reach import Reach
+from flakehunter.groupkill.report import Escalation, KillReport, Member, deadline_passed
 from flakehunter.groupkill.start import PythonPopen
-from flakehunter.groupkill.track import SweptProcess, Tracked, Tracker
+from flakehunter.groupkill.track import Tracker
 
-__all__ = ["LinuxProcessGroup", "Reach"]
+__all__ = ["LinuxProcessGroup"]
 
 FIRST_PAUSE_S = 0.001
 LONGEST_PAUSE_S = 0.020
-
-
-class Reach(Protocol):
-    """How one backend finds and signals the members of a group."""
-
-    kill_name: str
-    """What an escalation is called in the report: SIGKILL, cgroup.kill, ..."""
-    ends_strays: bool
-    """Whether members that left the mechanism are killed too, and not only reported."""
-
-    def pids(self) -> Iterable[int]:
-        """Return the pids of the members now; may hold dead ones."""
-
-    def is_member(self, stat: ProcessStat) -> bool:
-        """Whether that process is a member, asked again once its pidfd is held."""
-
-    def signal(self, tracker: Tracker, number: int) -> None:
-        """Send a signal to all members that `tracker` holds, SIGKILL by the strongest means there is."""
-
-    def blow(self, tracker: Tracker) -> bool:
-        """Kill all members at once without a look at any of them; False where the mechanism cannot."""
-
-    def is_empty(self) -> bool | None:
-        """Return the kernel's word on whether any member runs; None where it has none."""
-
-    def release(self, deadline: float) -> list[str]:
-        """Remove what was made for the group; returns what went wrong."""
 
 
 class LinuxProcessGroup(ProcessGroup):
@@ -133,7 +111,7 @@ class LinuxProcessGroup(ProcessGroup):
                 return ()
             self._look()
             self._tracker.note_deaths(0)
-            described = [self._member(swept) for swept in self._tracker.describe()]
+            described = self._members()
         return tuple(member for member in described if member.is_alive)
 
     def send_signal(self, signal_number: int, *, leader_only: bool = False) -> None:
@@ -235,11 +213,8 @@ class LinuxProcessGroup(ProcessGroup):
                 self._tracker.note_deaths(0.005)
         return False
 
-    def _member(self, swept: SweptProcess) -> Member:
-        return Member.of(swept, escaped=self._how_it_left(swept))
-
-    def _how_it_left(self, swept: SweptProcess) -> str:
-        return how_it_left(self._tracker.processes[swept.identity], self._leader_stat)
+    def _members(self) -> tuple[Member, ...]:
+        return tuple(Member.of(swept, self._leader_stat) for swept in self._tracker.describe())
 
     # --- reporting ---------------------------------------------------------------------------------------------
 
@@ -252,11 +227,11 @@ class LinuxProcessGroup(ProcessGroup):
         strays_gone = self._take_strays(strays, deadline)
         self._tracker.note_deaths(0)
         self._reap_leader()
-        members = tuple(self._member(swept) for swept in self._tracker.describe())
+        members = self._members()
         timed_out = not gone or not strays_gone
         errors = list(self._tracker.errors)
         if timed_out:
-            errors.append(f"deadline passed after {self._now_ms():.0f} ms with members left")
+            errors.append(deadline_passed(self._now_ms()))
         if gone and self._leader_fd is None:
             errors += self._reach.release(max(deadline, time.monotonic() + 1.0))
             self._released = True
@@ -302,16 +277,3 @@ def close_quietly(stream: IO[Any]) -> None:
         stream.close()
     except BrokenPipeError:
         pass
-
-
-def how_it_left(tracked: Tracked, leader: ProcessStat) -> str:
-    """Say how a process left the leader's process group; empty when it did not.
-
-    A daemon forks once more after setsid, so it is in a session whose leader is another process.
-    """
-    last = tracked.last
-    if last.pgid == leader.pgid:
-        return ""
-    if last.sid == leader.sid:
-        return "setpgid"
-    return "setsid" if last.sid == last.pid else "setsid and double fork"

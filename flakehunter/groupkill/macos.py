@@ -11,18 +11,15 @@ assert sys.platform == "darwin"
 import os
 import select
 import signal
-import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from os import PathLike
-from typing import Any
 
 import psutil
 
-from flakehunter.groupkill.arguments import check_argv
-from flakehunter.groupkill.backend import DEFAULT_DEADLINE_S, DEFAULT_GRACE_S, ProcessGroup, Stream
-from flakehunter.groupkill.report import Capability, Escalation, KillReport, Member, signal_name
-from flakehunter.groupkill.start import PythonPopen, start
+from flakehunter.groupkill.backend import DEFAULT_DEADLINE_S, DEFAULT_GRACE_S, ProcessGroup
+from flakehunter.groupkill.base import Backend
+from flakehunter.groupkill.command import Command
+from flakehunter.groupkill.report import Escalation, KillReport, Member, deadline_passed, signal_name
+from flakehunter.groupkill.start import PythonPopen, start, with_terminal
 
 __all__ = ["MacGroup", "NaiveBackend", "ProcessGroupBackend"]
 
@@ -213,7 +210,7 @@ class MacGroup(ProcessGroup):
             errors += self._signal(signal.SIGKILL)
             gone = self._await_empty(min(deadline, time.monotonic() + 0.1))
         if not gone:
-            errors.append(f"deadline passed after {self._ms():.0f} ms with members left")
+            errors.append(deadline_passed(self._ms()))
         _ = self.returncode
         self._report = KillReport(
             backend=self.backend,
@@ -264,42 +261,18 @@ class MacGroup(ProcessGroup):
         return self._report
 
 
-class ProcessGroupBackend:
+class ProcessGroupBackend(Backend):
     """setpgid(2) and killpg(2)."""
 
     name = "process-group"
     whole_group = True
     works = "a dry run ended its processes; members that call setsid leave the group, unseen"
 
-    def probe(self) -> Capability:
-        """Say whether the backend works here, after a dry run."""
-        try:
-            with self.spawn(["sleep", "60"], stdin=subprocess.DEVNULL) as group:
-                report = group.terminate(signal.SIGKILL)
-            reason = "" if report.clean else f"a dry run left a process: {'; '.join(report.errors)}"
-        except Exception as error:
-            reason = f"a dry run failed: {error}"
-        return Capability(not reason, reason or self.works, False, True, False)
-
-    def spawn(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: Stream = None,
-        stdout: Stream = None,
-        stderr: Stream = None,
-        cwd: str | PathLike[str] | None = None,
-        env: Mapping[str, str] | None = None,
-        pty: bool = False,
-        text: bool = False,
-    ) -> ProcessGroup:
-        """Start a command in a group; see GroupKillBackend."""
-        command = check_argv(argv)
-        options = ["--new=session", "--ctty"] if pty else ["--new=group"]
-        streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
-        environment = os.environ if env is None else env
-        popen, master = start(command, options, cwd=cwd, env=environment, pty=pty, text=text, **streams)
-        return MacGroup(self.name, command, popen, master, whole_group=self.whole_group)
+    def start(self, command: Command) -> ProcessGroup:
+        """Start a command that leads a new process group."""
+        options = ["--new=group"]
+        popen, master = start(command, with_terminal(options) if command.pty else options)
+        return MacGroup(self.name, command.argv, popen, master, whole_group=self.whole_group)
 
 
 class NaiveBackend(ProcessGroupBackend):
@@ -308,3 +281,4 @@ class NaiveBackend(ProcessGroupBackend):
     name = "naive"
     whole_group = False
     works = "kills the direct child only, on purpose: a baseline, no protection"
+    dry_run_argv = ("/bin/sh", "-c", "echo up; exec sleep 60")

@@ -9,6 +9,10 @@ Two of them, independent of each other:
   descriptors, and /proc/PID/limits shows it to everybody. Only a process that sets that very limit itself loses it.
 """
 
+import sys
+
+assert sys.platform == "linux"
+
 import os
 import resource
 import secrets

@@ -1,21 +1,21 @@
 """Backend `naive`: kill the direct child only; kept on purpose as the flawed baseline that fixes are compared with."""
 
+import sys
+
+assert sys.platform == "linux"
+
 from collections.abc import Iterable
 
 from flakehunter.groupkill.linux_backend import LinuxBackend
-from flakehunter.groupkill.linux_group import Reach
 from flakehunter.groupkill.marks import Mark
 from flakehunter.groupkill.procfs import ProcessStat
-from flakehunter.groupkill.track import Tracker
+from flakehunter.groupkill.reach import Reach
 
 __all__ = ["NaiveBackend"]
 
 
-class ChildReach:
+class ChildReach(Reach):
     """The direct child and nobody else."""
-
-    kill_name = "SIGKILL"
-    ends_strays = False
 
     def __init__(self, leader: int) -> None:
         self.leader = leader
@@ -27,24 +27,6 @@ class ChildReach:
     def is_member(self, stat: ProcessStat) -> bool:
         """Whether it is the child."""
         return stat.pid == self.leader
-
-    def signal(self, tracker: Tracker, number: int) -> None:
-        """Signal the child."""
-        for tracked in tracker.living():
-            if tracked.first.pid == self.leader:
-                tracker.signal_one(tracked, number)
-
-    def blow(self, tracker: Tracker) -> bool:
-        """The members have to be known first."""
-        return False
-
-    def is_empty(self) -> bool | None:
-        """Only the tracker knows."""
-        return None
-
-    def release(self, deadline: float) -> list[str]:
-        """Nothing was made."""
-        return []
 
 
 class NaiveBackend(LinuxBackend):

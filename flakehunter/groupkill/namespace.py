@@ -1,5 +1,9 @@
 """Put a command into a pid namespace of its own, under a first process that reaps; see pid_namespaces(7)."""
 
+import sys
+
+assert sys.platform == "linux"
+
 import ctypes
 import os
 import signal

@@ -2,6 +2,8 @@
 
 import sys
 
+assert sys.platform != "win32"
+
 if sys.platform == "darwin":
     from flakehunter.groupkill.macos import ProcessGroupBackend
 else:

@@ -1,12 +1,16 @@
 """Backend `process-tree`: psutil's walk over children of children, stopped before the kill, until it is stable."""
 
+import sys
+
+assert sys.platform == "linux"
+
 import signal
 from collections.abc import Iterable
 
 from flakehunter.groupkill.linux_backend import LinuxBackend
-from flakehunter.groupkill.linux_group import Reach
 from flakehunter.groupkill.marks import Mark
 from flakehunter.groupkill.procfs import ProcessId, ProcessStat, read_stat
+from flakehunter.groupkill.reach import Reach
 from flakehunter.groupkill.track import Tracker
 
 __all__ = ["ProcessTreeBackend"]
@@ -14,11 +18,10 @@ __all__ = ["ProcessTreeBackend"]
 MOST_WALKS = 100
 
 
-class TreeReach:
+class TreeReach(Reach):
     """The leader and its descendants, remembered: once a parent is dead its children are no longer found below it."""
 
     kill_name = "SIGSTOP, SIGKILL"
-    ends_strays = False
 
     def __init__(self, leader: int) -> None:
         self.leader = leader
@@ -65,18 +68,6 @@ class TreeReach:
                     break
                 tracker.signal_new(signal.SIGSTOP)
         tracker.signal_all(number)
-
-    def blow(self, tracker: Tracker) -> bool:
-        """The members have to be known first."""
-        return False
-
-    def is_empty(self) -> bool | None:
-        """Only the tracker knows."""
-        return None
-
-    def release(self, deadline: float) -> list[str]:
-        """Nothing was made."""
-        return []
 
 
 class ProcessTreeBackend(LinuxBackend):

@@ -1,11 +1,12 @@
-"""Process identity, state and family from Linux's /proc; standard library only, quick to import.
+"""Process identity, state and family from Linux's /proc; standard library only, quick to import."""
 
-The records are NamedTuples and not dataclasses because a supervisor is started for every group and every trial, and
-importing dataclasses costs it more than everything else here together.
-"""
+import sys
+
+assert sys.platform == "linux"
 
 import os
-from typing import NamedTuple
+
+from flakehunter.groupkill.records import ProcessId, ProcessStat
 
 __all__ = [
     "ProcessId",
@@ -20,43 +21,6 @@ __all__ = [
     "read_stat",
     "snapshot",
 ]
-
-DEAD_STATES = frozenset("ZXx")
-
-
-class ProcessId(NamedTuple):
-    """What tells a process from a later one with the same number: pid and start time in clock ticks since boot."""
-
-    pid: int
-    start_ticks: int
-
-
-class ProcessStat(NamedTuple):
-    """The fields of /proc/PID/stat that ending a group needs; see proc_pid_stat(5)."""
-
-    pid: int
-    state: str
-    """R, S, D, T (stopped), t (traced), Z, X or I."""
-    ppid: int
-    pgid: int
-    sid: int
-    threads: int
-    start_ticks: int
-    """Start time in clock ticks since boot (field 22)."""
-    comm: str
-
-    @property
-    def identity(self) -> ProcessId:
-        """Return pid and start time."""
-        return ProcessId(self.pid, self.start_ticks)
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether it has ended: a zombie without other threads.
-
-        A main thread that called pthread_exit also shows Z, while the rest of the process runs on.
-        """
-        return self.state in DEAD_STATES and self.threads <= 1
 
 
 def parse_stat(text: str) -> ProcessStat:

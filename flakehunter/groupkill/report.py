@@ -5,10 +5,18 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from flakehunter.groupkill.track import SweptProcess
+from flakehunter.groupkill.records import ProcessStat, SweptProcess
 from flakehunter.model import SCHEMA_VERSION
 
-__all__ = ["Capability", "Escalation", "KillReport", "Member"]
+__all__ = [
+    "Capability",
+    "Escalation",
+    "KillReport",
+    "Member",
+    "deadline_passed",
+    "describe_survivors",
+    "signal_name",
+]
 
 WHY = {
     "D": "in an uninterruptible wait in the kernel: it ends when the wait does",
@@ -81,9 +89,9 @@ class Member:
         return "; ".join(part for part in parts if part)
 
     @classmethod
-    def of(cls, swept: SweptProcess, *, escaped: str = "") -> "Member":
-        """Build from what a tracker knows."""
-        return cls(**swept._asdict(), escaped=escaped)
+    def of(cls, swept: SweptProcess, leader: ProcessStat) -> "Member":
+        """Build from what a tracker knows; `leader` is the leader of the group when it was started."""
+        return cls(**swept._asdict(), escaped=how_it_left(swept, leader))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,23 @@ class KillReport:
         ]
         document["survivors"] = [member.pid for member in self.survivors]
         return document
+
+
+def how_it_left(swept: SweptProcess, leader: ProcessStat) -> str:
+    """Say how a process left the leader's process group; empty when it did not.
+
+    A daemon forks once more after setsid, so it is in a session whose leader is another process.
+    """
+    if swept.pgid == leader.pgid:
+        return ""
+    if swept.sid == leader.sid:
+        return "setpgid"
+    return "setsid" if swept.sid == swept.pid else "setsid and double fork"
+
+
+def deadline_passed(elapsed_ms: float) -> str:
+    """Return the report's line for a group that was not empty in time."""
+    return f"deadline passed after {elapsed_ms:.0f} ms with members left"
 
 
 def signal_name(number: int) -> str:

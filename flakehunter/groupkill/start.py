@@ -1,18 +1,20 @@
 """Start a command on POSIX through `launch.py`, and know when its exec has succeeded or why it failed."""
 
+import sys
+
+assert sys.platform != "win32"
+
 import errno as errno_names
 import os
 import select
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
-from os import PathLike
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flakehunter.groupkill.backend import StartError, Stream
+from flakehunter.groupkill.command import Command, StartError
 
-__all__ = ["PythonPopen", "interpreter", "start"]
+__all__ = ["PythonPopen", "abandon", "interpreter", "not_started", "open_child", "start", "with_terminal"]
 
 LAUNCHER = str(Path(__file__).with_name("launch.py"))
 EXEC_TIMEOUT_S = 30.0
@@ -31,59 +33,85 @@ def interpreter() -> list[str]:
     return [sys.executable, "-I", "-S"]
 
 
-def start(
-    argv: tuple[str, ...],
-    options: Sequence[str],
-    *,
-    stdin: Stream,
-    stdout: Stream,
-    stderr: Stream,
-    cwd: str | PathLike[str] | None,
-    env: Mapping[str, str],
-    pty: bool,
-    text: bool,
-) -> tuple[PythonPopen, int | None]:
-    """Start `argv` with the launcher's `options`, wait until exec has replaced the launcher, and return it.
+def with_terminal(options: Sequence[str]) -> list[str]:
+    """Return the launcher's options for a command on a terminal: that belongs to a session, so it needs its own."""
+    return [option for option in options if not option.startswith("--new")] + ["--new=session", "--ctty"]
+
+
+def open_child(command: Command, argv: Sequence[str], *, pass_fds: Sequence[int]) -> tuple[PythonPopen, int | None]:
+    """Start the program `argv`, with the streams, folder and environment of `command`.
 
     Returns:
-        The process, which is the leader, and the master end of its terminal when `pty` is set.
+        The process, and the master end of its terminal when there is one.
+
+    Raises:
+        StartError: it could not be started; the message names the command, not the program.
+    """
+    stdin, stdout, stderr = command.stdin, command.stdout, command.stderr
+    master = slave = None
+    if command.pty:
+        master, slave = os.openpty()
+        stdin = stdout = stderr = slave
+    try:
+        popen = subprocess.Popen(
+            argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=command.cwd,
+            env=None if command.env is None else dict(command.env),
+            pass_fds=pass_fds,
+            text=command.text,
+        )
+    except OSError as error:
+        _close(master)
+        raise not_started(command, error.errno or 0, "start") from error
+    finally:
+        _close(slave)
+    return popen, master
+
+
+def start(command: Command, options: Sequence[str], *, inside: Sequence[str] = ()) -> tuple[PythonPopen, int | None]:
+    """Start a command with the launcher's `options`, and wait until exec has replaced the launcher.
+
+    Args:
+        command: the command.
+        options: what launch.py does before exec.
+        inside: a program with arguments that runs the rest of its command line in its own process, and keeps
+            descriptors open: `systemd-run --scope`.
+
+    Returns:
+        The process, which is the leader, and the master end of its terminal when there is one.
 
     Raises:
         StartError: it could not be started; `errno` says why.
     """
-    master = slave = None
-    if pty:
-        master, slave = os.openpty()
-        stdin = stdout = stderr = slave
     receive, control = os.pipe()
+    line = [*inside, *interpreter(), LAUNCHER, str(control), *options, "--", *command.argv]
     try:
-        popen = subprocess.Popen(
-            [*interpreter(), LAUNCHER, str(control), *options, "--", *argv],
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            cwd=cwd,
-            env=dict(env),
-            pass_fds=(control,),
-            text=text,
-        )
-    except OSError as error:
-        _close(receive, control, master, slave)
-        raise _failed(argv, error.errno or 0, "start", cwd) from error
-    _close(control, slave)
+        popen, master = open_child(command, line, pass_fds=(control,))
+    except BaseException:
+        _close(receive, control)
+        raise
+    _close(control)
     try:
         said = _read_to_end(receive)
     finally:
         os.close(receive)
     if said is None or said:
-        popen.kill()
-        popen.wait()
-        _close(master, *(stream for stream in (popen.stdin, popen.stdout, popen.stderr)))
+        abandon(popen, master)
         if said is None:
-            raise StartError(f"{argv[0]!r} was not running after {EXEC_TIMEOUT_S:g} s", argv=argv)
+            raise StartError(f"{command.argv[0]!r} was not running after {EXEC_TIMEOUT_S:g} s", argv=command.argv)
         number, _, stage = said.partition(" ")
-        raise _failed(argv, int(number), stage.partition(" ")[0], cwd)
+        raise not_started(command, int(number), stage)
     return popen, master
+
+
+def abandon(popen: PythonPopen, master: int | None) -> None:
+    """End and reap a child that is not to be used, and close what belongs to it."""
+    popen.kill()
+    popen.wait()
+    _close(master, popen.stdin, popen.stdout, popen.stderr)
 
 
 def _close(*things: Any) -> None:
@@ -116,10 +144,18 @@ HINTS = {
 }
 
 
-def _failed(argv: tuple[str, ...], number: int, stage: str, cwd: str | PathLike[str] | None) -> StartError:
-    reason = os.strerror(number)
+def not_started(command: Command, number: int, stage: str) -> StartError:
+    """Return the error for a command that could not be started.
+
+    Args:
+        command: the command.
+        number: errno, 0 when unknown.
+        stage: `start`, `exec`, or the option of launch.py that failed; what follows after a blank is the system's word.
+    """
+    argv, (stage, _, said) = command.argv, stage.partition(" ")
+    reason = said or os.strerror(number)
     if stage == "start":
-        where = f" in {os.fspath(cwd)}" if cwd else ""
+        where = f" in {os.fspath(command.cwd)}" if command.cwd else ""
         return StartError(f"cannot start {argv[0]!r}{where}: {reason}", argv=argv, errno=number)
     if stage == "exec":
         return StartError(f"cannot run {argv[0]!r}: {reason}", argv=argv, errno=number, hint=HINTS.get(number))

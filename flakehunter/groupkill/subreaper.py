@@ -4,26 +4,27 @@ The supervisor is never the caller's own process: a test runner that became a su
 apart, the orphans of all its tests.
 """
 
+import sys
+
+assert sys.platform == "linux"
+
 import json
 import os
 import select
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from flakehunter.groupkill.arguments import check_argv
-from flakehunter.groupkill.backend import DEFAULT_DEADLINE_S, DEFAULT_GRACE_S, ProcessGroup, StartError, Stream
-from flakehunter.groupkill.linux_backend import SpawnsGroups, dry_run
+from flakehunter.groupkill.backend import DEFAULT_DEADLINE_S, DEFAULT_GRACE_S, ProcessGroup
+from flakehunter.groupkill.base import Backend
+from flakehunter.groupkill.command import Command
 from flakehunter.groupkill.linux_group import close_quietly
-from flakehunter.groupkill.report import Capability, Escalation, KillReport, Member
-from flakehunter.groupkill.start import HINTS, PythonPopen, interpreter
+from flakehunter.groupkill.records import ProcessStat, SweptProcess
+from flakehunter.groupkill.report import Escalation, KillReport, Member, deadline_passed
+from flakehunter.groupkill.start import PythonPopen, interpreter, not_started, open_child, with_terminal
 
 __all__ = ["PidNamespaceBackend", "SubreaperBackend", "SupervisedGroup"]
 
@@ -31,6 +32,7 @@ SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
 PACKAGE_ROOT = str(Path(__file__).parents[2])
 ANSWER_SLACK_S = 10.0
 WAIT_SLICE_S = 0.2
+NOBODY = ProcessStat(0, "X", 0, 0, 0, 0, 0, "")
 
 
 class SupervisedGroup(ProcessGroup):
@@ -39,20 +41,20 @@ class SupervisedGroup(ProcessGroup):
     def __init__(
         self,
         backend: str,
-        argv: tuple[str, ...],
+        command: Command,
         supervisor: PythonPopen,
         control: socket.socket,
         pty: int | None,
     ) -> None:
         self.backend = backend
-        self.argv = argv
+        self.argv = command.argv
+        self._command = command
         self.pty = pty
         self.stdin, self.stdout, self.stderr = supervisor.stdin, supervisor.stdout, supervisor.stderr
         self._supervisor = supervisor
         self._control = control
         self._received = b""
-        self._leader = 0
-        self._leader_ticks = 0
+        self._leader = NOBODY
         self._returncode: int | None = None
         self._report: KillReport | None = None
         self._closed = False
@@ -90,19 +92,15 @@ class SupervisedGroup(ProcessGroup):
             StartError: it does not.
         """
         try:
-            message = self._next(ANSWER_SLACK_S) or {"failed": 0, "stage": "no answer from the supervisor"}
+            message = self._next(ANSWER_SLACK_S) or {"failed": 0, "stage": "supervisor no answer"}
         except ConnectionError as error:
-            message = {"failed": 0, "stage": str(error)}
+            message = {"failed": 0, "stage": f"supervisor {error}"}
         if "failed" in message:
-            self._supervisor.kill() if not message["failed"] else None
+            if not message["failed"]:
+                self._supervisor.kill()
             self._close_all()
-            number, stage = message["failed"], message["stage"].partition(" ")
-            if stage[0] == "exec":
-                text, hint = f"cannot run {self.argv[0]!r}: {stage[2]}", HINTS.get(number)
-            else:
-                text, hint = f"cannot set up the group of {self.argv[0]!r} ({' '.join(stage).strip()})", None
-            raise StartError(text, argv=self.argv, errno=number, hint=hint)
-        self._leader, self._leader_ticks = message["started"], message["start_ticks"]
+            raise not_started(self._command, message["failed"], message["stage"])
+        self._leader = ProcessStat(*message["started"])
 
     def _ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         """Send a request and return its answer.
@@ -128,7 +126,7 @@ class SupervisedGroup(ProcessGroup):
     @property
     def pid(self) -> int:
         """Return the pid of the leader."""
-        return self._leader
+        return self._leader.pid
 
     @property
     def returncode(self) -> int | None:
@@ -215,28 +213,29 @@ class SupervisedGroup(ProcessGroup):
 
     # --- reporting ---------------------------------------------------------------------------------------------
 
-    def _members(self, answer: dict[str, Any]) -> list[Member]:
-        return [self._member(fields) for fields in answer["members"]]
-
-    def _member(self, fields: dict[str, Any]) -> Member:
-        signals = tuple((name, ms) for name, ms in fields.pop("signals"))
-        escaped = ""
-        if fields["pgid"] != self._leader:
-            own = fields["sid"] == fields["pid"]
-            escaped = "setsid" if own else "setsid and double fork"
-            if fields["sid"] == self._leader:
-                escaped = "setpgid"
-        return Member(**{**fields, "argv": tuple(fields["argv"])}, signals=signals, escaped=escaped)
+    def _members(self, answer: dict[str, Any]) -> tuple[Member, ...]:
+        return tuple(
+            Member.of(
+                SweptProcess(
+                    **{
+                        **fields,
+                        "argv": tuple(fields["argv"]),
+                        "signals": tuple((name, ms) for name, ms in fields["signals"]),
+                    }
+                ),
+                self._leader,
+            )
+            for fields in answer["members"]
+        )
 
     def _keep(self, answer: dict[str, Any]) -> KillReport:
-        members = tuple(self._members(answer))
         errors = list(answer["errors"])
         if not answer["clean"]:
-            errors.append(f"deadline passed after {answer['elapsed_ms']:.0f} ms with members left")
+            errors.append(deadline_passed(answer["elapsed_ms"]))
         self._report = KillReport(
             backend=self.backend,
             argv=self.argv,
-            members=members,
+            members=self._members(answer),
             escalations=tuple(Escalation(*escalation) for escalation in answer["escalations"]),
             errors=tuple(errors),
             notes=(),
@@ -248,63 +247,27 @@ class SupervisedGroup(ProcessGroup):
         return self._report
 
 
-class SubreaperBackend(SpawnsGroups):
+class SubreaperBackend(Backend):
     """PR_SET_CHILD_SUBREAPER in a supervisor: it reaps all orphans until the kernel says that none is left."""
 
     name = "subreaper"
     can_escape = False
-    options: tuple[str, ...] = ("--new=group",)
+    sees_all_members = True
     works = "a dry run ended its processes; the supervisor reaps them too"
+    options: tuple[str, ...] = ("--new=group",)
 
-    def probe(self) -> Capability:
-        """Say whether the backend works here, after a dry run."""
-        reason = "" if sys.platform == "linux" else "Linux only"
-        reason = reason or dry_run(self)
-        return Capability(not reason, reason or self.works, False, self.can_escape, True)
-
-    def spawn(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: Stream = None,
-        stdout: Stream = None,
-        stderr: Stream = None,
-        cwd: str | PathLike[str] | None = None,
-        env: Mapping[str, str] | None = None,
-        pty: bool = False,
-        text: bool = False,
-    ) -> ProcessGroup:
-        """Start a command in a group; see GroupKillBackend."""
-        command = check_argv(argv)
-        options = list(self.options)
-        master = slave = None
-        if pty:
-            master, slave = os.openpty()
-            stdin = stdout = stderr = slave
-            options = [option for option in options if not option.startswith("--new")] + ["--new=session", "--ctty"]
+    def start(self, command: Command) -> ProcessGroup:
+        """Start a supervisor, which starts the command."""
+        options = with_terminal(self.options) if command.pty else self.options
         ours, theirs = socket.socketpair()
+        line = [*interpreter(), SUPERVISOR, PACKAGE_ROOT, str(theirs.fileno()), *options, "--", *command.argv]
         try:
-            supervisor: PythonPopen = subprocess.Popen(
-                [*interpreter(), SUPERVISOR, PACKAGE_ROOT, str(theirs.fileno()), *options, "--", *command],
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=cwd,
-                env=None if env is None else dict(env),
-                pass_fds=(theirs.fileno(),),
-                text=text,
-            )
-        except OSError as error:
+            supervisor, master = open_child(command, line, pass_fds=(theirs.fileno(),))
+        except BaseException:
             ours.close()
-            if master is not None:
-                os.close(master)
-            where = f" in {os.fspath(cwd)}" if cwd else ""
-            message = f"cannot start {command[0]!r}{where}: {error.strerror}"
-            raise StartError(message, argv=command, errno=error.errno or 0) from error
+            raise
         finally:
             theirs.close()
-            if slave is not None:
-                os.close(slave)
         group = SupervisedGroup(self.name, command, supervisor, ours, master)
         group.begin()
         return group

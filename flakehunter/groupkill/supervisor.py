@@ -4,7 +4,7 @@ It is the child subreaper, so every orphan of the group becomes its child and is
 that asked for the group dies, its end of the control socket closes and the whole group is killed.
 
 Usage: supervisor.py PACKAGE_ROOT CONTROL_FD OPTION… -- ARGV…. Options are those of launch.py and `--pid-namespace`. It
-speaks JSON lines on the control socket: it sends `{"started": pid}` or `{"failed": errno, "stage": …}`, then
+speaks JSON lines on the control socket: it sends `{"started": fields of its stat}` or `{"failed": errno, …}`, then
 `{"exited": status}` when the leader ends, and answers each request with one line:
 `{"do": "members" | "signal" | "terminate" | "wait"}`.
 """
@@ -17,11 +17,13 @@ import sys
 import time
 from typing import Any
 
+assert sys.platform == "linux"
+
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
 
 from flakehunter.groupkill import launch
-from flakehunter.groupkill.procfs import children, read_stat
+from flakehunter.groupkill.procfs import ProcessStat, children, read_stat
 from flakehunter.groupkill.sweep import Sweeper, become_subreaper
 from flakehunter.groupkill.track import Tracked
 
@@ -64,16 +66,14 @@ class Supervisor:
         self.let_go_of_streams()
         with os.fdopen(receive, "rb") as pipe:
             failed = pipe.read().decode("utf-8", "replace")
-        if self.namespace_init:
-            self.find_leader_in_namespace()
-        if failed:
+        stat = self.find_leader_in_namespace() if self.namespace_init else read_stat(self.leader)
+        if failed or stat is None:
             self.sweeper.wait(time.monotonic() + EOF_DEADLINE_S)
-            number, _, stage = failed.partition(" ")
+            number, _, stage = (failed or "0 namespace its first process ended at once").partition(" ")
             self.say({"failed": int(number), "stage": stage})
             return False
-        stat = read_stat(self.leader)
-        self.leader_identity = stat.identity if stat else None
-        self.say({"started": self.leader, "start_ticks": stat.start_ticks if stat else 0})
+        self.leader_identity = stat.identity
+        self.say({"started": list(stat)})
         return True
 
     def start_in_namespace(self, receive: int, send: int, options: list[str], argv: list[str]) -> None:
@@ -99,13 +99,18 @@ class Supervisor:
         os.close(may_reap)
         os.close(status_write)
 
-    def find_leader_in_namespace(self) -> None:
+    def find_leader_in_namespace(self) -> ProcessStat | None:
         """Learn the pid that the command has out here, before the first process of the namespace may reap it."""
         found = children(self.namespace_init)
         self.leader = found[0] if found else 0
+        stat = read_stat(self.leader) if found else None
         self.sweeper.look()
-        os.write(self.allow_reap, b"x")
+        try:
+            os.write(self.allow_reap, b"x")
+        except BrokenPipeError:  # the first process is gone, and its namespace with it
+            pass
         os.close(self.allow_reap)
+        return stat
 
     def let_go_of_streams(self) -> None:
         """Give up the command's pipes, or their readers would never see the end."""

@@ -9,6 +9,10 @@ the tree cannot be left; members are found by walking /proc, held by pidfd so th
 given out again, and the walk is repeated until `waitid` says ECHILD, the kernel's word that nothing is left.
 """
 
+import sys
+
+assert sys.platform == "linux"
+
 import ctypes
 import os
 import signal
@@ -17,7 +21,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from flakehunter.groupkill.procfs import children, read_stat
-from flakehunter.groupkill.track import SweptProcess, Tracker
+from flakehunter.groupkill.records import SweptProcess
+from flakehunter.groupkill.track import Tracker
 
 __all__ = ["SweepReport", "Sweeper", "SweptProcess", "become_subreaper", "die_with_parent", "is_subreaper", "sweep"]
 

@@ -1,47 +1,20 @@
 """Hold processes by pidfd, signal them, and note when each of them ends; standard library only, Linux."""
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 import os
 import select
 import signal
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
-from flakehunter.groupkill.procfs import ProcessId, ProcessStat, read_argv, read_stat
+from flakehunter.groupkill.procfs import read_argv, read_stat
+from flakehunter.groupkill.records import ProcessId, ProcessStat, SweptProcess
 
-__all__ = ["SweptProcess", "Tracked", "Tracker"]
-
-
-class SweptProcess(NamedTuple):
-    """What became of one process; times in milliseconds since the clock of its tracker was set."""
-
-    pid: int
-    start_ticks: int
-    """With the pid its identity; 0 when it was gone before it could be looked at."""
-    ppid: int
-    """Its parent when it was first seen; the subreaper for an orphan."""
-    pgid: int
-    sid: int
-    """Group and session when it was last looked at: those of a member that left differ from the leader's."""
-    argv: tuple[str, ...]
-    signals: tuple[tuple[str, float], ...]
-    """(name, ms) of each signal sent to it by itself or by its group."""
-    exit_ms: float | None
-    """When its end was seen; None when it lives."""
-    reap_ms: float | None
-    """When it left the process table; None when it is still in it."""
-    status: int | None
-    """As Popen.returncode: exit code, or minus the signal; None when another process reaped it."""
-    state: str
-    """Empty when gone, else R, S, D, T, t or Z."""
-    error: str
-    """What the kernel said when it could not be signalled (EPERM, ...), else empty."""
-
-    @property
-    def identity(self) -> ProcessId:
-        """Return pid and start time."""
-        return ProcessId(self.pid, self.start_ticks)
+__all__ = ["Tracked", "Tracker"]
 
 
 class Tracked:

@@ -9,7 +9,7 @@ import time
 
 from flakehunter.groupkill import windows_api as api
 from flakehunter.groupkill.backend import DEFAULT_DEADLINE_S, DEFAULT_GRACE_S, ProcessGroup
-from flakehunter.groupkill.report import Escalation, KillReport, Member
+from flakehunter.groupkill.report import Escalation, KillReport, Member, deadline_passed
 from flakehunter.groupkill.windows_job_object import JobObject
 from flakehunter.groupkill.windows_process import WindowsProcess
 
@@ -166,7 +166,7 @@ class JobGroup(ProcessGroup):
             self._kill(errors)
         gone = self._await_empty(deadline)
         if not gone:
-            errors.append(f"deadline passed after {self._ms():.0f} ms with members left")
+            errors.append(deadline_passed(self._ms()))
         self._report = KillReport(
             backend=self.backend,
             argv=self.argv,

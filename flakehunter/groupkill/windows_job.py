@@ -4,16 +4,13 @@ import sys
 
 assert sys.platform == "win32"
 
-import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from os import PathLike
+from collections.abc import Callable
 
-from flakehunter.errors import FlakehunterError
 from flakehunter.groupkill import windows_api as api
-from flakehunter.groupkill.arguments import check_argv
-from flakehunter.groupkill.backend import BackendUnusableError, ProcessGroup, Stream
-from flakehunter.groupkill.report import Capability
+from flakehunter.groupkill.backend import BackendUnusableError, ProcessGroup
+from flakehunter.groupkill.base import Backend
+from flakehunter.groupkill.command import Command
 from flakehunter.groupkill.windows_group import JobGroup
 from flakehunter.groupkill.windows_job_object import JobObject
 from flakehunter.groupkill.windows_process import WindowsProcess, create_process
@@ -25,66 +22,31 @@ Create = Callable[[int, int | None], WindowsProcess]
 """Creates the command: flags, and the handle of the job to create it in."""
 
 
-class JobBackend:
+class JobBackend(Backend):
     """Create the command inside a Job Object: no moment at which it, or a child of it, is outside."""
 
     name = "job-object"
     can_escape = False
     sees_all_members = True
     works = "a dry run ended its processes; the command is created inside the job"
+    dry_run_argv = (sys.executable, "-c", "print(1)")
     group: type[JobGroup] = JobGroup
 
-    def probe(self) -> Capability:
-        """Say whether the backend works here, after a dry run."""
-        try:
-            with self.spawn(
-                [sys.executable, "-c", "print(1)"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-            ) as group:
-                group.wait(60)
-                report = group.terminate(grace_s=0)
-            reason = "" if report.clean else f"a dry run left processes: {'; '.join(report.errors)}"
-        except (FlakehunterError, OSError) as error:
-            reason = f"a dry run failed: {error}"
-        return Capability(not reason, reason or self.works, False, self.can_escape, self.sees_all_members)
-
-    def spawn(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: Stream = None,
-        stdout: Stream = None,
-        stderr: Stream = None,
-        cwd: str | PathLike[str] | None = None,
-        env: Mapping[str, str] | None = None,
-        pty: bool = False,
-        text: bool = False,
-    ) -> ProcessGroup:
-        """Start a command in a job; see GroupKillBackend. A pty is not to be had here."""
-        if pty:
+    def start(self, command: Command) -> ProcessGroup:
+        """Start a command in a job. A pty is not to be had here."""
+        if command.pty:
             raise BackendUnusableError(self.name, "no pty on Windows", hint="leave pty out")
-        command = check_argv(argv)
         job = JobObject()
 
         def create(flags: int, inside: int | None) -> WindowsProcess:
-            every = flags | api.CREATE_NEW_PROCESS_GROUP
-            return create_process(
-                command,
-                job=inside,
-                flags=every,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=cwd,
-                env=env,
-                text=text,
-            )
+            return create_process(command, job=inside, flags=flags | api.CREATE_NEW_PROCESS_GROUP)
 
         try:
             process, contained = self.contain(job, create)
         except BaseException:
             job.close()
             raise
-        return self.group(self.name, command, process, job, contained=contained)
+        return self.group(self.name, command.argv, process, job, contained=contained)
 
     def contain(self, job: JobObject, create: Create) -> tuple[WindowsProcess, bool]:
         """Create the process inside the job; where job lists are unknown suspended, and let it run once it is in."""

@@ -6,10 +6,9 @@ assert sys.platform == "win32"
 
 import shutil
 import subprocess
-import time
 
 from flakehunter.groupkill import windows_api as api
-from flakehunter.groupkill.report import Capability
+from flakehunter.groupkill.report import KillReport
 from flakehunter.groupkill.windows_group import JobGroup
 from flakehunter.groupkill.windows_job import Create, JobBackend
 from flakehunter.groupkill.windows_job_object import JobObject
@@ -23,6 +22,7 @@ child = subprocess.Popen([sys.executable, '-c', 'input()'])
 print(child.pid, flush=True)
 child.wait()
 """
+GRANDCHILD_END_S = 5.0
 NOT_FOUND, PARTLY = 128, 255
 """Exit codes of taskkill: no such process, and not all of the tree could be ended."""
 
@@ -76,21 +76,21 @@ class TaskkillBackend(NaiveBackend):
 
     name = "taskkill"
     works = "a dry run ended its processes; a grandchild whose parent is dead is lost"
+    dry_run_argv = (sys.executable, "-c", TREE)
     group = TaskkillGroup
 
-    def probe(self) -> Capability:
-        """Say whether taskkill is there and ends a tree: Wine's knows no /T."""
-        if shutil.which("taskkill") is None:
-            return Capability(False, "taskkill is not on the PATH", False, True, False)
-        with self.spawn([sys.executable, "-c", TREE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as group:
-            assert group.stdout is not None
-            grandchild = api.open_process(int(group.stdout.readline()))
-            report = group.terminate(grace_s=0)
-            deadline = time.monotonic() + 5.0
-            ended = grandchild is None
-            while grandchild is not None and not ended and time.monotonic() < deadline:
-                ended = api.has_ended(grandchild, 0.05)
-            if grandchild is not None:
-                grandchild.close()
-        reason = "; ".join(report.errors) or ("" if ended else "a dry run left the grandchild")
-        return Capability(not reason, reason or self.works, False, True, False)
+    def requirement(self) -> str:
+        """Say whether taskkill is there."""
+        return "" if shutil.which("taskkill") else "taskkill is not on the PATH"
+
+    def judge(self, report: KillReport, said: bytes) -> str:
+        """Say whether taskkill ended the grandchild, whose pid is in `said`: Wine's knows no /T."""
+        if report.errors:
+            return "; ".join(report.errors)
+        grandchild = api.open_process(int(said))
+        if grandchild is None:
+            return ""
+        try:
+            return "" if api.has_ended(grandchild, GRANDCHILD_END_S) else "a dry run left the grandchild"
+        finally:
+            grandchild.close()

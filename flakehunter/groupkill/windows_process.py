@@ -8,12 +8,11 @@ import ctypes
 import msvcrt
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
-from os import PathLike
+from collections.abc import Mapping
 from typing import IO, Any
 
 from flakehunter.groupkill import windows_api as api
-from flakehunter.groupkill.backend import StartError, Stream
+from flakehunter.groupkill.command import Command, StartError, Stream
 
 __all__ = ["WindowsProcess", "create_process", "environment_block"]
 
@@ -71,15 +70,15 @@ def environment_block(env: Mapping[str, str]) -> Any:
 class _Streams:
     """The three standard handles of a child, and our ends of the pipes among them."""
 
-    def __init__(self, stdin: Stream, stdout: Stream, stderr: Stream, text: bool) -> None:
+    def __init__(self, command: Command) -> None:
         self.ours: list[IO[Any] | None] = [None, None, None]
         self._to_close: list[int] = []
         self.handles: list[int] = []
-        for index, stream in enumerate((stdin, stdout, stderr)):
+        for index, stream in enumerate((command.stdin, command.stdout, command.stderr)):
             if index == 2 and stream == subprocess.STDOUT:
                 self.handles.append(self.handles[1])
             else:
-                self.handles.append(self._handle(index, stream, text))
+                self.handles.append(self._handle(index, stream, command.text))
 
     def _handle(self, index: int, stream: Stream, text: bool) -> int:
         if stream == subprocess.PIPE:
@@ -105,29 +104,18 @@ class _Streams:
             os.close(descriptor)
 
 
-def create_process(
-    argv: tuple[str, ...],
-    *,
-    job: int | None = None,
-    flags: int = 0,
-    stdin: Stream = None,
-    stdout: Stream = None,
-    stderr: Stream = None,
-    cwd: str | PathLike[str] | None = None,
-    env: Mapping[str, str] | None = None,
-    text: bool = False,
-) -> WindowsProcess:
+def create_process(command: Command, *, job: int | None = None, flags: int = 0) -> WindowsProcess:
     """Create a process; with `job` (a handle) inside that Job Object, before its first instruction.
 
     Raises:
         StartError: it could not be created; `errno` is the Windows error code.
         OSError: this system does not know job lists (winerror 87), which is tried before anything was started.
     """
-    streams = _Streams(stdin, stdout, stderr, text)
+    streams = _Streams(command)
     attributes = None
     try:
         attributes = api.AttributeList(sorted(set(streams.handles)), job)
-        started = _create(argv, streams, attributes, flags, cwd, env)
+        started = _create(command, streams, attributes, flags)
     except BaseException:
         for stream in streams.ours:
             if stream is not None:
@@ -141,23 +129,16 @@ def create_process(
     return started
 
 
-def _create(
-    argv: Sequence[str],
-    streams: _Streams,
-    attributes: api.AttributeList,
-    flags: int,
-    cwd: str | PathLike[str] | None,
-    env: Mapping[str, str] | None,
-) -> WindowsProcess:
+def _create(command: Command, streams: _Streams, attributes: api.AttributeList, flags: int) -> WindowsProcess:
     info = api.StartupInfo()
     info.cb = ctypes.sizeof(info)
     info.dwFlags = api.STARTF_USESTDHANDLES
     info.hStdInput, info.hStdOutput, info.hStdError = streams.handles
     info.lpAttributeList = ctypes.cast(attributes.buffer, ctypes.c_void_p)
     made = api.ProcessInformation()
-    line = ctypes.create_unicode_buffer(subprocess.list2cmdline(argv))
-    block = None if env is None else environment_block(env)
-    folder = None if cwd is None else os.fspath(cwd)
+    line = ctypes.create_unicode_buffer(subprocess.list2cmdline(command.argv))
+    block = None if command.env is None else environment_block(command.env)
+    folder = None if command.cwd is None else os.fspath(command.cwd)
     every = flags | api.EXTENDED_STARTUPINFO_PRESENT | api.CREATE_UNICODE_ENVIRONMENT
     ok = api.kernel32.CreateProcessW(
         None, line, None, None, True, every, block, folder, ctypes.byref(info), ctypes.byref(made)
@@ -166,8 +147,8 @@ def _create(
         error = api.failed("CreateProcess")
         hint = "no such program on the PATH, or it is no .exe" if error.winerror in (2, 3, 193) else None
         raise StartError(
-            f"cannot run {argv[0]!r}: {ctypes.FormatError(error.winerror).strip()} (error {error.winerror})",
-            argv=tuple(argv),
+            f"cannot run {command.argv[0]!r}: {ctypes.FormatError(error.winerror).strip()} (error {error.winerror})",
+            argv=command.argv,
             errno=error.winerror or 0,
             hint=hint,
         )

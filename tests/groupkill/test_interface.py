@@ -1,6 +1,7 @@
 """The interface of groups, the same on every usable backend."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -38,6 +39,15 @@ def output_of(group: ProcessGroup) -> str:
     """Read the output of a command that ends by itself."""
     output, _ = group.communicate(timeout_s=30)
     return str(output)
+
+
+def read_terminal(master: int) -> bytes:
+    """Read what a terminal that nobody writes to any more still holds; its end is EIO, see pty(7)."""
+    parts = b""
+    with contextlib.suppress(OSError):
+        while part := os.read(master, 4096):
+            parts += part
+    return parts
 
 
 @pytest.mark.parametrize("backend", USABLE)
@@ -81,7 +91,7 @@ def test_a_pty_is_the_controlling_terminal(backend: str) -> None:
     ) as group:
         assert group.pty is not None
         assert group.wait(30) == 0
-        output = os.read(group.pty, 4096)
+        output = read_terminal(group.pty)
     assert output.startswith(b"/dev/pts/")
     assert b"pid " in output
 
@@ -252,22 +262,56 @@ def test_the_environment_chooses_the_backend(monkeypatch: pytest.MonkeyPatch) ->
         assert group.backend == next(name for name in USABLE if name in ("cgroup", "systemd-scope", "subreaper"))
 
 
-def test_a_teams_own_backend_is_found_by_entry_point(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(
-        "from flakehunter.groupkill.process_group_linux import ProcessGroupBackend\n"
-        "class Own(ProcessGroupBackend):\n    name = 'own'\n"
-    )
+OWN_BACKEND = """
+from flakehunter.groupkill.linux_backend import LinuxBackend
+from flakehunter.groupkill.reach import Reach
+
+class ByGroup(Reach):
+    def __init__(self, leader):
+        self.leader = leader
+
+    def is_member(self, stat):
+        return stat.pgid == self.leader
+
+class Own(LinuxBackend):
+    name = "own"
+
+    def reach(self, leader, mark):
+        return ByGroup(leader)
+"""
+
+
+def test_a_teams_own_backend_is_one_small_file_behind_an_entry_point(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN_BACKEND)
     folder = tmp_path / "own-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1.0\n")
     (folder / "entry_points.txt").write_text("[flakehunter.groupkill]\nown = own:Own\nbroken = own:Missing\n")
     code = (
-        "from flakehunter.groupkill import choose, probe_all\n"
-        "print(choose('own').name, probe_all()['own'].usable, probe_all()['broken'].reason)\n"
+        "from flakehunter.groupkill import choose\n"
+        "with choose('own').spawn(['bash', '-c', 'sleep 4567 & echo up; wait'], stdout=-1) as group:\n"
+        "    group.stdout.readline()\n"
+        "    report = group.terminate(9)\n"
+        "print(report.backend, report.clean, len(report.members))\n"
+        "choose('broken')\n"
     )
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("own True plugin 'broken' of flakehunter.groupkill cannot be loaded: AttributeError")
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.stdout == "own True 2\n"
+    assert "plugin 'broken' of flakehunter.groupkill cannot be loaded: AttributeError" in done.stderr
+
+
+@pytest.mark.parametrize("backend", FEW)
+def test_a_member_that_leaves_for_a_process_group_of_its_own_is_named(backend: str) -> None:
+    with spawn(["bash", "-c", "set -m; sleep 4567 & echo $!; wait"], backend=backend, stdout=PIPE) as group:
+        assert group.stdout is not None
+        group.stdout.readline()
+        report = group.terminate(signal.SIGKILL)
+        for member in report.survivors:  # process-group cannot reach it
+            os.kill(member.pid, signal.SIGKILL)
+    (left,) = report.escapees
+    assert left.escaped == "setpgid"
+    assert left.pid == left.pgid != group.pid
 
 
 def test_every_backend_fits_the_protocol() -> None:

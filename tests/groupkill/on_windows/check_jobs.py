@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flakehunter.groupkill import StartError, choose, probe_all, spawn
+from flakehunter.groupkill import Command, StartError, choose, probe_all, spawn
 from flakehunter.groupkill import windows_api as api
 from flakehunter.groupkill.windows_job import CheckedJobBackend, NaiveJobBackend
 from flakehunter.groupkill.windows_job_object import Adoption, JobObject
@@ -77,7 +77,7 @@ def test_what_cannot_be_started_says_why():
 
 @pytest.mark.parametrize("code", [0, 3, 259])
 def test_adopting_a_process_that_has_ended_says_so_whatever_its_exit_code(code):
-    process = create_process((sys.executable, "-c", f"raise SystemExit({code})"), stdin=NULL)
+    process = create_process(Command((sys.executable, "-c", f"raise SystemExit({code})"), stdin=NULL))
     assert wait_for_end(process.process)
     job = JobObject()
     assert job.adopt(process.process) is Adoption.HAD_EXITED
@@ -89,7 +89,7 @@ def test_adopting_a_process_that_has_ended_says_so_whatever_its_exit_code(code):
 
 
 def test_adopting_tells_not_allowed_from_had_exited():
-    process = create_process(tuple(SLEEPER), stdin=NULL, stdout=PIPE)
+    process = create_process(Command(tuple(SLEEPER), stdin=NULL, stdout=PIPE))
     process.stdout.readline()
     job = JobObject()
     weak = api.open_process(process.pid)  # may look and wait, may not assign
