@@ -162,13 +162,17 @@ class Supervisor:
     def end_loads(self) -> None:
         """Kill the loads with all that they have started, and reap them."""
         for load in self.loads:
-            below = descendants(load)
-            for pid in (load, *(stat.pid for stat in below)):
+            family = (load, *(stat.pid for stat in descendants(load)))
+            for pid in family:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     continue
-            os.waitpid(load, 0)
+            for pid in family:  # parents first: with them gone, their children are this subreaper's
+                try:
+                    os.waitpid(pid, 0)
+                except ChildProcessError:
+                    continue
         self.loads = ()
 
     def _report(self, swept: SweepReport, sweep_s: float) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """A supervisor that traces its trial too: it holds single events of single processes, and sees everybody.
 
-A plan is a list of delays in the spec: {"event": start|signal|exit|report, "ms": MS, "who": INDEX|PATTERN|null}. The
-process meant is held at that event for that long: `start` before its new program runs, `signal` before a signal reaches
-it, `exit` before it ends, `report` before its parent hears of its end. Order is what makes a race, so delaying one
-process at one event fails where slowing all of them down hides the bug.
+A plan is a list of delays in the spec: {"event": start|signal|exit|report, "ms": MS, "who": WHO}; WHO is an index, a
+pattern, `depth=N`, or null for all. The process meant is held at that event for that long: `start` before its new
+program runs, `signal` before a signal reaches it, `exit` before it ends, `report` before its parent hears of its end.
+Order is what makes a race, so delaying one process at one event fails where slowing all of them down hides the bug.
 """
 
 import fnmatch
@@ -20,6 +20,8 @@ from flakehunter.repro import ptrace
 from flakehunter.repro.supervisor import ARGV_LIMIT, SWEEP_DEADLINE_S, WAKING, Supervisor
 
 __all__ = ["Tracer"]
+
+BY_DEPTH = "depth="
 
 QUIET = (signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH, signal.SIGURG)
 """Signals whose default is to do nothing: a late one says nothing of a kill."""
@@ -65,11 +67,13 @@ class Traced:
         """Events at which it was held already: each delay happens once."""
 
     def is_meant(self, who: object) -> bool:
-        """Whether a plan's `who` (an index, a pattern of name or command line, or None for all) means this one."""
+        """Whether a plan's `who` (index, `depth=N`, pattern of name or command line, None for all) means this one."""
         if who is None:
             return True
         if isinstance(who, int):
             return self.index == who
+        if str(who).startswith(BY_DEPTH):
+            return self.depth == int(str(who).removeprefix(BY_DEPTH))
         name = self.argv[0].rpartition("/")[2] if self.argv else ""
         return fnmatch.fnmatchcase(name, str(who)) or fnmatch.fnmatchcase(" ".join(self.argv), str(who))
 

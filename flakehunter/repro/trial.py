@@ -25,7 +25,8 @@ class Delay:
     """`start`, `signal`, `exit` or `report`."""
     ms: float
     who: int | str | None = None
-    """Its index in order of creation (the command is 1), a pattern of its name or command line, or None for all."""
+    """Its index in order of creation (the command is 1), `depth=N` (2 for grandchildren of the command), a pattern of
+    its name or command line, or None for all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,8 @@ def python(nursery: Nursery, folder: Path, code: str, *words: str, stress: str =
     [
         ("delay:exit:400ms@3", "0", 1),
         ("delay:exit:400ms@sleep", "0.1", 1),
+        ("delay:exit:400ms@depth=2", "0.1", 1),
+        ("delay:exit:400ms@depth=3", "20", 0),
         ("delay:exit:400ms@3", "20", 0),
         ("delay:signal:400ms@3", "0.1", 1),
         ("delay:report:400ms@3", "0.1", 1),
@@ -122,9 +124,9 @@ assert os.waitpid(child, 0)[1] == 9
 """
 MANY = """
 import os
-for _ in range(200):
+for _ in range(500):
     if not os.fork(): os._exit(0)
-for _ in range(200): os.wait()
+for _ in range(500): os.wait()
 """
 HANDLER = """
 import os, signal
@@ -136,8 +138,8 @@ os._exit(1)
 
 @pytest.mark.parametrize(
     ("code", "processes"),
-    [(THREADS, 1), (VFORK, 2), (EXEC_BY_THREAD, 1), (GROUP_STOP, 2), (MANY, 201), (HANDLER, 1)],
-    ids=["threads", "vfork", "exec-by-thread", "group-stop", "200-processes", "handler"],
+    [(THREADS, 1), (VFORK, 2), (EXEC_BY_THREAD, 1), (GROUP_STOP, 2), (MANY, 501), (HANDLER, 1)],
+    ids=["threads", "vfork", "exec-by-thread", "group-stop", "500-processes", "handler"],
 )
 def test_what_tracers_get_wrong_runs_as_without_one(
     nursery: Nursery, tmp_path: Path, code: str, processes: int

@@ -21,6 +21,14 @@ SPEC = TrialSpec(argv=("true",), cwd="/", env={}, output="/dev/null", time_limit
         ("cpu:2 + reap-delay:1s", "cpu:2+reap-delay:1000ms"),
         ("control", "control"),
         ("delay:exit:50", "delay:exit:50ms"),
+        ("delay:exit:1s@depth=2", "delay:exit:1000ms@depth=2"),
+        ("stress-ng:--cpu 8 --io 2", "stress-ng:--cpu 8 --io 2"),
+        ("one-cpu+quota:20%", "one-cpu+quota:20"),
+        ("quota", "quota:10"),
+        ("demote+cpu:8", "demote+cpu:8"),
+        ("preempt", "preempt:40ms"),
+        ("no-reaper", "no-reaper"),
+        ("memory:5+io", "memory:5+io:2"),
         ("delay:start:0.5s@3+delay:report:1ms@sleep*", "delay:start:500ms@3+delay:report:1ms@sleep*"),
     ],
 )
@@ -30,7 +38,29 @@ def test_a_specification_is_read_and_shown_in_full(text: str, shown: str) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["", "cp:8", "cpu:x", "cpu:0", "cpu:99999", "none:1", "reap-delay", "reap-delay:-1", "reap-delay:soon", "cpu:2+"],
+    [
+        "",
+        "cp:8",
+        "cpu:x",
+        "cpu:0",
+        "cpu:99999",
+        "none:1",
+        "reap-delay",
+        "reap-delay:-1",
+        "reap-delay:soon",
+        "cpu:2+",
+        "delay:exit:1@depth=x",
+        "quota:0",
+        "memory:99",
+        "memory:x",
+        "preempt:9s",
+        "io:0",
+        "stress-ng",
+        "one-cpu:1",
+        "demote:2",
+        "no-reaper:1",
+        "control+no-reaper",
+    ],
 )
 def test_a_wrong_specification_is_refused_with_a_hint(text: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -16,14 +16,14 @@ class EventDelay:
     """Holds the process `who` at `event` for `ms`."""
 
     usage: ClassVar[str] = "delay:EVENT:MS[@WHO]"
-    summary: ClassVar[str] = "holds process WHO (index or name) at its start, signal, exit or report"
+    summary: ClassVar[str] = "holds process WHO (index, name, depth=N) at its start, signal, exit or report"
     needs: ClassVar[str] = "ptrace of own children"
     side_effects: ClassVar[str] = ""
     delay: Delay
 
     @classmethod
     def parse(cls, argument: str) -> Self:
-        """Take `EVENT:MS`, or `EVENT:MS@WHO` with the index of the process or a pattern of its name."""
+        """Take `EVENT:MS`, or `EVENT:MS@WHO` with the process's index, depth or a pattern of its name."""
         event, colon, rest = argument.partition(":")
         if event not in EVENTS or not colon:
             raise UsageError(
@@ -32,7 +32,9 @@ class EventDelay:
             )
         time, at, who = rest.partition("@")
         if at and not who:
-            raise UsageError(f"delay:{argument}: nobody stands after @", hint="write an index such as @2, or a name")
+            raise UsageError(f"delay:{argument}: nobody stands after @", hint="write @2, @depth=2, or a name")
+        if who.startswith("depth=") and not who.removeprefix("depth=").isdecimal():
+            raise UsageError(f"delay:{argument}: {who} is no depth", hint="write @depth=2 for grandchildren")
         ms = parse_milliseconds(time, cls.usage)
         return cls(Delay(event, ms, (int(who) if who.isdecimal() else who) if at else None))
 
