@@ -1,10 +1,6 @@
 """`flakehunter report`: a static HTML site of what flakes, why, and what it costs."""
 
 import json
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,14 +9,11 @@ import typer
 
 from flakehunter import console
 from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
-from flakehunter.clock import as_utc, utc_now
+from flakehunter.cli.report_common import day_of, opened, put, write_diff
 from flakehunter.config import database_url
 from flakehunter.errors import UsageError
-from flakehunter.model import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from flakehunter.report.owners import Owners
     from flakehunter.report.site import Report
     from flakehunter.report.views import Scope
@@ -65,7 +58,13 @@ def report(
     json_: JsonOption = False,
     diff: Annotated[
         tuple[str, str] | None,
-        typer.Option("--diff", metavar="A B", help="Only what changed from database A to B.", show_default=False),
+        typer.Option(
+            "--diff",
+            metavar="A B",
+            help="Only what changed from A to B: two databases, or two days of this one "
+            "(2026-11-02, 30d or 8w back, now).",
+            show_default=False,
+        ),
     ] = None,
     project: ProjectOption = None,
     db: DbOption = None,
@@ -117,9 +116,11 @@ def report(
     _check_templates(templates)
     scope = _scope(since, branch, owner)
     kind = Format.JSON if json_ else format_
-    if diff is not None:
-        return _diff(*diff, project, kind, output)
     url = database_url(db)
+    if diff is not None:
+        if kind not in (Format.HTML, Format.MARKDOWN, Format.JSON):
+            raise UsageError(f"--diff has no {kind.value} format", hint="use --format markdown or --json")
+        return write_diff(*diff, url=url, project=project, as_json=kind is Format.JSON, output=output)
     if kind in (Format.CSV, Format.PARQUET):
         return _export(url, project, output or DEFAULT_FOLDERS[kind], kind)
     if detect:
@@ -135,7 +136,7 @@ def _site(
 ) -> None:
     from flakehunter.report.site import write_report
 
-    with _opened(url) as engine:
+    with opened(url) as engine:
         done = write_report(engine, folder, project=project, scope=scope, owners=owners, templates=templates)
     if done.overview.warning:
         console.warn(done.overview.warning)
@@ -149,18 +150,18 @@ def _text(
     from flakehunter.report import badge, document, markdown
     from flakehunter.report.site import read_site
 
-    with _opened(url) as engine:
+    with opened(url) as engine:
         site = read_site(engine, project=project, scope=scope, owners=owners, since_report=DEFAULT_FOLDERS[Format.HTML])
     if site.overview.warning:
         console.warn(site.overview.warning)
     if kind is Format.JSON:
-        _put(json.dumps(document.to_document(site), indent=2, ensure_ascii=False), output)
+        put(json.dumps(document.to_document(site), indent=2, ensure_ascii=False), output)
     elif kind is Format.CODEQUALITY:
-        _put(json.dumps(document.code_quality(site), indent=2, ensure_ascii=False), output)
+        put(json.dumps(document.code_quality(site), indent=2, ensure_ascii=False), output)
     elif kind is Format.MARKDOWN:
-        _put(markdown.render(site).rstrip("\n"), output)
+        put(markdown.render(site).rstrip("\n"), output)
     else:
-        _put(badge.render(site.overview).rstrip("\n"), output)
+        put(badge.render(site.overview).rstrip("\n"), output)
 
 
 def _export(url: str, project: str | None, folder: Path, kind: Format) -> None:
@@ -170,46 +171,6 @@ def _export(url: str, project: str | None, folder: Path, kind: Format) -> None:
     written = export(load(url, project=project), folder, kind.value)
     console.say(f"wrote {written.files} tables, {written.bytes / 1e6:.1f} MB")
     console.write(str(written.index))
-
-
-def _diff(before: str, after: str, project: str | None, kind: Format, output: Path | None) -> None:
-    from flakehunter.report.document import changes_document
-    from flakehunter.report.markdown import render_changes
-    from flakehunter.report.site import differences
-
-    if kind not in (Format.HTML, Format.MARKDOWN, Format.JSON):
-        raise UsageError(f"--diff has no {kind.value} format", hint="use --format markdown or --json")
-    with _opened(database_url(before)) as old, _opened(database_url(after)) as new:
-        changes = differences(old, new, project=project)
-    if kind is Format.JSON:
-        _put(json.dumps({"schema_version": SCHEMA_VERSION, **changes_document(changes)}, indent=2), output)
-    else:
-        _put(render_changes(changes), output)
-
-
-@contextmanager
-def _opened(url: str) -> "Iterator[Engine]":
-    from flakehunter.db.engine import open_database
-
-    engine = open_database(url)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-def _put(text: str, output: Path | None) -> None:
-    """Write a text to stdout, or to the file that the user named."""
-    if output is None or str(output) == "-":
-        console.write(text)
-        return
-    try:
-        output.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {output}: {error.strerror}", hint="give a file that can be written with -o FILE"
-        ) from error
-    console.write(str(output))
 
 
 def _scope(since: str | None, branch: str | None, owner: str | None) -> "Scope":
@@ -223,7 +184,7 @@ def _judge(url: str, project: str | None) -> None:
     from flakehunter.detect.assess import detect
     from flakehunter.report.site import verdicts_are_current
 
-    with _opened(url) as engine:
+    with opened(url) as engine:
         current = verdicts_are_current(engine, project)
     if not current:
         console.say("judging the tests first: there is evidence that the last verdicts do not know")
@@ -235,21 +196,6 @@ def _owners(codeowners: Path | None, root: Path) -> "Owners | None":
 
     path = codeowners or find_owners(root)
     return read_owners(path) if path is not None else None
-
-
-def day_of(text: str) -> datetime:
-    """Return the moment that `--since` means: a day in UTC, or so many days or weeks before now.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    back = re.fullmatch(r"(\d{1,5})([dw])", text)
-    if back:
-        return utc_now() - timedelta(days=int(back[1]) * (7 if back[2] == "w" else 1))
-    try:
-        return as_utc(datetime.fromisoformat(text))
-    except ValueError as error:
-        raise UsageError(f"--since {text!r} is no day", hint="write 2026-11-02, or 30d or 8w back") from error
 
 
 def _check_templates(templates: Path | None) -> None:

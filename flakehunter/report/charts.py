@@ -61,6 +61,28 @@ def trend(data: Trend, *, key: str = "trend") -> Markup:
         return inline_svg(figure, key=key, title=f"How the jobs of each {data.unit} ended", text=text)
 
 
+def flake_rate(data: Trend, *, key: str = "rate") -> Markup | None:
+    """Return the share of attempts of flaky tests that failed, over time; None where none was tried."""
+    known = [(place, period.flake_rate) for place, period in enumerate(data.periods) if period.flake_rate is not None]
+    if not known:
+        return None
+    with drawing(7.2, 1.7, Margins(0.6, 0.4, top=0.12)) as (figure, axes):
+        places, rates = zip(*known, strict=True)
+        axes.plot(places, rates, color=FAIL, linewidth=2, marker="o", markersize=4, clip_on=False)
+        axes.fill_between(places, rates, color=FAIL, alpha=0.15, linewidth=0)
+        axes.set_xlim(-0.5, len(data.periods) - 0.5)
+        axes.set_ylim(0, max(rates) * 1.15 or 1.0)
+        axes.set_xticks([])
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value * 100:.3g} %"))
+        axes.set_xlabel(f"the same {data.unit}s")
+        axes.tick_params("both", length=0)
+        axes.grid(visible=True, axis="y")
+        axes.spines["left"].set_visible(False)
+        text = "; ".join(f"{data.periods[place].label}: {rate:.1%}" for place, rate in known)
+        return inline_svg(figure, key=key, title="Share of the attempts of flaky tests that failed", text=text)
+
+
 def mechanisms(counts: Sequence[MechanismCount], *, key: str = "mechanisms") -> Markup:
     """Return horizontal bars: flaky tests by mechanism, most first."""
     names = [row.mechanism.value if row.mechanism else "not known yet" for row in counts]
@@ -141,7 +163,7 @@ def _histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
 def arms(rows: Sequence[Arm], *, key: str) -> Markup:
     """Return the failure rate of each arm of an experiment with its interval."""
     names = [ascii_label(" / ".join(part for part in (row.name, row.stressor, row.group_kill) if part)) for row in rows]
-    with drawing(9.4, 0.7 + 0.34 * len(rows), Margins(label_room(names), 0.55, right=0.3)) as (figure, axes):
+    with drawing(9.4, 0.7 + 0.34 * len(rows), Margins(label_room(names) + 0.1, 0.55, right=0.3)) as (figure, axes):
         places = list(range(len(rows)))
         values = [row.rate.value for row in rows]
         lower = [max(0.0, row.rate.value - row.rate.low) for row in rows]
@@ -166,7 +188,7 @@ def arms(rows: Sequence[Arm], *, key: str) -> Markup:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value * 100:.3g} %"))
         axes.set_xlabel("trials that failed, with 95 % interval")
         axes.tick_params("both", length=0)
-        axes.tick_params("y", labelcolor=INK)
+        axes.tick_params("y", labelcolor=INK, pad=9)
         axes.grid(visible=True, axis="x")
         axes.spines["left"].set_visible(False)
         text = "; ".join(

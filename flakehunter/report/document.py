@@ -114,7 +114,7 @@ def code_quality(site: Site) -> list[dict[str, Any]]:
     """
     return [
         {
-            "description": f"{row.identity.name} is flaky: it fails {row.rate.value:.1%} of the time"
+            "description": f"{row.name} is flaky: it fails {row.rate.value:.1%} of the time"
             + (f", because {GUIDES[row.mechanism].short}" if row.mechanism else ""),
             "check_name": row.mechanism.value if row.mechanism else "flaky",
             "fingerprint": row.identity.key.hex(),

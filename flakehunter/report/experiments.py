@@ -1,6 +1,7 @@
 """Read what `repro` stored of an experiment: its document, or, where that lacks the arms, its trials."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +10,16 @@ from sqlalchemy import Connection
 
 from flakehunter.db.queries import report_tests as rows
 from flakehunter.model import Interval, ReproVerdict, TrialOutcome
-from flakehunter.report.views import Arm, Deaths, ExperimentView, TracedEvent, TraceView
+from flakehunter.report.views import (
+    Arm,
+    Deaths,
+    ExperimentView,
+    Prediction,
+    RateCell,
+    RateTable,
+    TracedEvent,
+    TraceView,
+)
 from flakehunter.stats.intervals import clopper_pearson
 
 SENTENCES: Mapping[ReproVerdict | None, str] = {
@@ -53,11 +63,56 @@ def _event(item: Mapping[str, Any]) -> TracedEvent:
         text=str(item.get("text", "")),
         slack_ms=_number(item.get("slack_ms")),
         moments=sorted(known, key=lambda pair: pair[1]),
+        predicted=_predicted(item.get("predicted_rates")),
     )
+
+
+def _predicted(stored: object) -> list[tuple[str, float]]:
+    pairs = stored.items() if isinstance(stored, Mapping) else ()
+    return [(str(load), rate) for load, value in pairs if (rate := _number(value)) is not None]
 
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+FIXED = "fixed"
+"""The name of the arm with the fix: its rate is no rate of the test as it is."""
+
+
+def rate_table(views: Sequence[ExperimentView]) -> RateTable | None:
+    """Return the failure rates of all trials without a fix, pooled over the experiments with a test.
+
+    The intervals are those of Clopper and Pearson for a fixed number of trials. Experiments stop early where the answer
+    is clear, so pooled rates lean a little to the extremes; those of a single experiment do not.
+    """
+    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for view in views:
+        for arm in view.arms:
+            if arm.name != FIXED:
+                ended = arm.trials - arm.errors - arm.hangs
+                counts[arm.stressor, arm.group_kill][0] += arm.failures
+                counts[arm.stressor, arm.group_kill][1] += ended
+    known = {key: RateCell(bad, of, clopper_pearson(bad, of)) for key, (bad, of) in counts.items() if of > 0}
+    if not known:
+        return None
+    kills = sorted({kill for _, kill in known})
+    stressors = sorted({stressor for stressor, _ in known}, key=lambda name: (name not in ("", "none"), name))
+    return RateTable(kills, [(stressor, [known.get((stressor, kill)) for kill in kills]) for stressor in stressors])
+
+
+def predictions(trace: TraceView | None, rates: RateTable | None) -> list[Prediction]:
+    """Return the predicted rates of the finding that comes too early most often, beside those that `repro` observed."""
+    events = trace.events if trace else ()
+    worst = max(events, key=lambda event: max((rate for _, rate in event.predicted), default=-1.0), default=None)
+    observed = dict(rates.rows) if rates else {}
+    found = []
+    for load, rate in worst.predicted if worst else ():
+        busy = re.fullmatch(r"(\d+) busy workers", load)
+        stressor = f"cpu:{busy[1]}" if busy else "none" if load == "plain" else ""
+        cells = [cell for cell in observed.get(stressor, ()) if cell is not None] if stressor else []
+        found.append(Prediction(load, rate, max(cells, key=lambda cell: cell.trials, default=None)))
+    return found
 
 
 def deaths(found: Sequence[rows.DeathRow]) -> list[Deaths]:

@@ -41,6 +41,22 @@ def _read(listed: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that no report can go into, before the work of making one.
+
+    Raises:
+        UsageError: it is a file, cannot be made or written, or its first page is not ours.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder", hint="give another with -o DIR")
+    _refuse_foreign(folder, ["index.html"], _known(folder / LIST))
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"cannot write the report: {there} may not be written", hint="give a folder that can be written with -o DIR"
+        )
+
+
 def write_site(files: Iterable[tuple[str, str]], folder: Path, *, keep: Mapping[str, object] | None = None) -> Written:
     """Write (relative path, text) pairs below `folder`, which is made where it is missing.
 

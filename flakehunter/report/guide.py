@@ -1,7 +1,9 @@
 """What each mechanism is and how it is fixed, in words and code: the text of the mechanism pages."""
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from flakehunter.model import Mechanism
 
@@ -12,6 +14,27 @@ class Snippet:
 
     language: str
     code: str
+    grammar: str
+    """The name that `scan` and highlighters know the language by; empty for what is no program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One way to mend a mechanism, in every language where it makes sense."""
+
+    says: str
+    snippets: Sequence[Snippet]
+
+
+def read_fixes(*names: str) -> tuple[Fix, ...]:
+    """Return the fixes of the files fixes/NAME.toml."""
+    return tuple(_read(Path(__file__).with_name("fixes") / f"{name}.toml") for name in names)
+
+
+def _read(path: Path) -> Fix:
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    snippets = [Snippet(item["language"], item["code"].rstrip("\n"), item["grammar"]) for item in document["snippet"]]
+    return Fix(document["says"], snippets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,36 +49,8 @@ class Guide:
     signs: Sequence[str]
     fix: str
     """The advice in one or two sentences, also shown on the pages of the tests."""
-    snippets: Sequence[Snippet]
+    fixes: Sequence[Fix]
 
-
-_PYTHON_POLL = """\
-deadline = time.monotonic() + 10.0        # many times the slowest death you measured
-while process_is_alive(pid):
-    assert time.monotonic() < deadline, f"{pid} still alive after 10 s"
-    time.sleep(0.02)"""
-
-_NODE_POLL = """\
-const deadline = Date.now() + 10_000;
-for (;;) {
-  try { process.kill(pid, 0); } catch (e) { if (e.code === "ESRCH") break; throw e; }
-  if (Date.now() > deadline) throw new Error(`${pid} still alive after 10 s`);
-  await new Promise((r) => setTimeout(r, 20));
-}"""
-
-_SHELL_POLL = """\
-i=0
-while kill -0 "$pid" 2>/dev/null; do
-  [ $((i += 1)) -le 500 ] || { echo "$pid still alive" >&2; exit 1; }
-  sleep 0.02
-done"""
-
-_RUST_POLL = """\
-let deadline = Instant::now() + Duration::from_secs(10);
-while is_alive(pid) {
-    assert!(Instant::now() < deadline, "{pid} still alive after 10 s");
-    thread::sleep(Duration::from_millis(20));
-}"""
 
 GUIDES: Mapping[Mechanism, Guide] = {
     Mechanism.CHECK_BEFORE_EXIT: Guide(
@@ -77,12 +72,7 @@ GUIDES: Mapping[Mechanism, Guide] = {
             "Look again until a deadline, with a short pause between looks, or wait on the process itself "
             "(waitpid, Popen.wait, the 'exit' event, a pidfd). Log each look, so that the next failure explains itself."
         ),
-        snippets=(
-            Snippet("Python", _PYTHON_POLL),
-            Snippet("Node", _NODE_POLL),
-            Snippet("Rust", _RUST_POLL),
-            Snippet("Shell", _SHELL_POLL),
-        ),
+        fixes=read_fixes("wait", "poll"),
     ),
     Mechanism.ZOMBIE_COUNTED_ALIVE: Guide(
         title="Takes a zombie for alive",
@@ -104,29 +94,7 @@ GUIDES: Mapping[Mechanism, Guide] = {
             "Wait for the process as its parent, or as subreaper for orphans. Where that cannot be, treat state Z as "
             "gone. Run containers with an init (docker run --init)."
         ),
-        snippets=(
-            Snippet(
-                "Python",
-                """\
-def process_is_alive(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX\"""",
-            ),
-            Snippet(
-                "Node",
-                """\
-function isAlive(pid) {
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
-    return !"ZX".includes(stat.slice(stat.lastIndexOf(")") + 2)[0]);
-  } catch { return false; }
-}""",
-            ),
-            Snippet("Container", "docker run --init …        # or `init: true` in compose.yaml"),
-        ),
+        fixes=read_fixes("zombie", "wait"),
     ),
     Mechanism.FIXED_SLEEP: Guide(
         title="Sleeps instead of waiting",
@@ -141,11 +109,7 @@ function isAlive(pid) {
             "the duration of every pass is just above a round number",
         ),
         fix="Replace the pause by a loop that looks until the thing has happened, with a deadline that is generous.",
-        snippets=(
-            Snippet("Python", _PYTHON_POLL),
-            Snippet("Node", _NODE_POLL),
-            Snippet("Shell", _SHELL_POLL),
-        ),
+        fixes=read_fixes("poll", "ready"),
     ),
     Mechanism.SIGNAL_BEFORE_READY: Guide(
         title="Signals before it is ready",
@@ -161,26 +125,7 @@ function isAlive(pid) {
             "an interpreter (Python, Node, Java) as the child: it needs tens of milliseconds to set its handlers",
         ),
         fix="Have the child say that it is ready (a line, a file, a descriptor), and wait for that before the signal.",
-        snippets=(
-            Snippet(
-                "Python",
-                """\
-child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-assert child.stdout.readline() == "ready\\n"     # printed after signal.signal(...)
-child.send_signal(signal.SIGTERM)
-assert child.wait(timeout=10) == 0""",
-            ),
-            Snippet(
-                "Node",
-                """\
-const child = spawn(command, args);
-for await (const line of readline.createInterface({ input: child.stdout })) {
-  if (line === "ready") break;
-}
-child.kill("SIGTERM");
-await once(child, "exit");""",
-            ),
-        ),
+        fixes=read_fixes("ready"),
     ),
     Mechanism.ASSIGN_AFTER_EXIT: Guide(
         title="Assigns after the exit",
@@ -203,27 +148,7 @@ await once(child, "exit");""",
             "Create the child inside its container, or suspended, and let it run after the assignment. Otherwise look "
             "at its exit code first and also catch the error, since it can end between the two calls."
         ),
-        snippets=(
-            Snippet(
-                "Python (Windows)",
-                """\
-if win32process.GetExitCodeProcess(handle) == STILL_ACTIVE:
-    try:
-        win32job.AssignProcessToJobObject(job, handle)
-    except pywintypes.error:
-        # It may have ended between the two calls; any other reason is an error.
-        if win32process.GetExitCodeProcess(handle) == STILL_ACTIVE:
-            raise""",
-            ),
-            Snippet(
-                "C (Windows)",
-                """\
-CreateProcessW(..., CREATE_SUSPENDED, ..., &info);
-AssignProcessToJobObject(job, info.hProcess);
-ResumeThread(info.hThread);""",
-            ),
-            Snippet("C (Linux)", "clone3() with CLONE_INTO_CGROUP    /* the child starts inside its cgroup */"),
-        ),
+        fixes=read_fixes("assign"),
     ),
     Mechanism.SURVIVOR: Guide(
         title="Leaves a survivor",
@@ -238,7 +163,7 @@ ResumeThread(info.hThread);""",
             "Kill with something that cannot be left: a cgroup (cgroup.kill), a Job Object, a PID namespace, or a "
             "subreaper that ends every descendant. Then wait until all are gone."
         ),
-        snippets=(Snippet("Linux", 'echo 1 > "/sys/fs/cgroup/$GROUP/cgroup.kill"'),),
+        fixes=read_fixes("survivor"),
     ),
     Mechanism.RESOURCE_STILL_HELD: Guide(
         title="Resource still held",
@@ -256,24 +181,7 @@ ResumeThread(info.hThread);""",
             "Wait for the holder's exit before the resource is used again; better, do not share it: bind port 0 and "
             "ask which one it became, give each test its own folder."
         ),
-        snippets=(
-            Snippet(
-                "Python",
-                """\
-server.terminate()
-server.wait(timeout=10)                  # not only terminate()
-with socket.socket() as listener:
-    listener.bind(("127.0.0.1", 0))      # the kernel chooses a free port
-    port = listener.getsockname()[1]""",
-            ),
-            Snippet(
-                "Node",
-                """\
-server.kill();
-await once(server, "exit");
-const listener = net.createServer().listen(0);""",
-            ),
-        ),
+        fixes=read_fixes("wait", "port"),
     ),
     Mechanism.DEADLINE_TOO_SHORT: Guide(
         title="Deadline too short",
@@ -291,12 +199,7 @@ const listener = net.createServer().listen(0);""",
             "Measure the time to death under stress and set the deadline to many times its tail. A long deadline "
             "costs nothing when the test passes."
         ),
-        snippets=(
-            Snippet("Python", "child.wait(timeout=30)        # many times the slowest death measured under load"),
-            Snippet(
-                "Node", "await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 30_000, interval: 20 });"
-            ),
-        ),
+        fixes=read_fixes("deadline"),
     ),
 }
 

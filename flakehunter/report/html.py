@@ -39,6 +39,9 @@ def render(site: Site, *, templates: Path | None = None) -> Iterator[tuple[str, 
 
 def _overview_charts(overview: Overview) -> dict[str, Markup]:
     drawn = {"trend": charts.trend(overview.trend)}
+    rate = charts.flake_rate(overview.trend)
+    if rate is not None:
+        drawn["rate"] = rate
     if overview.mechanisms:
         drawn["mechanisms"] = charts.mechanisms(overview.mechanisms)
     return drawn
@@ -194,5 +197,5 @@ def lede(overview: Overview) -> str:
         f"{text.plural(count, 'test is', 'tests are')} flaky. {'It' if count == 1 else 'They'} alone turned "
         f"{overview.cost.lost} of {text.plural(overview.cost.jobs, 'job')} red{when} ({text.percent(share)}), "
         f"{text.span(overview.cost.lost_s)} of test time for nothing. "
-        f"The worst, {text.cut(worst.identity.name, 80)}, fails {text.percent(worst.rate.value)} of the time."
+        f"The worst, {text.cut(worst.name, 80)}, fails {text.percent(worst.rate.value)} of the time."
     )

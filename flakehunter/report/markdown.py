@@ -78,7 +78,7 @@ def _short_row(row: TestSummary) -> str:
 
 def _test(row: TestSummary) -> str:
     where = " · ".join(part for part in (place(row), row.owner) if part)
-    return f"{code(row.identity.name)}<br>{plain(text.cut(where, 120))}"
+    return f"{code(row.name)}<br>{plain(text.cut(where, 120))}"
 
 
 def render_changes(changes: Changes) -> str:

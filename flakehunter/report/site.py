@@ -11,7 +11,7 @@ from flakehunter.db.engine import readonly
 from flakehunter.db.queries.report import freshness
 from flakehunter.report.build import build_site
 from flakehunter.report.changes import State, compare, state_of
-from flakehunter.report.folder import Written, read_list, write_site
+from flakehunter.report.folder import Written, check_folder, read_list, write_site
 from flakehunter.report.html import render
 from flakehunter.report.owners import Owners
 from flakehunter.report.views import Changes, Overview, Scope, Site
@@ -49,6 +49,7 @@ def write_report(
         NothingToDoError: the database has no runs, or none in `scope`.
         UsageError: the folder cannot be written, or files that are not ours are in the way.
     """
+    check_folder(folder)
     site = read_site(engine, project=project, scope=scope, owners=owners)
     state = state_of(site.overview)
     base = _compared_with(read_list(folder), state)

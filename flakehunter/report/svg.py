@@ -18,6 +18,8 @@ from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from flakehunter.report.text import visible
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -114,7 +116,7 @@ def inline_svg(figure: Figure, *, key: str, title: str, text: str) -> Markup:
     root.attrib.update({"viewBox": view, "role": "img", "aria-labelledby": f"{key}-title {key}-text", "class": "chart"})
     for place, (tag, content) in enumerate((("title", title), ("desc", text))):
         named = ElementTree.Element(tag, {"id": f"{key}-{'title' if tag == 'title' else 'text'}"})
-        named.text = content
+        named.text = visible(content)
         root.insert(place, named)
     written = ElementTree.tostring(root, encoding="unicode")
     return Markup(re.sub(r">\s+<", "><", written))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from flakehunter.db.queries.report import RunRow, RunTotals
-from flakehunter.db.queries.report_tests import ResultRow
+from flakehunter.db.queries.report_tests import ResultRow, Tries
 from flakehunter.report.views import Commit, Cost, Period, Trend
 
 FEWEST_PERIODS = 4
@@ -99,8 +99,12 @@ def trend(
     commits: Mapping[str, Commit],
     totals: Mapping[int, RunTotals],
     lost: Mapping[int, RunLoss],
+    tries: Mapping[int, Tries],
 ) -> Trend:
-    """Return how the jobs ended by week, by day or, for a short or undated history, by commit."""
+    """Return how the jobs ended by week, by day or, for a short or undated history, by commit.
+
+    `tries` has, by run, the attempts of the tests that are flaky.
+    """
     dated = [run.started_at.date() for run in runs if run.started_at is not None]
     unit = "commit"
     if len(dated) == len(runs) and dated:
@@ -111,7 +115,7 @@ def trend(
     groups: dict[str, list[RunRow]] = {label: [] for label in _labels(unit, dated, commits)}
     for run in runs:
         groups[_label(unit, run, commits)].append(run)
-    periods = [_period(label, group, totals, lost) for label, group in groups.items()]
+    periods = [_period(label, group, totals, lost, tries) for label, group in groups.items()]
     return Trend(unit, periods[-MOST_PERIODS:])
 
 
@@ -139,16 +143,22 @@ def _label(unit: str, run: RunRow, commits: Mapping[str, Commit]) -> str:
 
 
 def _period(
-    label: str, group: Sequence[RunRow], totals: Mapping[int, RunTotals], lost: Mapping[int, RunLoss]
+    label: str,
+    group: Sequence[RunRow],
+    totals: Mapping[int, RunTotals],
+    lost: Mapping[int, RunLoss],
+    tries: Mapping[int, Tries],
 ) -> Period:
     counts: Counter[str] = Counter()
     seconds = 0.0
     for run in group:
+        if run.id in tries:
+            counts["failures"] += tries[run.id].failures
+            counts["attempts"] += tries[run.id].attempts
         loss = lost.get(run.id)
         if loss is None:
             continue
-        counts["failures"] += len(loss.flaky)
         counts["lost" if loss.lost else "broken"] += 1
         if loss.lost and run.id in totals:
             seconds += totals[run.id].seconds
-    return Period(label, len(group), counts["lost"], counts["broken"], seconds, counts["failures"])
+    return Period(label, len(group), counts["lost"], counts["broken"], seconds, counts["failures"], counts["attempts"])

@@ -133,6 +133,24 @@ class ExperimentView:
 
 
 @dataclass(frozen=True, slots=True)
+class RateCell:
+    """How often a test failed under one stressor with one group-kill backend, over all experiments without a fix."""
+
+    failures: int
+    trials: int
+    """Those that came to an outcome: hangs and errors of the harness are left out."""
+    rate: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class RateTable:
+    """Failure rates by stressor (rows) and group-kill backend (columns); None where there was no trial."""
+
+    group_kills: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[RateCell | None]]]
+
+
+@dataclass(frozen=True, slots=True)
 class TracedEvent:
     """One finding of a traced run: when things happened to a process, in milliseconds after the run began."""
 
@@ -142,6 +160,8 @@ class TracedEvent:
     slack_ms: float | None
     moments: Sequence[tuple[str, float]]
     """(`signal`, `exit`, `reap` or `look`, time), in the order of time."""
+    predicted: Sequence[tuple[str, float]] = ()
+    """(load, failure rate in [0, 1]) that the slack and the times to death of that load predict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +172,15 @@ class TraceView:
     started_at: datetime
     exit_code: int | None
     events: Sequence[TracedEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the traced run says about the failure rate under a load, beside what was observed under it."""
+
+    load: str
+    predicted: float
+    observed: RateCell | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +236,11 @@ class TestSummary:
         """Return the id shown to users."""
         return self.identity.label
 
+    @property
+    def name(self) -> str:
+        """Return the name shown to users; a link needs words also where a test has none."""
+        return self.identity.name.strip() or "(no name)"
+
 
 @dataclass(frozen=True, slots=True)
 class TestPage:
@@ -225,7 +259,10 @@ class TestPage:
     evidence: Sequence[EvidenceItem]
     findings: Sequence[SourceFinding]
     experiments: Sequence[ExperimentView]
+    rates: RateTable | None
+    """None where no trial without a fix came to an outcome."""
     trace: TraceView | None
+    predictions: Sequence[Prediction]
     deaths: Sequence[Deaths]
     companions: Sequence[Companion]
     reproduce: str
@@ -244,6 +281,13 @@ class Period:
     """Red because of at least one test that is not flaky."""
     lost_s: float
     flaky_failures: int
+    flaky_attempts: int
+    """Attempts of tests that are flaky, without those that were skipped."""
+
+    @property
+    def flake_rate(self) -> float | None:
+        """Return the share of attempts of flaky tests that failed; None where there was none."""
+        return self.flaky_failures / self.flaky_attempts if self.flaky_attempts else None
 
 
 @dataclass(frozen=True, slots=True)

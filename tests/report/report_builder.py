@@ -4,7 +4,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -55,6 +57,15 @@ HOSTILE = [
 """Texts that a stranger may choose: names, messages, branches, log lines."""
 
 
+@cache
+def _empty_database() -> bytes:
+    """Return a database without rows: its tables are made once for all tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        open_database(f"sqlite:///{path}", create=True).dispose()
+        return path.read_bytes()
+
+
 @dataclass
 class Builder:
     """Writes rows into a new database; ids count from 1 in the order of the calls."""
@@ -65,8 +76,10 @@ class Builder:
     connection: Connection = field(init=False)
 
     def __enter__(self) -> Self:
-        """Make the database."""
-        self.engine = open_database(f"sqlite:///{self.path}", create=True)
+        """Make the database, or open the one that is there."""
+        if not self.path.exists():
+            self.path.write_bytes(_empty_database())
+        self.engine = open_database(f"sqlite:///{self.path}")
         self._begin = self.engine.begin()
         self.connection = self._begin.__enter__()
         self.project_id = self._add(Project, name=self.project)
@@ -279,6 +292,18 @@ def arm(name: str, stressor: str, failures: int, trials: int, low: float, high: 
 
 def team_history(path: Path) -> None:
     """Write the history of a small team: two flaky tests, a regression, one undecided, healthy ones; 14 commits."""
+    path.write_bytes(_team_database())
+
+
+@cache
+def _team_database() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "team.db"
+        _write_team_history(path)
+        return path.read_bytes()
+
+
+def _write_team_history(path: Path) -> None:
     with Builder(path) as build:
         commits = [hashlib.sha1(str(place).encode(), usedforsecurity=False).hexdigest() for place in range(14)]
         runs = [
@@ -369,6 +394,7 @@ def team_history(path: Path) -> None:
                     "look_ms": 103.0,
                     "slack_ms": 1.1,
                     "text": "looked once at process 4243 (sleep 30), 1.1 ms after its exit",
+                    "predicted_rates": {"plain": 0.02, "8 busy workers": 0.55, "measured": 0.61},
                 },
                 {
                     "mechanism": "zombie-counted-alive",

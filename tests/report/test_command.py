@@ -1,7 +1,9 @@
 """`flakehunter report` as a user runs it: what is data, what is told, and what becomes of wrong input."""
 
+import json
 import sqlite3
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -127,3 +129,30 @@ def test_a_report_reads_and_changes_nothing(run: Run, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "team.db") as connection:
         assert list(connection.iterdump()) == before
     connection.close()
+
+
+def growing_history(path: Path) -> None:
+    """A test that becomes flaky in the second half of 40 days, two runs a day."""
+    with Builder(path) as build:
+        days = [START + timedelta(days=place) for place in range(40)]
+        runs = [build.run(f"{place:040x}", attempt=n, at=day) for place, day in enumerate(days) for n in (1, 2)]
+        build.results(build.test("was_healthy"), runs, "." * 40 + ".F" * 20, failure=build.failure("still alive"))
+
+
+def test_diff_between_days_judges_the_history_as_it_was(run: Run, tmp_path: Path) -> None:
+    growing_history(tmp_path / "x.db")
+    then = (START + timedelta(days=19)).date().isoformat()
+    assert run("detect", "--db", "x.db")[0] == ExitCode.OK
+    code, out, _err = run("report", "--db", "x.db", "--diff", then, "now", "--json")
+    assert code == ExitCode.OK
+    changed = json.loads(out)
+    assert [row["id"] for row in changed["new"]] == ["pytest::tests.test_group::was_healthy"]
+    assert (changed["until"], changed["new_jobs"], changed["lost_jobs"]) == (then, 40, 20)
+    code, out, _err = run("report", "--db", "x.db", "--diff", "now", then)
+    assert "**no longer flaky**: `pytest::tests.test_group::was_healthy`" in out
+    code, _out, err = run("report", "--db", "x.db", "--diff", "2001-02-03", "now")
+    assert code == ExitCode.NOTHING
+    assert "there was no run yet at 2001-02-03" in err
+    code, _out, err = run("report", "--db", "x.db", "--diff", "2026-13-03", "now")
+    assert code == ExitCode.USAGE
+    assert "--diff '2026-13-03' is no day" in err

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from report_builder import Builder
+from report_builder import Builder, arm
 
 from flakehunter.db.engine import open_database
 from flakehunter.model import ReproVerdict
@@ -96,3 +96,40 @@ def test_a_trace_without_times_has_no_timeline(tmp_path: Path, findings: list[ob
     found = page(tmp_path / "x.db").trace
     assert found
     assert charts.timeline(found) is None
+
+
+def test_rates_are_pooled_by_stress_and_group_kill_without_the_fix(tmp_path: Path) -> None:
+    with build(tmp_path / "x.db") as builder:
+        test = builder.test("one")
+        builder.results(test, [builder.run("c1")], "F")
+        builder.verdict(test)
+        fenced = {**arm("flawed", "cpu:8", 0, 30, 0, 0.1), "group_kill": "cgroup"}
+        hung = {**arm("flawed", "none", 1, 12, 0, 0.4), "hangs": 2}
+        builder.experiment(test, {"arms": [arm("flawed", "cpu:8", 5, 10, 0, 1), arm("fixed", "cpu:8", 0, 60, 0, 1)]})
+        builder.experiment(test, {"arms": [arm("flawed", "cpu:8", 3, 10, 0, 1), fenced, hung]})
+    table = page(tmp_path / "x.db").rates
+    assert table is not None
+    assert list(table.group_kills) == ["cgroup", "process-group"]
+    (first, (none, plain)), (second, (inside, outside)) = table.rows
+    assert (first, second, none) == ("none", "cpu:8", None)
+    assert plain is not None
+    assert inside is not None
+    assert outside is not None
+    assert [(cell.failures, cell.trials) for cell in (plain, inside, outside)] == [(1, 10), (0, 30), (8, 20)]
+    assert outside.rate.low < 0.4 < outside.rate.high
+
+
+def test_predicted_rates_stand_beside_the_observed_ones(tmp_path: Path) -> None:
+    with build(tmp_path / "x.db") as builder:
+        test = builder.test("one")
+        builder.results(test, [builder.run("c1")], "F")
+        builder.verdict(test)
+        builder.experiment(test, {"arms": [arm("flawed", "cpu:8", 5, 10, 0, 1), arm("flawed", "none", 0, 20, 0, 1)]})
+        early = {"pid": 7, "predicted_rates": {"plain": 0.01, "8 busy workers": 0.4, "32 busy workers": 0.8}}
+        builder.trace(test, [{"pid": 6, "predicted_rates": {"plain": 0.001}}, early, {"pid": 8}])
+    rows = page(tmp_path / "x.db").predictions
+    assert [(row.load, row.predicted, row.observed and row.observed.failures) for row in rows] == [
+        ("plain", 0.01, 0),
+        ("8 busy workers", 0.4, 5),
+        ("32 busy workers", 0.8, None),
+    ]

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_builder import HOSTILE, Builder, team_history
+from report_builder import HOSTILE, START, Builder, team_history
 from sqlalchemy import Engine
 
 from flakehunter.db.engine import open_database
@@ -228,3 +228,41 @@ def test_templates_of_the_users_go_first(team: Engine, tmp_path: Path) -> None:
     (tmp_path / "mine/style.css").write_text("body { color: teal }")
     write_report(team, tmp_path / "out", templates=tmp_path / "mine")
     assert "<style>body { color: teal }</style>" in (tmp_path / "out/index.html").read_text(encoding="utf-8")
+
+
+def test_a_test_without_a_name_has_words_to_click_on(tmp_path: Path) -> None:
+    with Builder(tmp_path / "x.db") as build:
+        test = build.test("", classname="tests.test_empty")
+        build.results(test, [build.run("c1"), build.run("c2")], ".F")
+        build.verdict(test)
+    engine = open_database(f"sqlite:///{tmp_path / 'x.db'}")
+    write_report(engine, tmp_path / "site")
+    engine.dispose()
+    for page in pages_of(tmp_path / "site").values():
+        assert "(no name)" in page.text or "Mechanisms" in page.text
+    assert "(no name)" in pages_of(tmp_path / "site")["index.html"].text
+
+
+@pytest.mark.parametrize("year", [1, 1970, 1980])
+def test_a_moment_that_stands_for_not_known_is_not_shown(tmp_path: Path, year: int) -> None:
+    with Builder(tmp_path / "x.db") as build:
+        runs = [build.run("c1", at=START.replace(year=year)), build.run("c2", at=START)]
+        test = build.test("one")
+        build.results(test, runs, "F.")
+        build.verdict(test, since="c1")
+    engine = open_database(f"sqlite:///{tmp_path / 'x.db'}")
+    with engine.connect() as connection:
+        site = build_site(connection)
+    engine.dispose()
+    assert site.overview.first == site.overview.last == START
+    since = site.pages[0].summary.since
+    assert since is not None
+    assert since.when is None
+
+
+def test_flake_rate_counts_the_attempts_of_flaky_tests(team: Engine) -> None:
+    with team.connect() as connection:
+        trend = build_site(connection).overview.trend
+    assert sum(period.flaky_failures for period in trend.periods) == 12
+    assert sum(period.flaky_attempts for period in trend.periods) == 2 * 42
+    assert trend.periods[0].flake_rate == 0

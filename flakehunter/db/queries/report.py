@@ -5,18 +5,19 @@ for failures and retries. What is read of single tests stands in `report_tests`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from flakehunter.db.queries.projects import of_project
-from flakehunter.db.queries.report_tests import RESULT_COLUMNS, ResultRow
+from flakehunter.db.queries.report_tests import BAD, RESULT_COLUMNS, ResultRow
 from flakehunter.db.schema import Artifact, Experiment, Finding, Project, Result, Run, TestCase, TestVerdict
-from flakehunter.model import EvidenceSource, Interval, Mechanism, Outcome, TestIdentity, Verdict
+from flakehunter.model import EvidenceSource, Interval, Mechanism, TestIdentity, Verdict
 
-BAD = (Outcome.FAILED, Outcome.ERRORED)
+FIRST_YEAR = 1990
+"""No CI run is older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,13 @@ def runs(connection: Connection, project: str | None) -> list[RunRow]:
         Run.runner,
         Run.os,
     )
-    return [RunRow(*row) for row in connection.execute(of_project(query, Run, project).order_by(Run.id))]
+    found = [RunRow(*row) for row in connection.execute(of_project(query, Run, project).order_by(Run.id))]
+    return [replace(run, started_at=None) if _bogus(run.started_at) else run for run in found]
+
+
+def _bogus(moment: datetime | None) -> bool:
+    """Whether a moment is no moment: the zero of .NET (year 1), of Unix (1970) or of FAT (1980), for "not known"."""
+    return moment is not None and moment.year < FIRST_YEAR
 
 
 def run_totals(connection: Connection) -> dict[int, RunTotals]:
@@ -170,7 +177,11 @@ def verdicts(connection: Connection, project: str | None) -> list[VerdictRow]:
         VerdictRow(
             row[0],
             TestIdentity(*row[1:5]),
-            *row[5:10],
+            framework=row[5],
+            file=row[6],
+            line=row[7],
+            verdict=row[8],
+            p_flaky=row[9],
             rate=Interval(*row[10:13]),
             mechanism=row[13],
             p_mechanism=row[14],

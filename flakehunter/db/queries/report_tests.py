@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from flakehunter.db.queries.projects import of_project
 from flakehunter.db.schema import (
@@ -22,6 +22,7 @@ from flakehunter.db.schema import (
 )
 from flakehunter.model import EvidenceSource, LogEventKind, Mechanism, Outcome, ReproVerdict, TestIdentity
 
+BAD = (Outcome.FAILED, Outcome.ERRORED)
 CHUNK = 500
 """Test cases per query: SQLite took at most 999 parameters for a long time."""
 
@@ -47,6 +48,14 @@ RESULT_COLUMNS = (
     Result.failure_id,
 )
 """The columns of a `ResultRow`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """Attempts of some tests in a run, without those that were skipped, and how many of them failed."""
+
+    failures: int
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +144,21 @@ def results_of(connection: Connection, test_ids: Sequence[int]) -> list[ResultRo
     for chunk in _chunks(test_ids):
         query = select(*RESULT_COLUMNS).where(Result.test_case_id.in_(chunk)).order_by(Result.id)
         found += [ResultRow(*row) for row in connection.execute(query)]
+    return found
+
+
+def tries_by_run(connection: Connection, test_ids: Sequence[int]) -> dict[int, Tries]:
+    """Return, by run id, how often the given tests were tried in it and failed."""
+    found: dict[int, Tries] = {}
+    for chunk in _chunks(test_ids):
+        query = (
+            select(Result.run_id, func.sum(case((Result.outcome.in_(BAD), 1), else_=0)), func.count())
+            .where(Result.test_case_id.in_(chunk), Result.outcome != Outcome.SKIPPED)
+            .group_by(Result.run_id)
+        )
+        for run, bad, count in connection.execute(query):
+            known = found.get(run, Tries(0, 0))
+            found[run] = Tries(known.failures + bad, known.attempts + count)
     return found
 
 
