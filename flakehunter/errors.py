@@ -78,6 +78,17 @@ class DatabaseError(FlakehunterError):
         self.url = url
 
 
+class RemoteError(FlakehunterError):
+    """A service on the network fails, cannot be reached, or asks to wait too long; `url` is what was asked for."""
+
+    exit_code = ExitCode.REMOTE
+    slug = "remote"
+
+    def __init__(self, message: str, *, url: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.url = url
+
+
 class CommandError(UsageError):
     """A command that flakehunter was asked to run could not be started; `argv` is that command."""
 

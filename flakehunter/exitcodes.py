@@ -18,6 +18,8 @@ class ExitCode(IntEnum):
     """Nothing to work on: no artifact below the paths, no database yet, no result in it."""
     DATABASE = 5
     """The database cannot be opened or written, or its revision does not fit this version."""
+    REMOTE = 6
+    """A service on the network fails, cannot be reached, or asks to wait too long."""
     BUG = 70
     """An error of flakehunter itself (EX_SOFTWARE of sysexits.h)."""
     TIMED_OUT = 124

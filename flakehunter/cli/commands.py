@@ -15,6 +15,7 @@ from flakehunter.cli.defaults import name_variables
 # In the order of a user's work. The module is the command's name; so is the function in it, or its `app` has several.
 COMMANDS: Mapping[str, str] = {
     "ingest": "Read JUnit XML files and logs into the database.",
+    "fetch": "Download artifacts and logs of CI runs, and ingest them.",
     "detect": "Tell which tests are flaky, since when and why.",
     "quarantine": "Print the flaky tests in the form a test runner takes.",
     "scan": "Find in test source where a process is looked at too early.",

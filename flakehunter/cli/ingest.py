@@ -80,9 +80,9 @@ def ingest(
     options = IngestOptions(project=project or "default", naming=naming, strict=strict, repair=repair)
     with _progress(paths) as observe:
         summary = run_ingest(paths, database_url(db), options, observe)
-    _tell(summary, naming)
+    tell_ingested(summary)
     if as_json or output is OutputFormat.JSON:
-        console.write(json.dumps(_document(summary), indent=2))
+        console.write(json.dumps(ingest_document(summary), indent=2))
     if strict and summary.rejected:
         raise RejectedError(
             f"{len(summary.rejected)} of {summary.artifacts} artifacts rejected",
@@ -158,7 +158,8 @@ def _progress(paths: Sequence[Path]) -> "Iterator[Observer | None]":
         yield observe
 
 
-def _tell(summary: "Summary", naming: "RunNaming") -> None:
+def tell_ingested(summary: "Summary") -> None:
+    """Say on stderr what an ingest did, rejected files first."""
     for entry in summary.rejected[:SHOWN]:
         where = f", {entry.position}" if entry.position else ""
         console.warn(f"{entry.path}{where}: {entry.reason}")
@@ -186,7 +187,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _document(summary: "Summary") -> dict[str, object]:
+def ingest_document(summary: "Summary") -> dict[str, object]:
+    """Return the `ingest --json` document."""
     return {
         "schema_version": SCHEMA_VERSION,
         "artifacts": summary.artifacts,

@@ -178,7 +178,7 @@ class _Ingest:
                 self._summary.unnamed += 1
             row = ArtifactRow(digest, source.shown, "log" if kind is Kind.LOG else "junit", "", size)
             reader = ArtifactReader(kind, stream, self._options.limits, repair=self._repair, memory=self._memory)
-            reader.events_only = self._counts_twice(source, kind, run)
+            reader.events_only = kind is Kind.LOG and self._counts_twice(source, run)
             try:
                 self._read_and_write(reader, run, row)
             except Refused as refused:
@@ -211,14 +211,11 @@ class _Ingest:
             runs[source.path.stem] = named
         return named
 
-    def _counts_twice(self, source: Source, kind: Kind, run: RunRow) -> bool:
-        """Whether a log may repeat what JUnit files beside it say, without a name that tells which of them."""
-        return (
-            kind is Kind.LOG
-            and source.path.parent == self._folder
-            and bool(self._folder_runs)
-            and run not in self._folder_runs.values()
-        )
+    def _counts_twice(self, source: Source, run: RunRow) -> bool:
+        """Whether a log may repeat what JUnit files say, without a name that tells which of them."""
+        if not self._options.naming.counts_log(source):
+            return True
+        return source.path.parent == self._folder and bool(self._folder_runs) and run not in self._folder_runs.values()
 
     def _read_and_write(self, reader: ArtifactReader, run: RunRow, row: ArtifactRow) -> None:
         batches: Iterator[Batch] = reader.batches()

@@ -8,7 +8,7 @@ from pathlib import Path
 from flakehunter.db.rows import RunRow
 from flakehunter.ingest.ci import from_environment
 from flakehunter.ingest.layout import Layout
-from flakehunter.ingest.runtable import RunTables
+from flakehunter.ingest.runtable import Listed, RunTables
 from flakehunter.ingest.sources import Source
 
 
@@ -32,13 +32,22 @@ class RunNaming:
         Raises:
             UsageError: a table beside the file cannot be read.
         """
-        listed = self.tables.run_of(source.root, source.relative) if source.root is not None else None
+        found_in_table = self._listed(source)
+        listed = found_in_table.run if found_in_table is not None else None
         if self.layout is None:
             return _over(self.given, listed or self.around)
         found = self.layout.match(source.relative)
         if found is None:
             return None if listed is None else _over(self.given, listed)
         return _over(self.given, found if listed is None else _over(listed, found))
+
+    def counts_log(self, source: Source) -> bool:
+        """Whether results that a log tells of count; a table may say that they repeat others."""
+        listed = self._listed(source)
+        return listed is None or listed.log_results
+
+    def _listed(self, source: Source) -> Listed | None:
+        return self.tables.listed(source.root, source.relative) if source.root is not None else None
 
 
 def _over(first: RunRow, second: RunRow) -> RunRow:

@@ -2,7 +2,8 @@
 
 A row names a run in the words of `fields.FIELDS`. Its `path` is a file, a folder, an archive, or a pattern for one of
 them, relative to the table's folder; without one the row is for everything that no other row names. The table that is
-nearest to a file counts, in it the path that says most, and of patterns the first.
+nearest to a file counts, in it the path that says most, and of patterns the first. `log_results` is `no` for a log
+that repeats what JUnit files of other jobs say: only its events are kept.
 """
 
 import csv
@@ -25,21 +26,29 @@ _HINT = f"a row has the fields path, {', '.join(FIELDS)}"
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """What a table says of a file: its run, and whether results that a log tells of count."""
+
+    run: RunRow
+    log_results: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class RunTable:
     """The rows of one file: exact paths and folders, then patterns, in the order of the file."""
 
     folder: Path
-    places: Mapping[str, RunRow]
-    patterns: tuple[tuple[re.Pattern[str], RunRow], ...]
+    places: Mapping[str, Listed]
+    patterns: tuple[tuple[re.Pattern[str], Listed], ...]
 
-    def run_of(self, path: str) -> RunRow | None:
-        """Return the run of a file, whose `path` is relative to the table's folder; None where no row fits."""
+    def listed(self, path: str) -> Listed | None:
+        """Return what is said of a file, whose `path` is relative to the table's folder; None where no row fits."""
         parts = path.split("/")
         above = ["/".join(parts[:end]) for end in range(len(parts), -1, -1)]
         exact = next((self.places[place] for place in above[:-1] if place in self.places), None)
         if exact is not None:
             return exact
-        fitting = (run for pattern, run in self.patterns if any(pattern.fullmatch(place) for place in above))
+        fitting = (listed for pattern, listed in self.patterns if any(pattern.fullmatch(place) for place in above))
         return next(fitting, self.places.get(""))
 
 
@@ -50,8 +59,8 @@ class RunTables:
         self._tables: dict[Path, RunTable | None] = {}
         self._near: dict[tuple[Path, str], list[RunTable]] = {}
 
-    def run_of(self, root: Path, relative: str) -> RunRow | None:
-        """Return the run of the file `relative`, from the nearest table between it and `root`; None without one.
+    def listed(self, root: Path, relative: str) -> Listed | None:
+        """Return what is said of the file `relative`, from the nearest table between it and `root`; None without one.
 
         Raises:
             UsageError: a table cannot be read.
@@ -62,9 +71,9 @@ class RunTables:
             near = self._near[root, parent] = list(self._above(root, parent))
         for table in near:
             depth = len(table.folder.parts) - len(root.parts)
-            run = table.run_of(relative.split("/", depth)[-1])
-            if run is not None:
-                return run
+            found = table.listed(relative.split("/", depth)[-1])
+            if found is not None:
+                return found
         return None
 
     def _above(self, root: Path, parent: str) -> Iterator[RunTable]:
@@ -92,21 +101,21 @@ def read_table(path: Path) -> RunTable:
     Raises:
         UsageError: it cannot be read, or a row holds a field that means nothing.
     """
-    places: dict[str, RunRow] = {}
+    places: dict[str, Listed] = {}
     patterns = []
     for line, fields in _rows(path):
-        unknown = set(fields) - {*FIELDS, "path"}
+        unknown = set(fields) - {*FIELDS, "path", "log_results"}
         if unknown:
             raise UsageError(f"{path}, line {line}: unknown field {min(unknown)!r}", hint=_HINT)
         try:
-            run = run_of_fields(fields)
+            listed = Listed(run_of_fields(fields), fields.get("log_results", "").lower() not in ("no", "false", "0"))
         except UsageError as error:
             raise UsageError(f"{path}, line {line}: {error.message}", hint=error.hint) from error
         place = (fields.get("path") or "").replace("\\", "/").removeprefix("./").strip("/")
         if any(character in place for character in "*?["):
-            patterns.append((re.compile(translate(place)), run))
+            patterns.append((re.compile(translate(place)), listed))
         else:
-            places.setdefault("" if place == "." else place, run)
+            places.setdefault("" if place == "." else place, listed)
     return RunTable(path.parent, places, tuple(patterns))
 
 

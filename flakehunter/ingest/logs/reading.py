@@ -26,6 +26,7 @@ from flakehunter.ingest.logs.mocha import MochaFormat
 from flakehunter.ingest.logs.nodetest import NodeFormat
 from flakehunter.ingest.logs.phpunit import PhpunitFormat
 from flakehunter.ingest.logs.playwright import PlaywrightFormat
+from flakehunter.ingest.logs.plugged import formats_of_plugins
 from flakehunter.ingest.logs.prefixes import split_prefix, without_clock
 from flakehunter.ingest.logs.pytest import PytestFormat
 from flakehunter.ingest.logs.robot import RobotFormat
@@ -38,6 +39,7 @@ from flakehunter.ingest.text import stored, stored_name
 from flakehunter.stats.fingerprints import detail_hash, fingerprint
 
 FORMATS: tuple[Format, ...] = (
+    *formats_of_plugins(),
     PytestFormat(),
     VitestFormat(),
     AvaFormat(),
