@@ -1,0 +1,84 @@
+"""The plugins of docs/plugins.md, installed as a package beside flakehunter and used."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/plugins.md").read_text(encoding="utf-8")
+LOG = """ourtool 1.4 starts
+[ok] server answers (0.2s)
+[BAD] server ends its workers (0.4s)
+worker 4242 is still alive
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Install the page's module and entry points into a folder on the path."""
+    site = tmp_path / "site"
+    about = site / "our_flakehunter-1.dist-info"
+    about.mkdir(parents=True)
+    (site / "our_flakehunter.py").write_text("\n".join(re.findall(r"(?ms)^```python\n(.*?)^```", PAGE)))
+    toml = re.search(r"(?ms)^```toml.*?\n(.*?)^```", PAGE)
+    assert toml
+    points = re.sub(r'\[project\.entry-points\."([\w.]+)"\]', r"[\1]", toml[1]).replace('"', "")
+    (about / "entry_points.txt").write_text(points)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: our-flakehunter\nVersion: 1\n")
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(site)}
+
+
+def flakehunter(*words: str, env: dict[str, str], cwd: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "flakehunter", *words], env=env, cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_log_format_of_a_plugin_is_read(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "build.log").write_text(LOG)
+    told = json.loads(flakehunter("ingest", "build.log", "--json", env=environment, cwd=tmp_path))
+    assert told["new_results"] == 2
+    tests = json.loads(flakehunter("detect", "--all", "--json", env=environment, cwd=tmp_path))["tests"]
+    assert {(test["classname"], test["name"]) for test in tests} == {
+        ("server", "answers"),
+        ("server", "ends its workers"),
+    }
+
+
+def test_stressor_of_a_plugin_is_known_and_applied(environment: dict[str, str], tmp_path: Path) -> None:
+    assert "nap:MS" in flakehunter("stressors", env=environment, cwd=tmp_path)
+    command = ["sh", "-c", 'test "$OUR_NAP_MS" != 250']
+    told = json.loads(
+        flakehunter(
+            "repro", "--stress", "nap:250", "--trials", "3", "--json", "--", *command, env=environment, cwd=tmp_path
+        )
+    )
+    assert [(arm["stressor"], arm["failures"]) for arm in told["arms"]] == [
+        ("nap:250", arm["trials"]) for arm in told["arms"]
+    ]
+
+
+def test_backend_of_a_plugin_ends_groups(environment: dict[str, str], tmp_path: Path) -> None:
+    assert "polite" in flakehunter("backends", env=environment, cwd=tmp_path)
+    report = tmp_path / "report.json"
+    words = ["run", "--group-kill", "polite", "--report", str(report), "--", "sh", "-c", "sleep 60 & echo up"]
+    flakehunter(*words, env=environment, cwd=tmp_path)
+    assert json.loads(report.read_text())["backend"] == "polite"
+
+
+def test_what_is_no_log_format_is_said(environment: dict[str, str], tmp_path: Path) -> None:
+    points = next((tmp_path / "site").glob("*/entry_points.txt"))
+    points.write_text("[flakehunter.logs]\nbroken = our_flakehunter:LINE\n")
+    (tmp_path / "build.log").write_text(LOG)
+    done = subprocess.run(
+        [sys.executable, "-m", "flakehunter", "ingest", "build.log"],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "plugin 'broken' is no log format: it lacks" in done.stderr
