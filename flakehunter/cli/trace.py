@@ -204,7 +204,7 @@ def _print(result: "TraceResult", document: dict[str, Any], *, all_events: bool)
 def _particulars(entry: dict[str, Any], finding: Any) -> list[str]:
     from flakehunter.trace.findings import FIXES
 
-    lines = []
+    lines = [f"test: {entry['test']}"] if entry["test"] else []
     for name, file, line in (
         ("signal", entry["signal_file"], entry["signal_line"]),
         ("look", entry["file"], entry["line"]),

@@ -111,10 +111,15 @@ def strace_argv(strace: Strace, output: Path, command: Sequence[str]) -> list[st
 
 
 def hook_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return `environment` with the hooks that make Python and Node programs mark their calls with file and line."""
+    """Return `environment` with the hooks that make Python and Node programs mark their calls with file and line.
+
+    pytest finds the plugin that marks its tests by the entry point in `hooks/pytest`, vitest and Node's own runner are
+    marked by the hook for Node.
+    """
     changed = dict(environment)
     path = changed.get("PYTHONPATH")
-    changed["PYTHONPATH"] = str(HOOKS / "python") + (os.pathsep + path if path else "")
+    folders = [str(HOOKS / "python"), str(HOOKS / "pytest")]
+    changed["PYTHONPATH"] = os.pathsep.join([*folders, path] if path else folders)
     options = changed.get("NODE_OPTIONS", "")
     changed["NODE_OPTIONS"] = f"--require={HOOKS / 'node.cjs'} {options}".strip()
     return changed

@@ -11,6 +11,7 @@ from flakehunter.trace.marks import Mark
 from flakehunter.trace.predict import predicted_rates
 from flakehunter.trace.processes import Process
 from flakehunter.trace.session import TraceResult
+from flakehunter.trace.windows import Window
 
 __all__ = ["as_json", "as_sarif"]
 
@@ -31,8 +32,19 @@ def as_json(result: TraceResult) -> dict[str, Any]:
         "bare_wall_ms": None if result.bare_wall_s is None else round(result.bare_wall_s * 1000, 1),
         "lines": result.lines,
         "not_understood": result.not_understood,
+        "tests": [_test(window, ms) for window in result.world.windows],
         "processes": [_process(process, ms) for process in result.world.processes],
         "findings": [_finding(finding, ms, result) for finding in result.findings],
+    }
+
+
+def _test(window: Window, ms: Any) -> dict[str, Any]:
+    return {
+        "id": window.test,
+        "pid": window.process.pid,
+        "start_ms": ms(window.start),
+        "end_ms": ms(window.end),
+        "outcome": None if window.failed is None else "failed" if window.failed else "passed",
     }
 
 
@@ -63,6 +75,7 @@ def _finding(finding: Finding, ms: Any, result: TraceResult) -> dict[str, Any]:
     signal_file, signal_line = _place(finding.signal_mark)
     return {
         "mechanism": finding.mechanism.value,
+        "test": finding.window.test if finding.window is not None else None,
         "pid": finding.victim.pid,
         "argv": list(finding.victim.argv),
         "signal_ms": ms(finding.signalled),

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from flakehunter.model import Mechanism
 from flakehunter.trace.marks import Mark
-from flakehunter.trace.processes import Process
+from flakehunter.trace.processes import LookKind, Process
+from flakehunter.trace.windows import Window
 
 __all__ = ["FIXES", "Finding", "milliseconds", "name_of"]
 
@@ -24,11 +25,13 @@ class Finding:
     look_kind: str = ""
     look_mark: Mark | None = None
     signal_mark: Mark | None = None
+    window: Window | None = None
+    """The test that it happened in; None when the runner made no marks, or it is about the whole run."""
 
     @property
     def slack_to_reap_s(self) -> float | None:
-        """Return the time from the reaping to the look; None when one of them is missing."""
-        if self.looked is None or self.victim.reaped is None:
+        """Return the time from the reaping to the look; None when one is missing, or the look was the reaping."""
+        if self.looked is None or self.victim.reaped is None or self.look_kind == LookKind.WAIT:
             return None
         return self.looked - self.victim.reaped
 

@@ -1,7 +1,8 @@
 """Marks: what the hooks in a traced program say of its next system call, as the path of a file that does not exist.
 
 A hook calls access(2) on `/.flakehunter/WHAT/KEY=VALUE,…/FILE:LINE|FILE:LINE` right before it looks, signals or arms a
-timer. The call costs a microsecond, needs no descriptor, and strace shows it in its place among the others.
+timer, and when a test begins and ends (windows.py). The call costs a microsecond, needs no descriptor, and strace shows
+it in its place among the others.
 """
 
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ class Mark:
     internal: bool = False
     """Whether a library made the call for its own purposes, such as Popen.send_signal."""
     key: str = ""
-    """Which timer it is about: a mark `fired` names the one `timer` that it belongs to."""
+    """Which timer it is about (a mark `fired` names the one `timer` that it belongs to), or which test."""
+    failed: bool | None = None
+    """How a test ended; None when the runner did not say."""
 
     @property
     def file(self) -> str:
@@ -61,4 +64,11 @@ def parse_mark(path: str) -> Mark | None:
         file, _, line = frame.rpartition(":")
         if file and line.isdigit():
             stack.append((unquote(file), int(line)))
-    return Mark(what, tuple(stack), timeout, "internal" in values, values.get("id", ""))
+    return Mark(
+        what,
+        tuple(stack),
+        timeout,
+        "internal" in values,
+        unquote(values.get("id", "")),
+        {"failed": True, "passed": False}.get(values.get("outcome", "")),
+    )

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from flakehunter.errors import CommandError
 from flakehunter.trace.command import Strace, hook_environment, strace_argv
 from flakehunter.trace.reader import Reader
+from flakehunter.trace.rules.survivors import SURVIVOR_GRACE_S
 from flakehunter.trace.watching import ENTERED, RETURNED
 from flakehunter.trace.world import World
 
@@ -27,9 +28,11 @@ ROOT = str(Path(__file__).resolve().parents[2])
 PIPE_SIZE = 1 << 20
 """Bytes of trace that strace may be ahead of the reader: the largest that an unprivileged process may ask for."""
 PIECE = 1 << 16
-SURVIVOR_GRACE_S = 0.5
-"""How long a process may outlive the command before it is a survivor: Python's resource tracker and the like end when
-they read the end of their pipe, which is after the command's end."""
+TICK_S = 0.02
+"""How long the reader leaves strace alone between two looks at the pipe. A reader that slept in select(2) would be
+woken by every line, and each time strace and the traced thread would lose their core to it."""
+BUSY = PIPE_SIZE // 4
+"""Bytes of one look from which on the reader goes on at once: so much in a tick, and the pipe could get full."""
 END_TIMEOUT_S = 30.0
 
 
@@ -42,6 +45,7 @@ class Traced:
     """As a shell has it: 128 + N when a signal ended it; None when the time limit did."""
     timed_out: bool
     wall_s: float
+    """From the command's exec to its end, or to the end of its time; the start of strace is not in it."""
     lines: int
     not_understood: int
 
@@ -100,12 +104,12 @@ def trace_command(
                 if keeper.poll() is None:
                     keeper.kill()
                     keeper.wait()
-    wall = time.monotonic() - started
     root = world.root
     if root is None or (root.executed is None and not timed_out):
         raise CommandError(
             f"cannot run {argv[0]}", argv=tuple(argv), hint="check the spelling and that it can be executed"
         )
+    wall = root.exited - root.spawned if root.exited is not None else time.monotonic() - started
     return Traced(world, _exit_code(root.status), timed_out, wall, reader.lines, reader.not_understood)
 
 
@@ -150,21 +154,19 @@ def _read(
     """Read until nothing of the command is left, or its grace or its time is over; tell whether it was its time."""
     limit: float | None = None
     grace_end: float | None = None
+    pause = TICK_S
     with selectors.DefaultSelector() as selector:
-        selector.register(source.descriptor, selectors.EVENT_READ)
         selector.register(control, selectors.EVENT_READ)
         while True:
             now = time.monotonic()
-            until = min((moment for moment in (limit, grace_end) if moment is not None), default=None)
-            if until is not None and now >= until:
+            until = min((moment for moment in (limit, grace_end) if moment is not None), default=now + pause)
+            if now >= until and until in (limit, grace_end):
                 _mark_survivors(world)
                 return grace_end is None
-            ready = {key.fd for key, _ in selector.select(None if until is None else until - now)}
-            world.consume_all(reader.feed(source.read()))
-            if control.fileno() in ready:
-                # strace has ended; what it wrote is in the pipe, since it wrote before.
-                while piece := source.read():
-                    world.consume_all(reader.feed(piece))
+            ended = bool(selector.select(min(pause, until - now)))
+            pause = 0.0 if _consume(world, reader, source) >= BUSY else TICK_S
+            if ended:
+                # strace has ended; what it wrote was in the pipe, since it wrote before.
                 world.consume_all(reader.finish())
                 return False
             root = world.root
@@ -173,6 +175,15 @@ def _read(
                 limit = time.monotonic() + timeout_s
             if grace_end is None and root is not None and root.exited is not None:
                 grace_end = time.monotonic() + SURVIVOR_GRACE_S
+
+
+def _consume(world: World, reader: Reader, source: Source) -> int:
+    """Read all that is in the pipe, and return how many bytes that was."""
+    size = 0
+    while piece := source.read():
+        size += len(piece)
+        world.consume_all(reader.feed(piece))
+    return size
 
 
 def _mark_survivors(world: World) -> None:

@@ -7,10 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from flakehunter.db.queries.tests import find_test
 from flakehunter.db.queries.traces import StoredTrace, TracedFinding, TracedProcess, write_trace
 from flakehunter.db.write import ensure_project
+from flakehunter.errors import UnknownTestError
 from flakehunter.trace.findings import Finding
 from flakehunter.trace.processes import Process
 from flakehunter.trace.session import TraceResult
@@ -34,6 +36,10 @@ def store(
     started: datetime,
 ) -> int:
     """Write the trace and return the id of its experiment; `document` is the JSON document of the result."""
+    with engine.connect() as connection:
+        tests = {window.test: _test_of(connection, window.test, project) for window in result.world.windows}
+    if test_id is None and len(tests) == 1:
+        [test_id] = tests.values()
     stored = StoredTrace(
         test_id=test_id,
         command=shlex.join(result.command),
@@ -43,7 +49,8 @@ def store(
         machine={"cpus": os.cpu_count(), "load": os.getloadavg()[0], "kernel": platform.release()},
         processes=[_process(process) for process in result.world.processes],
         findings=[
-            _finding(finding, entry, root) for finding, entry in zip(result.findings, document["findings"], strict=True)
+            _finding(finding, entry, root, tests)
+            for finding, entry in zip(result.findings, document["findings"], strict=True)
         ],
         started_at=started,
     )
@@ -70,7 +77,17 @@ def _process(process: Process) -> TracedProcess:
     )
 
 
-def _finding(finding: Finding, entry: dict[str, Any], root: Path) -> TracedFinding:
+def _test_of(connection: Connection, test: str, project: str) -> int | None:
+    """Return the id of the test that a runner calls so: a node id of pytest, or `FILE > NAMES`; None if unknown."""
+    file, _, names = test.partition(" > ")
+    try:
+        row = find_test(connection, names or test, project=project)
+    except UnknownTestError:
+        return None
+    return row.id if not names or file in (row.identity.classname, row.file) else None
+
+
+def _finding(finding: Finding, entry: dict[str, Any], root: Path, tests: dict[str, int | None]) -> TracedFinding:
     mark = finding.look_mark
     file = Path(mark.file) if mark is not None and mark.file else None
     name = "" if file is None else str(file.relative_to(root) if file.is_relative_to(root) else file)
@@ -81,4 +98,5 @@ def _finding(finding: Finding, entry: dict[str, Any], root: Path) -> TracedFindi
         line=mark.line if mark is not None else None,
         score=FAILED_WEIGHT if failed else PASSED_WEIGHT,
         evidence=entry,
+        test_id=tests[finding.window.test] if finding.window is not None else None,
     )

@@ -37,6 +37,7 @@ def timeline(result: TraceResult, *, all_events: bool = False) -> list[Line]:
     world = result.world
     start = world.first or 0.0
     events = [
+        *_tests(world),
         *_lives(world),
         *_signals(world),
         *_looks(world, result.findings, all_events=all_events),
@@ -68,6 +69,16 @@ def _lives(world: World) -> Iterator[Event]:
             yield world.last or process.spawned, "alive", str(process.pid), "outlived the command", "", None
 
 
+def _tests(world: World) -> Iterator[Event]:
+    for window in world.windows:
+        pid = str(window.process.pid)
+        place = f"{Path(window.file).name}:{window.line}" if window.file else ""
+        yield window.start, "test", pid, window.test, place, None
+        if window.end is not None:
+            outcome = "over" if window.failed is None else "failed" if window.failed else "passed"
+            yield window.end, "tested", pid, outcome, "", None
+
+
 def _signals(world: World) -> Iterator[Event]:
     for sent in world.sent:
         who = f"{sent.sender.pid} → {sent.victim.pid}"
@@ -95,7 +106,10 @@ def _answer(look: Look) -> str:
 def _others(findings: tuple[Finding, ...]) -> Iterator[Event]:
     """Findings that are about no look: waits, assignments, signals."""
     for finding in findings:
-        if finding.look_kind in ("signal", "wait with a deadline", "end of the command") or finding.slack_s is None:
+        if (
+            finding.look_kind in ("signal", "wait with a deadline", "end of the command", "end of the test")
+            or finding.slack_s is None
+        ):
             kind = "signal" if finding.look_kind == "signal" else "wait"
             who = f"{finding.looker.pid} → {finding.victim.pid}"
             yield finding.looked or 0.0, kind, who, finding.look_kind, _place(finding.look_mark), finding

@@ -21,6 +21,7 @@ from flakehunter.trace.processes import (
 )
 from flakehunter.trace.reader import Call, Ended, Entered, Record, Returned, Signalled, Superseded
 from flakehunter.trace.text import integer, split, strings
+from flakehunter.trace.windows import BOUNDARIES, Windows
 
 __all__ = ["Channel", "World"]
 
@@ -85,6 +86,8 @@ class World:
         self.threads: dict[int, Process] = {}
         self.living: dict[int, Process] = {}
         self.by_pid: dict[int, list[Process]] = defaultdict(list)
+        self.windows = Windows()
+        """Which test ran when, where the runner says so."""
         self.first: float | None = None
         self.last: float | None = None
         self._marks: dict[int, tuple[float, Mark]] = {}
@@ -182,7 +185,7 @@ class World:
         if call.name in SPAWNING:
             self._spawned(process, call)
         elif call.name in ("access", "faccessat", "faccessat2") and PREFIX in call.arguments:
-            self._note_mark(call)
+            self._note_mark(process, call)
             return
         elif call.name in ("execve", "execveat") and call.result == 0:
             self._executed(process, call)
@@ -210,12 +213,14 @@ class World:
         # execve(2): handlers go back to the default, since their code is gone.
         process.handlers.clear()
 
-    def _note_mark(self, call: Call) -> None:
+    def _note_mark(self, process: Process, call: Call) -> None:
         for path in strings(call.arguments):
             mark = parse_mark(path)
             if mark is None:
                 continue
-            if mark.what == "timer":
+            if mark.what in BOUNDARIES:
+                self.windows.note(process, mark, call.entered)
+            elif mark.what == "timer":
                 self.timers[call.tid, mark.key] = call.entered
             elif mark.what == "fired":
                 armed = self.timers.pop((call.tid, mark.key), None)

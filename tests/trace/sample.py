@@ -33,6 +33,7 @@ PAUSE = """
 1700  1795323073.323350 +++ killed by SIGTERM +++
 1698  1795323073.343652 <... clock_nanosleep resumed>NULL) = 0 <0.020369>
 """
+DEATH = "\n1700  1795323073.323350 +++ killed by SIGTERM +++\n"
 LOOK = """
 1698  1795323073.344000 openat(AT_FDCWD</tmp>, "/proc/1700/stat", O_RDONLY|O_CLOEXEC) = -1 ENOENT (No such file or directory) <0.000020>
 """

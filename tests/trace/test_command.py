@@ -90,6 +90,7 @@ def test_wrong_input_is_one_line_and_a_hint(
 
 def test_hooks_come_before_what_the_environment_has() -> None:
     changed = hook_environment({"PYTHONPATH": "/mine", "NODE_OPTIONS": "--no-warnings"})
-    hook, mine = changed["PYTHONPATH"].split(":")
-    assert (mine, Path(hook, "sitecustomize.py").is_file()) == ("/mine", True)
+    python, pytest_plugin, mine = changed["PYTHONPATH"].split(":")
+    assert (mine, Path(python, "sitecustomize.py").is_file()) == ("/mine", True)
+    assert Path(pytest_plugin, "flakehunter_trace_marks.py").is_file()
     assert changed["NODE_OPTIONS"].endswith(" --no-warnings")

@@ -248,6 +248,7 @@ def test_test_of_the_database_is_run_by_its_runner(
     document = trace("--db", url, "test_ends")
     assert document["exit_code"] == 0, "run it again: the pause of 50 ms was too short on this machine"
     assert [finding["mechanism"] for finding in document["findings"]] == ["fixed-sleep"]
+    assert [test["id"] for test in document["tests"]] == ["test_group.py::test_ends"]
     engine = create_engine(url)
     with engine.connect() as connection:
         [row] = connection.execute(text("SELECT test_case_id, file, line, score FROM findings")).all()

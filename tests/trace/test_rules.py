@@ -1,13 +1,11 @@
 """The ordering rules on traces as text: language-free, one test for each edge."""
 
 import pytest
-from sample import END, GROUP, LOOK, PAUSE, V1S, judge, world_of
+from sample import DEATH, END, GROUP, LOOK, PAUSE, V1S, judge, world_of
 
 from flakehunter.model import Mechanism
 from flakehunter.trace.findings import Finding
 from flakehunter.trace.rules.deadlines import STRESSED_DEATH_S
-
-DEATH = "\n1700  1795323073.323350 +++ killed by SIGTERM +++\n"
 
 
 def mechanisms(text: str) -> list[Mechanism]:

@@ -38,6 +38,8 @@ class TracedFinding:
     line: int | None
     score: float
     evidence: Mapping[str, Any]
+    test_id: int | None = None
+    """The test that it happened in, where the runner said so; else it is the trace's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _process(trial_id: int, process: TracedProcess) -> dict[str, Any]:
 
 def _finding(trace: StoredTrace, finding: TracedFinding) -> dict[str, Any]:
     return {
-        "test_case_id": trace.test_id,
+        "test_case_id": finding.test_id or trace.test_id,
         "mechanism": finding.mechanism,
         "source": EvidenceSource.TRACE,
         "file": finding.file,

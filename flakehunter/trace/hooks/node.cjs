@@ -115,3 +115,70 @@ replace(promiseTimers, 'setTimeout', withPromise);
 replace(globalThis, 'setTimeout', withCallback);
 replace(require('timers'), 'setTimeout', withCallback);
 syncBuiltinESMExports();
+
+// Where tests begin and end (windows.py). Their hooks belong to them: body and test begin together.
+function boundary(what, id, place, outcome = '') {
+  try {
+    access(`/.flakehunter/${what}/id=${encodeURIComponent(id)}${outcome}/${place}`);
+  } catch {
+    // As above.
+  }
+}
+function begins(id, place) {
+  boundary('test', id, place);
+  boundary('body', id, place);
+}
+
+// A worker of vitest keeps what it runs in `current` of an object that it defines as a global, once for each file. A
+// reporter hears of it later, in another process.
+const defineProperty = Object.defineProperty;
+function watchVitest(state) {
+  let { current } = state;
+  let running;
+  const over = () => {
+    const result = running.task.result?.state;
+    const outcome = result === 'fail' ? ',outcome=failed' : result === 'pass' ? ',outcome=passed' : '';
+    boundary('tested', running.id, running.place, outcome);
+    running = undefined;
+  };
+  const moved = (task) => {
+    if (running && running.task !== task) over();
+    if (task?.type !== 'test' || running) return;
+    const names = [];
+    for (let one = task; one && one !== task.file; one = one.suite) names.unshift(one.name);
+    const place = task.location ? `${encodeURI(task.file.filepath)}:${task.location.line}` : '-';
+    running = { task, id: [task.file.name, ...names].join(' > '), place };
+    begins(running.id, place);
+  };
+  defineProperty(state, 'current', {
+    configurable: true,
+    enumerable: true,
+    get: () => current,
+    set(task) {
+      current = task;
+      try {
+        moved(task);
+      } catch {
+        // What vitest keeps there is its own affair, and may change.
+      }
+    },
+  });
+}
+if (process.env.VITEST) {
+  Object.defineProperty = function (object, key, descriptor) {
+    if (key === '__vitest_worker__' && descriptor?.value) watchVitest(descriptor.value);
+    return defineProperty(object, key, descriptor);
+  };
+}
+
+// `node --test` runs each file in a process of its own and says so in the environment.
+if (process.env.NODE_TEST_CONTEXT) {
+  const { beforeEach, afterEach } = require('node:test');
+  const file = require('path').relative(process.cwd(), process.argv[1] || '');
+  const idOf = (context) => `${file} > ${context.fullName || context.name}`;
+  beforeEach((context) => begins(idOf(context), '-'));
+  afterEach((context) => {
+    const outcome = context.passed === undefined ? '' : context.passed ? ',outcome=passed' : ',outcome=failed';
+    boundary('tested', idOf(context), '-', outcome);
+  });
+}

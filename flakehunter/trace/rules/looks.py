@@ -36,14 +36,21 @@ class Trigger:
 
 def find(world: World) -> Iterator[Finding]:
     """Yield the findings of all looks; looks of one looker at one thing are taken together."""
-    failed = world.root is not None and world.root.status not in (0, None)
     together: dict[tuple[int, int, str], list[Look]] = defaultdict(list)
     for look in world.looks:
         together[look.looker.index, look.victim.index, look.target].append(look)
     for looks in together.values():
-        finding = _decide(world, looks, failed=failed)
+        finding = _decide(world, looks)
         if finding is not None:
             yield finding
+
+
+def _failed(world: World, look: Look) -> bool:
+    """Tell whether the test that looked failed; without marks of a runner, whether the command did."""
+    window = world.windows.of(look.looker, look.time)
+    if window is not None and window.failed is not None:
+        return window.failed
+    return world.root is not None and world.root.status not in (0, None)
 
 
 def trigger_of(world: World, looker: Process, victim: Process, before: float) -> Trigger | None:
@@ -72,7 +79,7 @@ def _trigger_above(world: World, looker: Process, victim: Process, before: float
     return None
 
 
-def _decide(world: World, looks: list[Look], *, failed: bool) -> Finding | None:
+def _decide(world: World, looks: list[Look]) -> Finding | None:
     """Return the finding for looks of one looker at one thing, if there is one."""
     asked: list[Look] = []
     for look in looks:
@@ -86,7 +93,7 @@ def _decide(world: World, looks: list[Look], *, failed: bool) -> Finding | None:
             return None
         if not look.alive:
             return _finding(look, trigger)
-    if len(asked) == 1 and failed and asked[0].victim.exited is not None:
+    if len(asked) == 1 and asked[0].victim.exited is not None and _failed(world, asked[0]):
         trigger = trigger_of(world, asked[0].looker, asked[0].victim, asked[0].time)
         return _finding(asked[0], trigger) if trigger else None
     return None

@@ -4,6 +4,7 @@ import re
 
 from flakehunter.trace.findings import Finding
 from flakehunter.trace.processes import Process
+from flakehunter.trace.world import World
 
 __all__ = ["is_noise", "is_runner_process"]
 
@@ -22,6 +23,9 @@ def is_runner_process(process: Process) -> bool:
     return _RUNNER.search(process.command) is not None
 
 
-def is_noise(finding: Finding) -> bool:
-    """Tell whether a finding is about processes that the runner started and ends itself."""
-    return is_runner_process(finding.victim)
+def is_noise(finding: Finding, world: World) -> bool:
+    """Tell whether a finding is about what the runner does: with its own processes, or outside of its tests."""
+    time = finding.looked or finding.signalled
+    if is_runner_process(finding.victim):
+        return True
+    return finding.window is None and time is not None and world.windows.is_outside(finding.looker, time)

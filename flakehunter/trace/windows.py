@@ -1,0 +1,94 @@
+"""Test windows: from when to when a test ran, in which process, and how it ended, as the marks of its runner say.
+
+Without such marks the whole run is one window. What a runner does outside of its tests (it starts and ends workers, and
+looks at them) is its own, and no finding.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flakehunter.trace.marks import Mark
+from flakehunter.trace.processes import Process
+
+__all__ = ["BOUNDARIES", "Window", "Windows"]
+
+START, BODY, RETURNED, END = "test", "body", "returned", "tested"
+BOUNDARIES = frozenset({START, BODY, RETURNED, END})
+"""What marks of a runner say: a test begins (its fixtures), its own function is called, has returned, all is over."""
+
+
+@dataclass(slots=True)
+class Window:
+    """One test in one process; times are seconds since the epoch, None when it did not come to that."""
+
+    test: str
+    """The runner's name for the test: a node id of pytest; file and names joined by ` > ` for vitest and Node."""
+    process: Process
+    start: float
+    body: float | None = None
+    """When the test's own function was called; what was started since then belongs to this test alone."""
+    returned: float | None = None
+    end: float | None = None
+    failed: bool | None = None
+    file: str = ""
+    line: int | None = None
+
+    def holds(self, time: float) -> bool:
+        """Tell whether that moment is inside."""
+        return self.start <= time and (self.end is None or time <= self.end)
+
+    def is_of_body(self, time: float) -> bool:
+        """Tell whether the test's own function ran at that moment, and not its fixtures."""
+        return self.body is not None and self.body <= time and (self.returned is None or time <= self.returned)
+
+
+class Windows:
+    """All windows of a trace, in the order of their beginning, and who makes marks at all."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, list[Window]] = {}
+        self._all: list[Window] = []
+        self._above: set[int] = set()
+        """Indices of the runner's processes that are above those that run tests."""
+
+    def __iter__(self) -> Iterator[Window]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def note(self, process: Process, mark: Mark, time: float) -> None:
+        """Take in a mark of a runner."""
+        mine = self._of.get(process.index)
+        if mine is None:
+            mine = self._of[process.index] = []
+            self._above |= {above.index for above in process.ancestors()}
+        if mark.what == START:
+            begun = Window(mark.key, process, time, file=mark.file, line=mark.line)
+            mine.append(begun)
+            self._all.append(begun)
+            return
+        # A test may run tests itself, in the same process: the last one of that name that is not over is meant.
+        window = next((one for one in reversed(mine) if one.end is None and one.test == mark.key), None)
+        if window is None:
+            return
+        if mark.what == BODY:
+            window.body = time
+        elif mark.what == RETURNED:
+            window.returned = time
+        else:
+            window.end, window.failed = time, mark.failed
+
+    def of(self, process: Process, time: float) -> Window | None:
+        """Return the test that the process worked for at that moment: its own, or that of the process above it."""
+        for one in (process, *process.ancestors()):
+            for window in reversed(self._of.get(one.index, ())):
+                if window.holds(time):
+                    return window
+        return None
+
+    def is_outside(self, process: Process, time: float) -> bool:
+        """Tell whether the process belongs to a runner that makes marks, and no test of it ran at that moment."""
+        family = (process, *process.ancestors())
+        belongs = process.index in self._above or any(one.index in self._of for one in family)
+        return belongs and self.of(process, time) is None
