@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from flakehunter import __version__
 from flakehunter.model import SCHEMA_VERSION, Mechanism
@@ -154,10 +155,15 @@ def _sarif_result(finding: Finding, rule: int, root: Path) -> dict[str, Any]:
 def _location(mark: Mark, root: Path) -> dict[str, Any]:
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": _relative(mark.file, root)},
+            "artifactLocation": {"uri": _uri(mark.file, root)},
             "region": {"startLine": mark.line},
         }
     }
+
+
+def _uri(file: str, root: Path) -> str:
+    path = Path(file)
+    return quote(path.relative_to(root).as_posix()) if path.is_relative_to(root) else path.as_uri()
 
 
 def _relative(file: str, root: Path) -> str:

@@ -1,5 +1,6 @@
 """Where strace is missing or may not trace: one clear line, and what to do."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -48,6 +49,19 @@ def test_forbidden_ptrace_says_what_to_allow(
     assert "strace may not trace here" in error
     assert "Operation not permitted" in error
     assert hint in error
+
+
+@pytest.mark.usefixtures("strace")
+def test_ptrace_that_the_kernel_really_forbids_is_one_line_and_a_hint(tmp_path: Path) -> None:
+    forbid = Path(__file__).resolve().parents[1] / "processes" / "forbid_ptrace.py"
+    trace = [sys.executable, "-m", "flakehunter", "trace", "--json", "--", "touch", str(tmp_path / "ran")]
+    done = subprocess.run([sys.executable, forbid, *trace], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("flakehunter: error: strace may not trace here: ")
+    assert "Operation not permitted" in error
+    assert "--cap-add SYS_PTRACE" in hint
+    assert not (tmp_path / "ran").exists()
 
 
 def test_other_systems_say_that_it_is_for_linux(monkeypatch: pytest.MonkeyPatch) -> None:

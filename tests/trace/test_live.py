@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import psutil
 import pytest
 from sqlalchemy import create_engine, text
@@ -19,6 +20,7 @@ from flakehunter.cli.app import main
 from flakehunter.model import Mechanism
 from flakehunter.trace.command import Strace
 
+SARIF_SCHEMA = Path(__file__).resolve().parents[1] / "scan" / "sarif-2.1.0.schema.json"
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 sys.path.insert(0, str(CORPUS))
 
@@ -140,7 +142,8 @@ def test_sarif_names_rule_file_and_line(capfd: pytest.CaptureFixture[str], monke
     monkeypatch.chdir(pair.folder)
     for _ in range(10):
         assert main(["trace", "--format", "sarif", "--", sys.executable, "flawed.py"]) == 0
-        [run] = json.loads(capfd.readouterr().out)["runs"]
+        document = json.loads(capfd.readouterr().out)
+        [run] = document["runs"]
         if run["results"]:
             break
     [result] = run["results"]
@@ -150,6 +153,7 @@ def test_sarif_names_rule_file_and_line(capfd: pytest.CaptureFixture[str], monke
     assert place["artifactLocation"]["uri"] == "flawed.py"
     assert "child.wait(timeout=0.08)" in lines[place["region"]["startLine"] - 1]
     assert len(result["partialFingerprints"]["flakehunter/v1"]) == 32
+    jsonschema.Draft4Validator(json.loads(SARIF_SCHEMA.read_text())).validate(document)
 
 
 def test_time_limit_ends_the_command(trace: Trace) -> None:
