@@ -1,6 +1,8 @@
 # Two commands do everything, set-up included: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
+# Tests at a time. More would load the machine, and many tests watch processes end.
+WORKERS ?= 2
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NODE_READY := sample_data/project/node_modules/.package-lock.json
@@ -35,7 +37,7 @@ demo: $(READY)
 	@PATH="$(abspath $(BIN)):$$PATH" bash sample_data/demo.sh
 
 test: $(READY) $(NODE_READY) windows-python
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # What runs on Windows and macOS too, each with its own modules.
 PORTABLE := flakehunter/groupkill flakehunter/cli/run.py flakehunter/cli/wait_gone.py flakehunter/cli/backends.py

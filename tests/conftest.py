@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -29,8 +30,15 @@ TOOLS = {
     "go": lambda: bool(shutil.which("go")),
     "wine": lambda: bool(shutil.which("wine64") or shutil.which("wine")),
     "postgres": _has_postgres,
+    "systemd": lambda: Path("/lib/systemd/systemd").exists() and bool(shutil.which("systemd-run")),
     "chromium": lambda: bool(shutil.which("chromium")),
 }
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C back: a shell starts background jobs with SIGINT ignored, and what tests start would ignore it too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
