@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from flakehunter.model import TrialOutcome
+from flakehunter.repro.caretaker import TRIAL_VARIABLE
 from flakehunter.repro.command import JUNIT, Command
 from flakehunter.repro.nurseries import Nursery, start_nursery, start_warm_nursery
 from flakehunter.repro.outcome import Judgement, judge
@@ -115,13 +116,13 @@ class Bench:
 
 
 def trial_spec(command: Command, folder: Path, limit_s: float, *, warm: bool) -> TrialSpec:
-    """Return a trial of `command` that writes into `folder`, which is made where missing."""
+    """Return a trial of `command` that writes into `folder`, a folder in the experiment's; made where missing."""
     folder.mkdir(exist_ok=True)
     junit = folder / "junit.xml"
     return TrialSpec(
         argv=command.words(junit),
         cwd=str(command.cwd),
-        env=command.environment(),
+        env=command.environment() | {TRIAL_VARIABLE: str(folder.parent)},
         output=str(folder / "output.txt"),
         time_limit_s=limit_s,
         junit=str(junit) if warm else None,
@@ -219,13 +220,14 @@ def start_nurseries(
             for nursery in started:
                 stack.enter_context(nursery)
             return {id(command): nursery for command, nursery in zip(commands, started, strict=True)}, notes
-    cold = stack.enter_context(start_nursery())
+    cold = stack.enter_context(start_nursery({TRIAL_VARIABLE: str(folder)}))
     return {id(command): cold for command in commands}, notes
 
 
 def _start_warm(command: Command, folder: Path, time_limit_s: float) -> Nursery:
     modules = folder / "modules.txt"
-    nursery = start_warm_nursery(command.words(folder / "0" / "junit.xml"), command.environment(), command.cwd)
+    environment = command.environment() | {TRIAL_VARIABLE: str(folder)}
+    nursery = start_warm_nursery(command.words(folder / "0" / "junit.xml"), environment, command.cwd)
     try:
         # A rehearsal, not counted: it shows which libraries a trial imports, so that no later one pays for them.
         nursery.run(replace(trial_spec(command, folder / "0", time_limit_s, warm=True), modules=str(modules)))

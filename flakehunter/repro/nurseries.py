@@ -74,13 +74,13 @@ class Nursery:
         self.close()
 
 
-def start_nursery() -> Nursery:
-    """Start a nursery for any command.
+def start_nursery(variables: Mapping[str, str] | None = None) -> Nursery:
+    """Start a nursery for any command, with `variables` in its own environment.
 
     Raises:
         TrialError: it did not come up.
     """
-    environment = os.environ | {"PYTHONPATH": str(PACKAGE_ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(PACKAGE_ROOT)} | dict(variables or {})
     return _start([sys.executable, "-P", "-m", "flakehunter.repro.nursery"], environment, Path("/"), warm=False)
 
 

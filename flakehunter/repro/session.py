@@ -106,6 +106,8 @@ def answer(
             announce("flawed", flawed)
             for fix in fixes:
                 announce(fix.name, fix.command)
+            if stress is not None and "quota" in stress.spec:
+                workspace.expect_quota()
             request = Request(
                 flawed=flawed,
                 fixes=fixes,

@@ -37,6 +37,10 @@ class Workspace:
         stream.write(json.dumps(entry).encode() + b"\n")
         stream.flush()
 
+    def expect_quota(self) -> None:
+        """Have cgroups of CPU quotas removed that killed supervisors leave."""
+        self._care("quota")
+
     def worktree(self, revision: str, folder: Path) -> Path:
         """Check `revision` out beside the repository that holds `folder`; return the folder's counterpart in it.
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from flakehunter.groupkill.procfs import read_environ, snapshot
+from flakehunter.groupkill.procfs import read_argv, read_environ, snapshot
+from flakehunter.repro.quota import quota_parents
+from flakehunter.repro.stressors import find_stressor
 
 LIMIT_S = 30.0
 
@@ -20,6 +22,10 @@ def until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)
+
+
+def argv_of(pid: int) -> bytes:
+    return " ".join(read_argv(pid)).encode()
 
 
 class Harness:
@@ -64,7 +70,10 @@ def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "repository"
     folder.mkdir()
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    (folder / "run.sh").write_text("setsid sleep 300 & touch started; sleep 301\n")
+    # The first run in each folder is the rehearsal that looks for the first victim.
+    (folder / "run.sh").write_text(
+        "[ -e first ] || { touch first; exit 0; }; setsid sleep 300 & touch started; sleep 301\n"
+    )
     for words in (["init", "-q"], ["add", "run.sh"], ["commit", "-q", "-m", "one"]):
         subprocess.run(["git", *identity, *words], cwd=folder, check=True)
     return folder
@@ -80,7 +89,9 @@ def test_a_harness_that_ends_in_a_trial_leaves_nothing(
 ) -> None:
     process = harness.start("--stress", "cpu:2", "--fix-rev", "HEAD", "-C", str(repository), "--", "bash", "run.sh")
     until((repository / "started").exists, "no trial started")
-    assert len(harness.members()) >= 8  # harness, caretaker, nursery, supervisor, two hogs, bash, sleeps
+    until(
+        lambda: len(harness.members()) >= 8, "somebody is missing"
+    )  # harness, caretaker, nursery, supervisor, two hogs, bash, sleeps
     assert list(harness.temporary.glob("flakehunter-*/worktree-*"))
     process.send_signal(number)
     assert process.wait(LIMIT_S) == code
@@ -92,6 +103,27 @@ def test_a_harness_that_ends_in_a_trial_leaves_nothing(
     until(lambda: not list(harness.temporary.iterdir()), "files are left")
     listed = subprocess.run(["git", "worktree", "list"], cwd=repository, check=True, capture_output=True, text=True)
     assert len(listed.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("stress", ["none", "quota:50"])
+def test_harness_nursery_and_supervisor_killed_at_one_blow_leave_nothing(
+    harness: Harness, tmp_path: Path, stress: str
+) -> None:
+    if not find_stressor(stress.partition(":")[0]).probe().usable:
+        pytest.skip(f"{stress} does not work here")
+    line = "setsid sleep 300 & (sleep 301 &) ; touch started; sleep 302"
+    process = harness.start("--stress", stress, "--", "bash", "-c", line)
+    until((tmp_path / "started").exists, "no trial started")
+    family = [process.pid, *(pid for pid in harness.members() if b"flakehunter.repro.nursery" in argv_of(pid))]
+    assert len(family) == 3  # the supervisor is a fork of the nursery
+    for pid in family:
+        os.kill(pid, signal.SIGKILL)
+    assert process.wait(LIMIT_S) == -9
+    assert process.stderr is not None
+    process.stderr.close()
+    until(lambda: not harness.members(), "processes are left")
+    until(lambda: not list(harness.temporary.iterdir()), "files are left")
+    assert not [folder for parent, _ in quota_parents() for folder in parent.glob("flakehunter-*-quota")]
 
 
 def test_a_harness_that_comes_to_its_end_leaves_nothing(harness: Harness) -> None:
