@@ -9,6 +9,7 @@ MOST_PLANS = 6
 """Plans of the search that are shown: those under which the test failed."""
 
 MOST_MESSAGES = 3
+SHOWN_P = 0.05
 
 
 def as_text(document: Mapping[str, Any], experiment_id: int) -> str:
@@ -23,8 +24,8 @@ def as_text(document: Mapping[str, Any], experiment_id: int) -> str:
         for fix in document["fixes"]:
             late = "" if fix["critical_delay"] is None else f": {fix['critical_delay']['text']}"
             lines.append(f"  {fix['name']}: {fix['verdict']}{late}")
-    if document["exact_test"] is not None:
-        p_value = document["exact_test"]["p_value"]
+    p_value = 1.0 if document["exact_test"] is None else document["exact_test"]["p_value"]
+    if p_value <= SHOWN_P:
         lines.append(f"  better than before: p <= {p_value:.2g}, anytime-valid (looked at after every trial)")
     for arm in document["arms"]:
         lines += _particulars(arm)

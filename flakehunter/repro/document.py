@@ -138,9 +138,9 @@ def sentence(outcome: Outcome) -> str:
     if check is not None and not check.holds:
         return (
             f"fix insufficient: it fails with the event {check.critical_ms:.0f} ms late, and has to hold with "
-            f"{check.required_ms:.0f} ms; before it {before}.{moved}"
+            f"{check.required_ms:.0f} ms; before the fix {before}.{moved}"
         )
     return (
-        f"fix insufficient: {done} under {fixed.stressor}, at least {percent(after.low)} at {sure}; before it "
+        f"fix insufficient: {done} under {fixed.stressor}, at least {percent(after.low)} at {sure}; before the fix "
         f"{before}.{moved}"
     )
