@@ -97,7 +97,7 @@ def trace(
             save=save,
             output_to=2,
             measure_overhead=overhead,
-            times_to_death_ms=plan.times_to_death_ms,
+            observed=plan.observed,
         )
         document = as_json(result)
         if plan.engine is not None:
@@ -125,7 +125,7 @@ class _Plan:
         self.engine: Any = None
         self.test_id: int | None = None
         self.project = "default"
-        self.times_to_death_ms: list[float] = []
+        self.observed: Any = None
         self.folder: Any = None
 
     def close(self) -> None:
@@ -149,14 +149,14 @@ def _plan(config: Config, test: str | None, command: Sequence[str], db: str | No
 
     from flakehunter.db.engine import open_database, readonly
     from flakehunter.db.queries.tests import find_test
-    from flakehunter.db.queries.traces import times_to_death_ms
+    from flakehunter.db.queries.traces import observed
     from flakehunter.trace.target import command_of
 
     plan.engine = open_database(database_url(db))
     try:
         with readonly(plan.engine).connect() as connection:
             row = find_test(connection, test, project=project)
-            plan.times_to_death_ms = times_to_death_ms(connection, row.id)
+            plan.observed = observed(connection, row.id)
         plan.test_id, plan.project = row.id, row.identity.project
         plan.folder = tempfile.TemporaryDirectory(prefix="flakehunter-junit-")
         plan.command, plan.cwd, plan.environment = command_of(row, config, Path(plan.folder.name, "junit.xml"))
@@ -198,6 +198,9 @@ def _print(result: "TraceResult", document: dict[str, Any], *, all_events: bool)
         out.print(Text(f"\n{finding.mechanism}", style="bold red"), Text(finding.text), sep="\n  ")
         for line_of_text in _particulars(entry, finding):
             out.print(Text(f"  {line_of_text}"))
+    if document["observed_rate"] is not None and result.findings:
+        rate = document["observed_rate"]
+        out.print(Text(f"\nflake rate in CI: {rate['value']:.1%} [{rate['low']:.1%}, {rate['high']:.1%}]"))
     console.say(_summary(result))
 
 
@@ -218,6 +221,11 @@ def _particulars(entry: dict[str, Any], finding: Any) -> list[str]:
     if entry["predicted_rates"]:
         rates = ", ".join(f"{name} {rate:.1%}" for name, rate in entry["predicted_rates"].items())
         lines.append(f"predicted failure rate: {rates}")
+    for one in entry["compared"]:
+        predicted = "" if one["predicted"] is None else f"predicted {one['predicted']:.1%} of {one['deaths']} deaths, "
+        rate = one["observed"]
+        seen = f"observed {rate['value']:.1%} [{rate['low']:.1%}, {rate['high']:.1%}] in {one['trials']} trials"
+        lines.append(f"under {one['stressor']}: {predicted}{seen}")
     lines.append(f"fix: {FIXES[finding.mechanism]}")
     return lines
 

@@ -1,6 +1,7 @@
 """The documents that `flakehunter trace` prints: JSON and SARIF."""
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from flakehunter import __version__
 from flakehunter.model import SCHEMA_VERSION, Mechanism
 from flakehunter.trace.findings import FIXES, Finding
 from flakehunter.trace.marks import Mark
-from flakehunter.trace.predict import predicted_rates
+from flakehunter.trace.predict import compared, predicted_rates
 from flakehunter.trace.processes import Process
 from flakehunter.trace.session import TraceResult
 from flakehunter.trace.windows import Window
@@ -20,6 +21,7 @@ __all__ = ["as_json", "as_sarif"]
 def as_json(result: TraceResult) -> dict[str, Any]:
     """Return the `trace --json` document; times are milliseconds since the first call of the command."""
     start = result.world.first or 0.0
+    rate = result.observed.rate if result.observed is not None else None
 
     def ms(time: float | None) -> float | None:
         return None if time is None else round((time - start) * 1000, 3)
@@ -31,6 +33,7 @@ def as_json(result: TraceResult) -> dict[str, Any]:
         "command": list(result.command),
         "wall_ms": round(result.wall_s * 1000, 1),
         "bare_wall_ms": None if result.bare_wall_s is None else round(result.bare_wall_s * 1000, 1),
+        "observed_rate": None if rate is None else {"value": rate[0], "low": rate[1], "high": rate[2]},
         "lines": result.lines,
         "not_understood": result.not_understood,
         "tests": [_test(window, ms) for window in result.world.windows],
@@ -92,7 +95,17 @@ def _finding(finding: Finding, ms: Any, result: TraceResult) -> dict[str, Any]:
         "stack": [f"{name}:{number}" for name, number in finding.look_mark.stack] if finding.look_mark else [],
         "signal_file": signal_file,
         "signal_line": signal_line,
-        "predicted_rates": predicted_rates(finding, result.times_to_death_ms),
+        "predicted_rates": predicted_rates(finding),
+        "compared": [
+            {
+                "stressor": one.stressor,
+                "predicted": None if one.predicted is None else round(one.predicted, 4),
+                "deaths": one.deaths,
+                "observed": asdict(one.observed),
+                "trials": one.trials,
+            }
+            for one in compared(finding, result.observed.stressed if result.observed is not None else ())
+        ],
         "text": finding.text,
     }
 

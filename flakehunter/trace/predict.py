@@ -1,13 +1,18 @@
 """How often a look would have come too early, from the time that processes need to die."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from flakehunter.model import Mechanism
+from flakehunter.model import Interval, Mechanism
+from flakehunter.stats.intervals import wilson
 from flakehunter.trace.findings import Finding
 
-__all__ = ["TimeToDeath", "predicted_rates"]
+if TYPE_CHECKING:  # the database is not needed to trace a command
+    from flakehunter.db.queries.traces import Stressed
+
+__all__ = ["Comparison", "TimeToDeath", "compared", "predicted_rates"]
 
 _Z90 = 1.2815515655446004
 """The 90th percentile of the standard normal distribution."""
@@ -47,24 +52,50 @@ _BY_TIME_TO_DEATH = frozenset(
 )
 
 
-def predicted_rates(finding: Finding, measured_ms: Sequence[float] = ()) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the trace predicts under a load, from the times to death that `repro` measured, and what `repro` saw."""
+
+    stressor: str
+    predicted: float | None
+    """Share of the measured times to death that are longer than the look allows; None without such times."""
+    deaths: int
+    observed: Interval
+    failures: int
+    trials: int
+
+
+def compared(finding: Finding, stressed: "Sequence[Stressed]") -> Iterator[Comparison]:
+    """Yield, for each load under which `repro` has tried the test, the predicted and the observed failure rate."""
+    if not _is_decided_by_time(finding):
+        return
+    allowed = _allowed_ms(finding)
+    command = finding.victim.command
+    for one in stressed:
+        times = [time for argv, time in one.deaths if argv and command.startswith(argv)]
+        predicted = sum(time > allowed for time in times) / len(times) if times else None
+        rate = wilson(one.failures, one.trials)
+        yield Comparison(one.stressor, predicted, len(times), rate, one.failures, one.trials)
+
+
+def _is_decided_by_time(finding: Finding) -> bool:
+    return finding.mechanism in _BY_TIME_TO_DEATH and finding.signalled is not None and finding.looked is not None
+
+
+def predicted_rates(finding: Finding) -> dict[str, float]:
     """Return the predicted failure rate by kind of load, in [0, 1]; empty where the time to death decides nothing.
 
-    `measured_ms` are times to death of this test's processes that `repro` measured; they give one more entry,
-    `measured`. What the process needed in this run beyond the median of a trivial one is its own work (a handler),
-    which load does not take away: it is added to every time to death.
+    What the process needed in this run beyond the slow end of a trivial one is its own work (a handler), which load
+    does not take away: it is added to every time to death.
     """
-    if finding.mechanism not in _BY_TIME_TO_DEATH or finding.signalled is None or finding.looked is None:
+    if not _is_decided_by_time(finding) or finding.signalled is None:
         return {}
     allowed = _allowed_ms(finding)
     ended = finding.victim.exited
     own_work = 0.0
     if ended is not None:
         own_work = max(0.0, (ended - finding.signalled) * 1000 - MEASURED[0].p90_ms)
-    rates = {kind.name: round(kind.longer_than(allowed - own_work), 4) for kind in MEASURED}
-    if measured_ms:
-        rates["measured"] = round(sum(time > allowed for time in measured_ms) / len(measured_ms), 4)
-    return rates
+    return {kind.name: round(kind.longer_than(allowed - own_work), 4) for kind in MEASURED}
 
 
 def _allowed_ms(finding: Finding) -> float:

@@ -113,10 +113,18 @@ class Process:
             yield above
             above = above.parent
 
-    def knows(self, kind: FactKind, about: "Process", detail: str = "", *, at: float) -> bool:
-        """Tell whether it had learned the fact by the time `at`."""
+    def knows(
+        self, kind: FactKind, about: "Process", detail: str = "", *, at: float, pause: "Wake | None" = None
+    ) -> bool:
+        """Tell whether it had learned the fact by the time `at`, and not while `pause` was running.
+
+        What it learned during a pause has not ended the pause: it goes on because time is over. What it learned later
+        may well be why it goes on (another thread that told it so, through memory, is not in a trace).
+        """
         learned = self.knowledge.get((kind, about.index, detail))
-        return learned is not None and learned <= at
+        if learned is None or learned > at:
+            return False
+        return pause is None or not pause.armed < learned <= pause.end
 
     def learn(self, knowledge: Knowledge, time: float) -> None:
         """Take over all facts of another process or a channel."""
@@ -175,9 +183,9 @@ class Look:
     mark: Mark | None = None
 
     @property
-    def since(self) -> float:
-        """Return the time up to which facts can have caused this look."""
-        return self.wake.armed if self.wake is not None and self.wake.pause else self.time
+    def pause(self) -> Wake | None:
+        """Return the pause that came before this look, if it was one that released the thread last."""
+        return self.wake if self.wake is not None and self.wake.pause else None
 
 
 @dataclass(slots=True)
@@ -194,9 +202,9 @@ class Sent:
     mark: Mark | None = None
 
     @property
-    def since(self) -> float:
-        """Return the time up to which facts can have caused this signal."""
-        return self.wake.armed if self.wake is not None and self.wake.pause else self.time
+    def pause(self) -> Wake | None:
+        """Return the pause that came before this signal, if it was one that released the thread last."""
+        return self.wake if self.wake is not None and self.wake.pause else None
 
 
 @dataclass(frozen=True, slots=True)

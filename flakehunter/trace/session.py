@@ -4,8 +4,9 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flakehunter.errors import CommandError
 from flakehunter.trace.command import Strace, find_strace
@@ -13,6 +14,9 @@ from flakehunter.trace.findings import Finding
 from flakehunter.trace.rules import find_all
 from flakehunter.trace.run import trace_command
 from flakehunter.trace.world import World
+
+if TYPE_CHECKING:
+    from flakehunter.db.queries.traces import Observed
 
 __all__ = ["TraceResult", "trace"]
 
@@ -31,8 +35,8 @@ class TraceResult:
     """How long the same command took without strace; None when that was not measured."""
     lines: int
     not_understood: int
-    times_to_death_ms: tuple[float, ...] = field(default=())
-    """What `repro` has measured for this test, for the predicted rates."""
+    observed: "Observed | None" = None
+    """What `detect` and `repro` have seen of this test, to compare predictions with."""
 
 
 def trace(
@@ -45,7 +49,7 @@ def trace(
     save: Path | None = None,
     output_to: int | None = None,
     measure_overhead: bool = False,
-    times_to_death_ms: Sequence[float] = (),
+    observed: "Observed | None" = None,
     strace: Strace | None = None,
 ) -> TraceResult:
     """Run `command` once under strace (and, to measure the overhead, once without it before) and judge the trace.
@@ -79,7 +83,7 @@ def trace(
         bare_wall_s=bare,
         lines=traced.lines,
         not_understood=traced.not_understood,
-        times_to_death_ms=tuple(times_to_death_ms),
+        observed=observed,
     )
 
 

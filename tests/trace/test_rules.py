@@ -68,6 +68,24 @@ def test_pidfd_that_polled_readable_is_an_edge_for_the_exit_and_not_for_the_reap
     assert mechanisms(group + DEATH + poll + kill + END) == [Mechanism.ZOMBIE_COUNTED_ALIVE]
 
 
+def test_what_another_thread_learned_after_the_pause_orders_the_look_and_during_it_does_not() -> None:
+    """The threads tell each other through memory; only what came while the pause ran cannot have ended it."""
+    group = GROUP.replace("kill(-1699", "kill(1700").replace(
+        "1698  1795323073.322926 wait4(1699,", "1698  1795323073.322926 wait4(1700,"
+    )
+    thread = "1698  1795323073.290000 clone3({flags=CLONE_VM|CLONE_THREAD, exit_signal=0}, 88) = 1697 <0.0001>\n"
+    first, rest = group.lstrip().split("\n", 1)
+    lines = [line for line in rest.splitlines() if "wait4" not in line and "1699  1795323073.323" not in line]
+    before = "\n".join([first, thread.rstrip(), *lines]) + "\n"
+    pidfd = "1697  {} waitid(P_PID, 1700, {{si_signo=SIGCHLD, si_pid=1700}}, WEXITED, NULL) = 0 <0.0001>\n"
+    during = before + PAUSE.replace(
+        "1698  1795323073.343652", pidfd.format("1795323073.330000") + "1698  1795323073.343652"
+    )
+    after = before + PAUSE + pidfd.format("1795323073.343800")
+    assert mechanisms(during + LOOK + END) == [Mechanism.FIXED_SLEEP]
+    assert judge(after + LOOK + END) == []
+
+
 def test_end_of_output_is_no_edge() -> None:
     eof = '1698  1795323073.323400 read(3<pipe:[114941]>, "", 8192) = 0 <0.00001>\n'
     assert mechanisms(GROUP + DEATH + eof + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]

@@ -1,17 +1,21 @@
 """Write what `flakehunter trace` saw: an experiment with one trial, its processes, and its findings."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from flakehunter.clock import utc_now
-from flakehunter.db.schema import Experiment, Finding, ProcessExit, Trial
+from flakehunter.db.schema import Experiment, Finding, ProcessExit, TestVerdict, Trial
 from flakehunter.model import EvidenceSource, Mechanism, TrialOutcome
 
-__all__ = ["StoredTrace", "TracedFinding", "TracedProcess", "times_to_death_ms", "write_trace"]
+__all__ = ["Observed", "StoredTrace", "Stressed", "TracedFinding", "TracedProcess", "observed", "write_trace"]
+
+FLAWED_ARMS = ("flawed",)
+"""The arms of `repro` that run the test as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +135,62 @@ def _finding(trace: StoredTrace, finding: TracedFinding) -> dict[str, Any]:
     }
 
 
-def times_to_death_ms(connection: Connection, test_id: int) -> list[float]:
-    """Return the times from signal to exit that experiments with a stressor have measured for a test."""
-    query = (
-        select(ProcessExit.time_to_exit_ms)
+@dataclass(frozen=True, slots=True)
+class Stressed:
+    """What `repro` has seen of a test under one stressor: how often it failed, and how long its processes took to end.
+
+    `deaths` holds (command line, milliseconds): from the first signal where a tracer saw it, else from the end of the
+    test, which is later, so that the time is too short.
+    """
+
+    stressor: str
+    failures: int
+    trials: int
+    deaths: Sequence[tuple[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is known of a test's failures from elsewhere: its flake rate in CI (value, low, high), and its stress."""
+
+    rate: tuple[float, float, float] | None = None
+    stressed: Sequence[Stressed] = ()
+
+
+def observed(connection: Connection, test_id: int) -> Observed:
+    """Return the flake rate that `detect` has found for a test, and what `repro` has seen of it under load.
+
+    Trials without a stressor, and those that held one process back for a chosen time, say nothing of a loaded machine.
+    """
+    verdict = connection.execute(
+        select(TestVerdict.flake_rate, TestVerdict.flake_rate_low, TestVerdict.flake_rate_high).where(
+            TestVerdict.test_case_id == test_id
+        )
+    ).first()
+    loads = Trial.stressor.not_in(("none", "control")) & Trial.stressor.not_like("%delay:%")
+    ours = (Experiment.test_case_id == test_id, loads)
+    outcomes: dict[str, Counter[TrialOutcome]] = defaultdict(Counter)
+    tried = (
+        select(Trial.stressor, Trial.outcome, func.count())
+        .join(Experiment, Experiment.id == Trial.experiment_id)
+        .where(*ours, Trial.arm.in_(FLAWED_ARMS))
+        .group_by(Trial.stressor, Trial.outcome)
+        .order_by(Trial.stressor)
+    )
+    for stressor, outcome, count in connection.execute(tried):
+        outcomes[stressor][outcome] = count
+    deaths: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    ended = (
+        select(Trial.stressor, ProcessExit.argv, ProcessExit.time_to_exit_ms)
         .join(Trial, Trial.id == ProcessExit.trial_id)
         .join(Experiment, Experiment.id == Trial.experiment_id)
-        .where(
-            Experiment.test_case_id == test_id,
-            Trial.stressor.not_in(("none", "control")),
-            ProcessExit.time_to_exit_ms.is_not(None),
-        )
+        .where(*ours, ProcessExit.time_to_exit_ms.is_not(None))
     )
-    return [float(time) for (time,) in connection.execute(query) if time is not None]
+    for stressor, argv, time in connection.execute(ended):
+        deaths[stressor].append((argv, float(time or 0.0)))
+    stressed = []
+    for stressor in sorted({*outcomes, *deaths}):
+        counts = outcomes[stressor]
+        failures = counts[TrialOutcome.FAILED]
+        stressed.append(Stressed(stressor, failures, failures + counts[TrialOutcome.PASSED], deaths[stressor]))
+    return Observed(None if verdict is None else (verdict[0], verdict[1], verdict[2]), stressed)

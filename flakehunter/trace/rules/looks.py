@@ -131,14 +131,18 @@ def _is_polling(look: Look) -> bool:
 
 
 def _ordered(look: Look) -> bool:
-    looker, victim, since = look.looker, look.victim, look.since
-    if look.kind is LookKind.FILE and looker.knows(FactKind.RELEASED, victim, look.target, at=since):
+    if look.kind is LookKind.FILE and _knew(look, FactKind.RELEASED, look.target):
         return True
-    if look.kind is LookKind.RESULT and looker.knows(FactKind.CREATED, victim, look.target, at=since):
+    if look.kind is LookKind.RESULT and _knew(look, FactKind.CREATED, look.target):
         return True
-    if not looker.knows(FactKind.EXIT, victim, at=since):
+    if not _knew(look, FactKind.EXIT):
         return False
-    return look.kind not in _SEES_ZOMBIES or looker.knows(FactKind.REAP, victim, at=since)
+    return look.kind not in _SEES_ZOMBIES or _knew(look, FactKind.REAP)
+
+
+def _knew(look: Look, kind: FactKind, detail: str = "") -> bool:
+    """Tell whether what the looker knew of the victim can be why it looked."""
+    return look.looker.knows(kind, look.victim, detail, at=look.time, pause=look.pause)
 
 
 def _finding(look: Look, trigger: Trigger) -> Finding:
@@ -163,11 +167,11 @@ def _mechanism(look: Look, trigger: Trigger) -> Mechanism:
     if look.kind in _RESOURCES:
         return Mechanism.RESOURCE_STILL_HELD
     saw_zombie = look.alive and look.victim.exited is not None and look.victim.exited < look.time
-    if look.kind in _SEES_ZOMBIES and (saw_zombie or look.looker.knows(FactKind.EXIT, look.victim, at=look.since)):
+    if look.kind in _SEES_ZOMBIES and (saw_zombie or _knew(look, FactKind.EXIT)):
         return Mechanism.ZOMBIE_COUNTED_ALIVE
     if not trigger.direct:
         return Mechanism.SURVIVOR
-    if look.wake is not None and look.wake.pause and look.wake.end >= trigger.time:
+    if look.pause is not None and look.pause.end >= trigger.time:
         return Mechanism.FIXED_SLEEP
     return Mechanism.CHECK_BEFORE_EXIT
 
@@ -184,7 +188,8 @@ def _end_for(look: Look, mechanism: Mechanism) -> float | None:
 def _text(look: Look, trigger: Trigger, mechanism: Mechanism, slack: float | None) -> str:
     how = f"{look.kind.value} {look.target}".strip()
     after = milliseconds(look.time - trigger.time)
-    pause = f", {milliseconds(look.wake.length_s)} of it a pause" if look.wake is not None and look.wake.pause else ""
+    paused = look.pause is not None and look.pause.end >= trigger.time
+    pause = f", {milliseconds(look.pause.length_s)} of it a pause" if look.pause is not None and paused else ""
     subject = f"{name_of(look.victim)} was looked at ({how}) {after} after {trigger.what}{pause}"
     if mechanism is Mechanism.RESOURCE_STILL_HELD:
         subject = f"what {name_of(look.victim)} held ({how}) was used {after} after {trigger.what}{pause}"

@@ -19,7 +19,7 @@ def find(world: World) -> Iterator[Finding]:
             continue
         seen.add(key)
         ready = _ready(sent)
-        if ready is None or sent.sender.knows(FactKind.READY, sent.victim, sent.signal, at=sent.since):
+        if ready is None or _knew(sent):
             continue
         slack = sent.time - ready
         since_start = milliseconds(sent.time - sent.victim.spawned)
@@ -37,6 +37,10 @@ def find(world: World) -> Iterator[Finding]:
             look_mark=sent.mark,
             signal_mark=sent.mark,
         )
+
+
+def _knew(sent: Sent) -> bool:
+    return sent.sender.knows(FactKind.READY, sent.victim, sent.signal, at=sent.time, pause=sent.pause)
 
 
 def _ready(sent: Sent) -> float | None:
