@@ -1,10 +1,11 @@
 """Trace every pair of tests/corpus/termination many times, and say how often the right mechanism was named.
 
-    python benchmarks/trace_corpus.py [--flawed N] [--fixed N] [--pair NAME]... [--output FILE]
+    python benchmarks/trace_corpus.py [--flawed N] [--fixed N] [--jobs N] [--pair NAME]... [--write]
 
 Flawed variants are traced until N of their traces passed (a trace of a failing run proves less), fixed ones N times.
 Exit status 1 when a flawed variant of Python or Node is named in less than 95 % of its passing traces, or any fixed
-variant has a finding.
+variant has a finding. `--write` puts the table into benchmarks/trace.md. Two pairs are measured at a time: a trace
+judges the order of events, so a neighbour costs only flawed runs that fail, which are run again.
 """
 
 import argparse
@@ -16,8 +17,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from sections import write_section
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "corpus"))
@@ -30,7 +34,7 @@ from flakehunter.trace.session import TraceResult, trace  # noqa: E402
 WANTED_SHARE = 0.95
 MEASURED_LANGUAGES = ("python", "node")
 STRACE = find_strace()
-MANY = "import subprocess\nfor _ in range(100):\n    subprocess.run(['sleep', '0'], check=True)\n"
+PAGE = Path(__file__).with_name("trace.md")
 
 
 @dataclass
@@ -137,19 +141,6 @@ def bare(command: list[str]) -> float:
     return time.monotonic() - started
 
 
-def overhead(quiet: int, times: int = 5) -> str:
-    """Return a sentence on a test that starts 100 processes."""
-    command = [sys.executable, "-c", MANY]
-    without = statistics.median(bare(command) for _ in range(times))
-    traced = [trace(command, output_to=quiet) for _ in range(times)]
-    wall = statistics.median(result.wall_s for result in traced)
-    return (
-        f"A test that runs 100 processes one after the other: {without * 1000:.0f} ms bare, "
-        f"{wall * 1000:.0f} ms traced ({wall / without:.2f} times), {traced[-1].lines} lines of trace; "
-        f"medians of {times}."
-    )
-
-
 def table(rows: list[Row]) -> str:
     """Return the rows as a Markdown table."""
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "-|" * len(HEAD)]
@@ -160,28 +151,46 @@ def table(rows: list[Row]) -> str:
 def main() -> int:
     """Measure, print the table, and tell by the exit status whether all holds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--flawed", type=int, default=50)
+    parser.add_argument("--flawed", type=int, default=20)
     parser.add_argument("--fixed", type=int, default=50)
     parser.add_argument("--pair", action="append", default=[])
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--jobs", type=int, default=2, help="pairs at a time")
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     pairs = [pair for pair in load_pairs() if pair.tool_is_here and (not options.pair or pair.name in options.pair)]
-    rows = []
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("wb") as quiet:
-        for pair in pairs:
+
+        def one(pair: Pair) -> Row:
             row = measure(pair, Path(folder), options.flawed, options.fixed, quiet.fileno())
-            rows.append(row)
             print(" | ".join(row.cells()), file=sys.stderr, flush=True)
-        costs = overhead(quiet.fileno())
-    failed = [row.pair.name for row in rows if not row.holds]
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    machine = f"{os.cpu_count()} CPUs, load {load}, Linux {platform.release()}, Python {platform.python_version()}"
-    judged = f"{len(rows) - len(failed)} of {len(rows)} pairs hold" + (f"; not: {', '.join(failed)}" if failed else "")
-    text = f"{table(rows)}\n\n{judged}. {costs} Measured on {machine}.\n"
+            return row
+
+        with ThreadPoolExecutor(options.jobs) as pool:
+            rows = list(pool.map(one, pairs))
+    text = f"{table(rows)}\n\n{summary(rows)} {time.monotonic() - started:.0f} s on {machine()}.\n"
     print(text)
-    if options.output:
-        options.output.write_text(text, encoding="utf-8")
-    return 1 if failed else 0
+    if options.write:
+        write_section(PAGE, "corpus", text)
+    return 0 if all(row.holds for row in rows) else 1
+
+
+def summary(rows: list[Row]) -> str:
+    """Return the sums in words."""
+    named, passing = sum(row.named for row in rows), sum(row.passing for row in rows)
+    fixed = sum(row.fixed for row in rows)
+    found = sum(sum(row.fixed_findings.values()) for row in rows)
+    failed = [row.pair.name for row in rows if not row.holds]
+    judged = f"{len(rows) - len(failed)} of {len(rows)} pairs hold" + (f"; not: {', '.join(failed)}" if failed else "")
+    return f"Named: {named} of {passing} passing traces. Fixed: {found} findings in {fixed} traces. {judged}."
+
+
+def machine() -> str:
+    """Return what it ran on."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    version = ".".join(map(str, STRACE.version))
+    python = platform.python_version()
+    return f"{os.cpu_count()} CPUs (load {load}), Linux {platform.release()}, Python {python}, strace {version}"
 
 
 if __name__ == "__main__":

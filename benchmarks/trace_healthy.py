@@ -1,10 +1,10 @@
 """Trace suites that are healthy, one run each, and say what `flakehunter trace` finds in them: it should be nothing.
 
-    python benchmarks/trace_healthy.py [--suite NAME]... [--output FILE]
+    python benchmarks/trace_healthy.py [--suite NAME]... [--write]
 
 The suites are flakehunter's own tests, folder by folder, and the waiting tests of the sample project (pytest, vitest).
 Left out are the files whose tests trace or are stopped by ptrace(2) themselves, since a process has one tracer at most.
-Exit status 1 when there is a finding.
+Exit status 1 when there is a finding; `--write` puts the table into benchmarks/trace.md.
 """
 
 import argparse
@@ -16,9 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sections import write_section
+
 from flakehunter.trace.session import TraceResult, trace
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGE = Path(__file__).with_name("trace.md")
 SAMPLE = ROOT / "sample_data" / "project"
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 TRACERS = (
@@ -87,7 +90,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--suite", action="append", default=[], help="only those whose name contains this")
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds for one suite")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     chosen = [one for one in suites() if not options.suite or any(part in one.name for part in options.suite)]
     started = time.monotonic()
@@ -97,8 +100,8 @@ def main() -> int:
     text = f"{head}\n" + "\n".join(lines)
     text += f"\n\n{findings} findings in {time.monotonic() - started:.0f} s. Measured on {machine}.\n"
     print(text)
-    if options.output:
-        options.output.write_text(text, encoding="utf-8")
+    if options.write:
+        write_section(PAGE, "healthy", text)
     return 1 if findings else 0
 
 
