@@ -89,6 +89,11 @@ class Bench:
         """Whether the budget is used up."""
         return self.elapsed_s >= self.budget_s
 
+    @property
+    def cpu_s(self) -> float:
+        """Return the CPU time that the trials, their supervisors and nurseries used up so far."""
+        return sum(nursery.cpu_s for nursery in {id(one): one for one in self.nurseries.values()}.values())
+
     def trial(self, arm: Arm, stress: Stress) -> TrialResult:
         """Run one trial of `arm`."""
         return self.trials(arm, stress, 1)[0]

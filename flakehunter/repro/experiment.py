@@ -219,11 +219,17 @@ class _Run:
             self.notes.append(f"with {fixed.name} no process is like process {plan.process.index}: none is held late")
             return None, None
 
-        def fails(delay_ms: float) -> bool | None:
-            if self.bench.is_over:
-                return None
+        def fails(delay_ms: float, trials: int, enough: int) -> bool | None:
             stress = parse_stress(delay_stressor(Delay(plan.event, delay_ms, who.index)))
-            return self.bench.trial(arm, stress).judgement.outcome in (TrialOutcome.FAILED, TrialOutcome.HUNG)
+            failures, left = 0, trials
+            while left and failures < enough:
+                if self.bench.is_over:
+                    return None
+                results = self.bench.trials(arm, stress, min(self.request.parallel, left))
+                bad = (TrialOutcome.FAILED, TrialOutcome.HUNG)
+                failures += sum(result.judgement.outcome in bad for result in results)
+                left -= len(results)
+            return failures >= enough
 
         return who, check_fix(fails, before_ms=plan.critical_delay_ms, required_ms=self.request.survive_ms)
 

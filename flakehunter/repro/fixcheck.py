@@ -38,20 +38,24 @@ class FixCheck:
 
 
 def check_fix(
-    fails_once: Callable[[float], bool | None], *, before_ms: float, required_ms: float, top_ms: float = LADDER_MS[-1]
+    fails_at: Callable[[float, int, int], bool | None],
+    *,
+    before_ms: float,
+    required_ms: float,
+    top_ms: float = LADDER_MS[-1],
 ) -> FixCheck | None:
-    """Return how late the event may be with the fix; `fails_once` runs a trial, None from it means no time is left."""
+    """Return how late the event may be with the fix.
+
+    Args:
+        fails_at: runs up to so many trials (second) with so many milliseconds of delay (first), and says whether so
+            many (third) of them failed; None when no time is left.
+        before_ms: the critical delay before the fix.
+        required_ms: the delay under which the fix has to hold.
+        top_ms: where to look no further.
+    """
 
     def fails(delay_ms: float) -> bool | None:
-        failures = 0
-        for _ in range(TRIALS):
-            failed = fails_once(delay_ms)
-            if failed is None:
-                return None
-            failures += failed
-            if failures >= FAILURES:
-                return True
-        return False
+        return fails_at(delay_ms, TRIALS, FAILURES)
 
     survived = 0.0
     for rung in sorted({required_ms, max(required_ms, top_ms)}):
