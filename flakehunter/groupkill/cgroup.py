@@ -79,7 +79,9 @@ class CgroupV1Backend(CgroupBackend):
         parent = self.parent()
         if parent is None:
             return "no cgroup v1 freezer is mounted"
-        return "" if os.access(parent, os.W_OK) else f"EACCES: {parent} is not ours; run as root"
+        if not os.access(parent, os.W_OK):
+            return f"EACCES: {parent} is not ours; run as root, or in a freezer cgroup that is delegated to this user"
+        return ""
 
     def reach(self, leader: int, mark: Mark) -> Reach:
         """Reach the members through the freezer."""

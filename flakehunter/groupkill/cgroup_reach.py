@@ -18,6 +18,9 @@ from flakehunter.groupkill.track import Tracker
 __all__ = ["CgroupReach", "FreezerReach", "make_group", "remove_leftovers", "remove_tree"]
 
 PREFIX = "flakehunter-"
+REMOVED = frozenset({errno.ENOENT, errno.ENODEV})
+"""The cgroup is gone, before open or after it: a member or systemd removed it, which the kernel allows of an empty one
+only."""
 
 
 def make_group(parent: Path, name: str) -> Path:
@@ -123,16 +126,19 @@ class CgroupReach(Reach):
         try:
             (self.folder / "cgroup.kill").write_text("1")
         except OSError as error:
-            tracker.note("cgroup.kill", error)
-            return False
+            if error.errno not in REMOVED:  # then nobody is left to kill
+                tracker.note("cgroup.kill", error)
+                return False
         return True
 
     def is_empty(self) -> bool | None:
         """Read cgroup.events: populated counts living processes here and below, zombies not."""
         try:
             return "populated 0" in (self.folder / "cgroup.events").read_text()
-        except FileNotFoundError:  # a member removed it, which the kernel allows of an empty one only
-            return True
+        except OSError as error:
+            if error.errno in REMOVED:
+                return True
+            raise
 
     def release(self, deadline: float) -> list[str]:
         """Remove the cgroup."""

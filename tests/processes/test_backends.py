@@ -6,13 +6,13 @@ import subprocess
 import sys
 
 import pytest
+from judge import check_members, end
 from trees import TREES, Observer, Tree
 
 if sys.platform != "linux":
     pytest.skip("backends of Linux", allow_module_level=True)
 
-from flakehunter.groupkill import KillReport, probe_all
-from flakehunter.groupkill.choice import load_backend
+from flakehunter.groupkill import probe_all
 
 STRONG = ["cgroup", "subreaper", "cgroup-v1", "cookie", "pid-namespace"]
 PARTIAL = ["process-group", "session", "process-tree", "naive"]
@@ -22,34 +22,6 @@ NEEDS_A_MACHINE = {"systemd-scope"}
 def usable(names: list[str]) -> list[str]:
     """Return those of `names` that the probes find usable on this machine."""
     return [name for name in names if probe_all()[name].usable]
-
-
-def end(backend: str, tree: Tree, observer: Observer, number: int, *, grace_s: float = 5.0) -> KillReport:
-    """Start `tree` under `backend`, wait until it stands, and end it."""
-    with load_backend(backend).spawn(
-        observer.argv(tree), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as group:
-        assert group.stdout is not None
-        assert group.stdout.readline() == b"up\n"
-        observer.wait_for(tree.members)
-        report = group.terminate(number, grace_s=grace_s, deadline_s=20)
-        left = observer.living()
-        # The judge is the observer. What it still sees must stand in the report, under its pid.
-        assert left == {member.pid for member in report.survivors}
-        assert report.clean == (not left)
-        if left:
-            assert all(member.why for member in report.survivors)
-            observer.end_all()
-    return report
-
-
-def check_members(report: KillReport) -> None:
-    """Check what a report must say of each member that was ended."""
-    for member in report.members:
-        assert member.start_ticks is not None
-        assert member.argv
-        if member not in report.survivors:
-            assert member.exit_ms is not None
 
 
 @pytest.mark.parametrize("backend", STRONG)

@@ -1,0 +1,38 @@
+"""End a tree by a backend and let the observer, not the backend, say what is left."""
+
+import subprocess
+
+from trees import Observer, Tree
+
+from flakehunter.groupkill import KillReport
+from flakehunter.groupkill.choice import load_backend
+
+__all__ = ["check_members", "end"]
+
+
+def end(backend: str, tree: Tree, observer: Observer, number: int, *, grace_s: float = 5.0) -> KillReport:
+    """Start `tree` under `backend`, wait until it stands, and end it."""
+    with load_backend(backend).spawn(
+        observer.argv(tree), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as group:
+        assert group.stdout is not None
+        assert group.stdout.readline() == b"up\n"
+        observer.wait_for(tree.members)
+        report = group.terminate(number, grace_s=grace_s, deadline_s=20)
+        left = observer.living()
+        # The judge is the observer. What it still sees must stand in the report, under its pid.
+        assert left == {member.pid for member in report.survivors}
+        assert report.clean == (not left)
+        if left:
+            assert all(member.why for member in report.survivors)
+            observer.end_all()
+    return report
+
+
+def check_members(report: KillReport) -> None:
+    """Check what a report must say of each member that was ended."""
+    for member in report.members:
+        assert member.start_ticks is not None
+        assert member.argv
+        if member not in report.survivors:
+            assert member.exit_ms is not None
