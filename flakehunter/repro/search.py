@@ -6,7 +6,7 @@ trials that it is given to run.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flakehunter.model import Mechanism, TrialOutcome
 from flakehunter.repro.stressors.base import show_milliseconds
@@ -115,19 +115,34 @@ def search(attempt: Attempt) -> Plan | None:
     richest = max((report for _, report in controls), key=lambda report: _richness(report.processes))
     processes = richest.processes
     failures = sum(outcome is TrialOutcome.FAILED for outcome, _ in controls)
-    below = 0.0
-    for rung in LADDER_MS:
+    for place in range(len(LADDER_MS)):
         for process, event in candidates(processes):
-            plan = Delay(event, rung, process.index)
-            failed = _always_fails(attempt, plan, 1 + CONFIRMATIONS)
-            if failed is None:
+            found = _climb(attempt, Delay(event, 0.0, process.index), place)
+            if found is None:
                 return None
-            if failed:
-                critical = _bisect(attempt, plan, below)
+            if found:
+                low, high = found
+                critical = _bisect(attempt, Delay(event, high, process.index), low)
                 used = float(math.ceil(min(max(critical * MARGIN, critical + MARGIN_MS), LADDER_MS[-1])))
                 return Plan(process, event, used, critical, failures, len(controls), first_victim(richest))
-        below = rung
     return None
+
+
+def _climb(attempt: Attempt, delay: Delay, place: int) -> tuple[float, float] | tuple[()] | None:
+    """Try a delay on rung `place`; return (a rung that is too short, the rung that fails every time).
+
+    One that fails first and passes later is tried a rung higher at once: on a busy machine the look itself comes late,
+    and a delay of another event must not be found first. Empty when it does not fail, None when time is up.
+    """
+    for rung in range(place, min(place + 2, len(LADDER_MS))):
+        failures = _streak(attempt, replace(delay, ms=LADDER_MS[rung]), 1 + CONFIRMATIONS)
+        if failures is None:
+            return None
+        if failures == 1 + CONFIRMATIONS:
+            return (LADDER_MS[rung - 1] if rung else 0.0), LADDER_MS[rung]
+        if failures == 0:
+            break
+    return ()
 
 
 def candidates(processes: Sequence[ProcessRecord]) -> Iterator[tuple[ProcessRecord, str]]:
@@ -174,22 +189,23 @@ def first_victim(report: TrialReport) -> int:
     return min(index for index, moment in first.items() if moment <= begin + TOGETHER_MS)
 
 
-def _always_fails(attempt: Attempt, delay: Delay, trials: int) -> bool | None:
-    """Whether `trials` trials in a row fail; stops at the first that does not. None when time is up."""
-    for _ in range(trials):
+def _streak(attempt: Attempt, delay: Delay, trials: int) -> int | None:
+    """Return how many trials in a row fail, at most `trials`; None when time is up."""
+    for failures in range(trials):
         result = attempt("search", delay_stressor(delay))
         if result is None:
             return None
         if result[0] is not TrialOutcome.FAILED:
-            return False
-    return True
+            return failures
+    return trials
 
 
 def _bisect(attempt: Attempt, delay: Delay, low_ms: float) -> float:
     """Return the smallest delay that still fails every time."""
 
     def fails(middle_ms: float) -> bool | None:
-        return _always_fails(attempt, Delay(delay.event, middle_ms, delay.who), BISECT_TRIALS)
+        failures = _streak(attempt, replace(delay, ms=middle_ms), BISECT_TRIALS)
+        return None if failures is None else failures == BISECT_TRIALS
 
     return bisect(fails, low_ms, delay.ms)
 

@@ -1,0 +1,117 @@
+"""The search for the one delay, against simulated tests whose flaw is known."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from flakehunter.model import Mechanism, TrialOutcome
+from flakehunter.repro.search import Plan, candidates, search
+from flakehunter.repro.stressors.delay import EventDelay
+from flakehunter.repro.trial import Delay, ProcessRecord, TrialReport
+
+
+def record(index: int, parent: int, depth: int, argv: str, *signals: str) -> ProcessRecord:
+    return ProcessRecord(
+        index, 100 + index, 100 + parent, 1, 1, argv, "", False, 0, None, None, False, depth=depth, parent_index=parent,
+        exec_at_ms=1.0, ended_at_ms=50.0, signals=tuple((name, 40.0, 101) for name in signals),
+    )  # fmt: skip
+
+
+PROCESSES = (
+    record(1, 0, 0, "test"),
+    record(2, 1, 1, "bash", "SIGTERM"),
+    record(3, 2, 2, "sleep 30", "SIGTERM"),
+    record(4, 1, 1, "date"),
+)
+
+
+def simulated(
+    fails: Callable[[Delay | None], bool], trials: list[str], most: int = 1000
+) -> Callable[[str, str], tuple[TrialOutcome, TrialReport] | None]:
+    def attempt(arm: str, spec: str) -> tuple[TrialOutcome, TrialReport] | None:
+        if len(trials) >= most:
+            return None
+        trials.append(spec)
+        delay = EventDelay.parse(spec.removeprefix("delay:")).delay if arm == "search" else None
+        outcome = TrialOutcome.FAILED if fails(delay) else TrialOutcome.PASSED
+        return outcome, TrialReport(0, False, 0.1, PROCESSES, True)
+
+    return attempt
+
+
+def late(event: str, who: int, slack_ms: float) -> Callable[[Delay | None], bool]:
+    return lambda delay: delay is not None and (delay.event, delay.who) == (event, who) and delay.ms > slack_ms
+
+
+@pytest.mark.parametrize(
+    ("event", "who", "slack_ms", "mechanism"),
+    [
+        ("exit", 3, 0, Mechanism.CHECK_BEFORE_EXIT),
+        ("exit", 3, 130, Mechanism.FIXED_SLEEP),
+        ("exit", 2, 20, Mechanism.FIXED_SLEEP),
+        ("signal", 2, 30, Mechanism.FIXED_SLEEP),
+        ("report", 2, 3, Mechanism.ZOMBIE_COUNTED_ALIVE),
+        ("start", 2, 145, Mechanism.SIGNAL_BEFORE_READY),
+        ("start", 4, 700, Mechanism.SIGNAL_BEFORE_READY),
+    ],
+)
+def test_process_event_and_critical_delay_are_found(
+    event: str, who: int, slack_ms: float, mechanism: Mechanism
+) -> None:
+    trials: list[str] = []
+    plan = search(simulated(late(event, who, slack_ms), trials))
+    assert isinstance(plan, Plan)
+    assert (plan.event, plan.process.index, plan.mechanism) == (event, who, mechanism)
+    assert slack_ms <= plan.critical_delay_ms <= slack_ms * 1.25 + 2
+    assert plan.delay_ms >= plan.critical_delay_ms
+    assert plan.first_victim == 2
+    assert len(trials) < 120
+
+
+def test_a_busy_machine_that_looks_late_rarely_changes_the_event() -> None:
+    found = []
+    for seed in range(20):
+        dice = random.Random(seed)
+
+        def fails(delay: Delay | None, dice: random.Random = dice) -> bool:
+            # The look is late by up to 12 ms, and a late signal makes the exit late, too.
+            meant = delay is not None and delay.event in ("exit", "signal") and delay.who == 3
+            return meant and delay.ms > dice.uniform(0, 12)
+
+        plan = search(simulated(fails, []))
+        assert plan is not None
+        assert plan.process.index == 3
+        found.append(plan.event)
+    assert found.count("exit") >= 16
+
+
+def test_what_fails_by_itself_every_time_needs_no_delay() -> None:
+    trials: list[str] = []
+    assert search(simulated(lambda _delay: True, trials)) is None
+    assert set(trials) == {"none", "control"}
+
+
+def test_an_accident_now_and_then_is_no_plan() -> None:
+    dice = random.Random(1)
+    assert search(simulated(lambda _delay: dice.random() < 0.2, [])) is None
+
+
+def test_without_time_there_is_no_plan() -> None:
+    for most in (0, 2, 5, 12):
+        assert search(simulated(late("exit", 3, 700), [], most)) is None
+
+
+def test_the_sentence_says_who_what_and_how_late() -> None:
+    plan = search(simulated(late("exit", 3, 18), []))
+    assert plan is not None
+    said = plan.sentence
+    assert said.startswith("fails if and only if process 3 (`sleep 30`, grandchild of the test) ends ≥ ")
+    assert said.endswith(" ms late")
+
+
+def test_victims_come_first_and_sigkill_is_never_held() -> None:
+    killed = (PROCESSES[0], record(2, 1, 1, "bash", "SIGKILL"), record(3, 1, 1, "date"))
+    order = [(process.index, event) for process, event in candidates(killed)]
+    assert order[0] == (2, "exit")
+    assert (2, "signal") not in order
