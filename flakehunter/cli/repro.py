@@ -101,6 +101,9 @@ def repro(
     cold: Annotated[
         bool, typer.Option("--cold", help="Start pytest anew for each trial instead of forking one that is ready.")
     ] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Trace one run of each arm first, and compare what it predicts.")
+    ] = False,
     format_: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.TABLE,
     json: JsonOption = False,
     fail_on: Annotated[
@@ -115,6 +118,8 @@ def repro(
     answer is certain: reproduced, not-reproduced, and with a fix fix-verified, fix-insufficient or undecided.
     """
     from flakehunter.cli.repro_text import as_text
+    from flakehunter.cli.traced_arms import TracedArms
+    from flakehunter.cli.traced_arms import as_text as traces_as_text
     from flakehunter.repro.bundle import read_bundle
     from flakehunter.repro.durations import parse_duration
     from flakehunter.repro.schedule import Rules
@@ -155,15 +160,21 @@ def repro(
         save=save,
     )
     check_question(question)
+    traced = TracedArms.prepare(question.time_limit_s) if trace else None
+    announce = _announce if traced is None else traced.announcing(_announce)
     line = _ProgressLine()
     try:
-        found = answer(question, database_url(db), progress=line.show, announce=_announce, warn=console.warn)
+        found = answer(question, database_url(db), progress=line.show, announce=announce, warn=console.warn)
     finally:
         line.clear()
+    if traced is not None:
+        found.document["traces"] = traced.finish(database_url(db), found.experiment_id, test=test, project=project)
     if json or format_ is Format.JSON:
         console.write(json_module.dumps(found.document, indent=2))
     else:
         console.write(as_text(found.document, found.experiment_id))
+        if traced is not None:
+            console.write(traces_as_text(found.document["traces"], folder))
     return ExitCode.FINDINGS if found.outcome.verdict in verdicts else ExitCode.OK
 
 

@@ -205,6 +205,7 @@ def _print(result: "TraceResult", document: dict[str, Any], *, all_events: bool)
 
 
 def _particulars(entry: dict[str, Any], finding: Any) -> list[str]:
+    from flakehunter.cli.traced_arms import comparisons
     from flakehunter.trace.findings import FIXES
 
     lines = [f"test: {entry['test']}"] if entry["test"] else []
@@ -221,11 +222,7 @@ def _particulars(entry: dict[str, Any], finding: Any) -> list[str]:
     if entry["predicted_rates"]:
         rates = ", ".join(f"{name} {rate:.1%}" for name, rate in entry["predicted_rates"].items())
         lines.append(f"predicted failure rate: {rates}")
-    for one in entry["compared"]:
-        predicted = "" if one["predicted"] is None else f"predicted {one['predicted']:.1%} of {one['deaths']} deaths, "
-        rate = one["observed"]
-        seen = f"observed {rate['value']:.1%} [{rate['low']:.1%}, {rate['high']:.1%}] in {one['trials']} trials"
-        lines.append(f"under {one['stressor']}: {predicted}{seen}")
+    lines += comparisons(entry)
     lines.append(f"fix: {FIXES[finding.mechanism]}")
     return lines
 

@@ -1,16 +1,19 @@
 """Predicted failure rates, beside those that were seen of the same test."""
 
+import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sample import V1S, judge
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
+from flakehunter.cli.app import main
 from flakehunter.db.engine import open_database
 from flakehunter.db.queries.experiments import ProcessRow, TrialRow, add_trial, begin_experiment
 from flakehunter.db.queries.traces import Observed, Stressed, observed
-from flakehunter.db.schema import TestCase, TestVerdict
+from flakehunter.db.schema import Finding, TestCase, TestVerdict
 from flakehunter.db.write import ensure_project
 from flakehunter.model import Mechanism, TestIdentity, TrialOutcome, Verdict
 from flakehunter.trace.predict import TimeToDeath, compared, predicted_rates
@@ -78,3 +81,26 @@ def test_what_was_seen_comes_from_trials_under_load_and_from_ci(tmp_path: Path) 
     assert found.rate == (0.1, 0.05, 0.2)
     deaths = [("sleep 30", 30.0), ("sleep 30", 40.0), ("sleep 30", 50.0), ("sleep 30", 60.0)]
     assert found.stressed == [Stressed("cpu:8", 1, 2, deaths)]
+
+
+@pytest.mark.usefixtures("strace")
+def test_repro_traces_each_arm_and_compares_with_its_trials(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    flawed, fixed = (tmp_path / f"{name}.py" for name in ("flawed", "fixed"))
+    program = "import subprocess, time\nchild = subprocess.Popen(['sleep', '30'])\nchild.terminate()\n"
+    flawed.write_text(program + "time.sleep(0.5)\nassert child.poll() is not None\n")
+    fixed.write_text(program + "child.wait(60)\n")
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    words = ["repro", "--trace", "--db", url, "--stress", "cpu:2", "--trials", "2"]
+    fix = ["--fix", f"{sys.executable} {fixed}", "--", sys.executable, str(flawed)]
+    assert main([*words, "--json", *fix]) == 0
+    first, second = json.loads(capfd.readouterr().out)["traces"]
+    [finding] = first["findings"]
+    assert (first["arm"], finding["mechanism"], finding["file"]) == ("flawed", "fixed-sleep", str(flawed))
+    assert (second["arm"], second["findings"]) == ("fixed", [])
+    [one] = finding["compared"]
+    assert one["stressor"].startswith("cpu:2")
+    assert one["trials"] == 2
+    engine = open_database(url)
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(Finding)) == 1
+    engine.dispose()

@@ -14,8 +14,8 @@ from flakehunter.model import EvidenceSource, Mechanism, TrialOutcome
 
 __all__ = ["Observed", "StoredTrace", "Stressed", "TracedFinding", "TracedProcess", "observed", "write_trace"]
 
-FLAWED_ARMS = ("flawed",)
-"""The arms of `repro` that run the test as it stands."""
+FLAWED_ARMS = ("flawed", "time-to-death")
+"""The arms of `repro` that run the test as it stands, and under the stressor that is written beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +157,11 @@ class Observed:
     stressed: Sequence[Stressed] = ()
 
 
-def observed(connection: Connection, test_id: int) -> Observed:
+def observed(connection: Connection, test_id: int | None, *, experiment: int | None = None) -> Observed:
     """Return the flake rate that `detect` has found for a test, and what `repro` has seen of it under load.
 
-    Trials without a stressor, and those that held one process back for a chosen time, say nothing of a loaded machine.
+    With `experiment` only the trials of that one are meant. Trials without a stressor, and those that held one process
+    back for a chosen time, say nothing of a loaded machine.
     """
     verdict = connection.execute(
         select(TestVerdict.flake_rate, TestVerdict.flake_rate_low, TestVerdict.flake_rate_high).where(
@@ -168,7 +169,7 @@ def observed(connection: Connection, test_id: int) -> Observed:
         )
     ).first()
     loads = Trial.stressor.not_in(("none", "control")) & Trial.stressor.not_like("%delay:%")
-    ours = (Experiment.test_case_id == test_id, loads)
+    ours = (Experiment.test_case_id == test_id if experiment is None else Experiment.id == experiment, loads)
     outcomes: dict[str, Counter[TrialOutcome]] = defaultdict(Counter)
     tried = (
         select(Trial.stressor, Trial.outcome, func.count())
