@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NODE_READY := sample_data/project/node_modules/.package-lock.json
 
-.PHONY: corpus corpus-ingest corpus-trace help demo test lint format docs lock sample-data windows-python wheel clean
+.PHONY: corpus corpus-ingest corpus-trace help demo test lint format docs docs-site lock sample-data windows-python wheel clean
 
 help:
 	@echo "make demo         environment, then the whole job on sample_data/, ending with an HTML report"
 	@echo "make test         environment, then the test suite"
 	@echo "make lint         ruff, mypy --strict, import-linter"
+	@echo "make docs-site    the documentation as a site in site/"
 	@echo "make sample-data  record sample_data/runs anew: really runs the sample project, needs Node and Wine"
 	@echo "make lock         resolve requirements.lock anew"
 
@@ -61,17 +62,30 @@ sample-data: $(READY) $(NODE_READY)
 corpus-repro: $(READY)
 	$(BIN)/python benchmarks/repro_corpus.py
 
-# docs/cli.md from the commands themselves.
+# The pages of docs/ that the program knows best, from the program.
 docs: $(READY)
 	$(BIN)/python docs/generate.py
+
+# The documentation as a site in site/; a warning is an error.
+docs-site: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Precision and recall of `flakehunter scan` on the labelled files in tests/corpus/scan.
 corpus: $(READY)
 	$(BIN)/python tests/corpus/scan_corpus.py
 
-# How often a trace of the flawed and fixed tests of tests/corpus/termination names the mechanism; takes half an hour.
+# How often a trace of the flawed and fixed tests of tests/corpus/termination names the mechanism; ten minutes.
 corpus-trace: $(READY)
-	$(BIN)/python benchmarks/trace_corpus.py
+	$(BIN)/python benchmarks/trace_corpus.py --write
+
+# What a trace finds in suites that are healthy: nothing.
+.PHONY: trace-healthy trace-overhead
+trace-healthy: $(READY)
+	$(BIN)/python benchmarks/trace_healthy.py --write
+
+# How much longer tests that start 100 processes take under strace.
+trace-overhead: $(READY)
+	$(BIN)/python benchmarks/trace_overhead.py --write
 
 # Agreement of ingest with a corpus of real files that lies beside the repository.
 CORPUS ?= ../shared/corpus

@@ -43,7 +43,7 @@ def name_variables(group: Any, prefix: str = "FLAKEHUNTER", *, only: str | None 
             continue
         for option in _options(command):
             if option.envvar is None:
-                option.envvar = f"{own}_{_long_name(option).upper()}"
+                option.envvar = f"{own}_{long_name(option).upper()}"
 
 
 def _for_group(
@@ -55,7 +55,7 @@ def _for_group(
         if hasattr(command, "commands"):
             defaults[name] = _for_group(command, table, shared, known, config)
             continue
-        names = {_long_name(option): option.name for option in _options(command)}
+        names = {long_name(option): option.name for option in _options(command)}
         known |= set(names)
         own = {_parameter(key): value for key, value in table.items()}
         for key in table:
@@ -69,7 +69,7 @@ def _options(command: Any) -> list[Any]:
     return [parameter for parameter in command.params if parameter.param_type_name == "option"]
 
 
-def _long_name(option: Any) -> str:
+def long_name(option: Any) -> str:
     """Return `max_rate` for an option that is written `--max-rate`."""
     return next(_parameter(name[2:]) for name in option.opts if name.startswith("--"))
 

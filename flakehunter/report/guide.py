@@ -145,8 +145,8 @@ GUIDES: Mapping[Mechanism, Guide] = {
             "only commands that end at once are hit",
         ),
         fix=(
-            "Create the child inside its container, or suspended, and let it run after the assignment. Otherwise look "
-            "at its exit code first and also catch the error, since it can end between the two calls."
+            "Create the child inside its container, or suspended, and let it run after the assignment. Otherwise ask "
+            "its handle first whether it has ended, and also catch the error, since it can end between the two calls."
         ),
         fixes=read_fixes("assign"),
     ),
