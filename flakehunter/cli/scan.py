@@ -113,6 +113,8 @@ def _tell(report: "Report", stored: int | None) -> None:
         console.detail(f"{path}: syntax errors, scanned as far as it parses")
     for skipped in report.skipped:
         console.detail(f"{skipped.file}: skipped: {skipped.reason}")
+    for failed in report.failed:
+        console.warn(f"{failed.file} was not judged, a bug of flakehunter: {failed.reason}")
     console.say(summary(report))
     if stored:
         console.say(f"{stored} stored as evidence of tests in the database: flakehunter detect weighs them")

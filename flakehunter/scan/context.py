@@ -143,7 +143,7 @@ def _of_match(source: str) -> Expect:
         r"Some\(\w*\)\)?\s*=>[^,;]*?(?:panic|fail|unreachable)", source
     ):
         return Expect.DEAD
-    if expectation.FAILS.search(source):
+    if expectation.fails(source):
         return Expect.ALIVE
     return Expect.NEUTRAL
 
@@ -173,9 +173,9 @@ def _of_try(node: Node, part: Node, look: Node, alive: Alive) -> Expect | None:
         text(n) for n in node.named_children if n.type == "else_clause" or n.type == "else"
     )
     handled = " ".join(text(child(n, "body") or n.named_children[-1]) for n in handlers)
-    if expectation.FAILS.search(after):
+    if expectation.fails(after):
         return Expect.DEAD
-    if expectation.FAILS.search(handled):
+    if expectation.fails(handled):
         return Expect.DEAD if expectation.THROWING.search(handled) else Expect.ALIVE
     if re.search(r"expect|assert|should|ESRCH", handled) and "raise" not in handled:
         return Expect.DEAD
@@ -209,11 +209,11 @@ def is_tolerant(node: Node, spec: Spec, *, escalates: bool) -> bool:
             handlers = [n for n in parent.named_children if n.type.startswith(("except", "catch", "rescue"))]
             if handlers and (_within(node, body) or parent.type in _RUBY_TRIES):
                 handled = " ".join(text(child(n, "body") or n.named_children[-1]) for n in handlers)
-                if escalates and (KILL_WORDS.search(handled) or not expectation.FAILS.search(handled)):
+                if escalates and (KILL_WORDS.search(handled) or not expectation.fails(handled)):
                     return True
                 if escalates:
                     return False
-                if not expectation.FAILS.search(handled) or _TOLERATES.search(" ".join(map(text, handlers))):
+                if not expectation.fails(handled) or _TOLERATES.search(" ".join(map(text, handlers))):
                     return True
         if parent.type in IFS or parent.type in ("communication_case", "select_statement", "match_expression"):
             then = " ".join(branches(parent)) if parent.type in IFS else text(parent)

@@ -196,6 +196,8 @@ class Function:
     file: str = ""
     constants: dict[str, str] = field(default_factory=dict)
     """Constants of the module that the function names, with their source."""
+    hooks: "tuple[Function, ...]" = ()
+    """Set-up that the test runner calls before this test: setUp, beforeEach, …"""
 
 
 def walk(flow: Flow) -> Iterator[Step]:

@@ -23,6 +23,11 @@ NOT_THROWING = re.compile(
     r"not\.toThrow|not_to\s+raise|to_not\s+raise|nothing_raised|doesNotThrow|DoesNotThrow|NotThrow|notThrows|is_ok\b|shouldNotThrow|NoError|"
     r"NO_THROW|NOTHROW|assertDoesNotThrow|assertNothingRaised|resolves"
 )
+_GONE = re.compile(r"\bE?SRCH\b|ErrProcessDone|(?:Is|Err)NotExist|NoSuchProcess|ENOENT|NotFound")
+"""Error values that say the process, or its entry in /proc, is not there."""
+_NEGATED = re.compile(
+    r"(?:!=\s*[\w.:]*|!\s*[\w.]*(?:\([^()]*)?|\bnot\s+[\w.]*(?:\([^()]*)?|(?:NE\w*|[nN]ot\w*|ne!)\([^()]*)$"
+)
 FAILS = re.compile(
     r"\b(?:raise|throw|[fF]ail\w*|FAIL\w*|[fF]atal\w*|panic\w*|flunk|reject|Error|Errorf|unreachable\w*|bail\w*|die|err|errx|perror|"
     r"TestFail\w*|skip_rest|not ok|abort)\b(?!\s*=)|assert(?:\s+False|\s*\(?false|\(0\)|True\(False|_\s*\(false)|\b_?exit\s*\(?\s*[1-9]|\breturn\s+(?:1|-1|2)\b|"  # noqa: E501
@@ -33,7 +38,7 @@ FAILS = re.compile(
 _FALSY = re.compile(
     r"\bnot\s+[\w.(:\[]*@|!\s*[\w.(:\[]*@|False\w*\s*\(|assert_false|assertNot|refute\b|assert_not|_FALSE\b|IsFalse|isFalse|toBe\(false\)|toBeFalsy|"
     r"toEqual\(false\)|toStrictEqual\(false\)|(?:==|===|is|be|eq|eql|shouldBe|equal)[\s(]+(?:False|false|FALSE)\b|BeFalse|be_falsey?|falsy|"
-    r"to_not\s|not_to\s|should_not|\.not\.|notOk|not_ok|(?:[,(]\s*)(?:false|False)\s*[,)]|NotTrue|ShouldBeFalse|is_not_running|to\.be\.false|@\s*===?\s*\[\]|len\(@\)\s*==\s*0|toEqual\(\[\]\)|toHaveLength\(0\)|is_empty|isEmpty|assertEqual\(@, \[\]\)"  # noqa: E501
+    r"to_not\s|not_to\s|should_not|\.not\.|notOk|not_ok|(?:[,(]\s*)(?:false|False)\s*[,)]|NotTrue|ShouldBeFalse|is_not_running|to\.be\.false|@\s*===?\s*\[\]|len\(@\)\s*==\s*0|toEqual\(\[\]\)|toHaveLength\(0\)|is_empty|isEmpty|NotRunning\b|assertEqual\(@, \[\]\)"  # noqa: E501
 )
 _NULLISH = re.compile(
     r"(?:==|===|is)\s*(?:null|nil|None|undefined|NULL|nullopt)\b|toBeNull|toBeUndefined|assertIsNone|assertNull|assert_nil|assert_none|is_none\b|"
@@ -44,6 +49,17 @@ _NOT_NULLISH = re.compile(
     r"(?:!=|!==|is\s+not)\s*(?:null|nil|None|undefined|NULL)\b|not\.(?:toBeNull|toBe\(null|toBeUndefined)|IsNotNone|NotNull|refute_nil|not_to\s+be_nil|NotNil|"
     r"is_some|assert_not_nil|notToBeNull|isNotNull|(?:==|===|!=|<|>)\s*-?\w"
 )
+
+
+_LOGGED = re.compile(
+    r"\b(?:log|logger|logging|LOG|LOGGER|_?log(?:ger)?|slog|tracing|Log|Rails\.logger|warnings|console)(?:\.|->|::)(?!fatal|Fatal|panic|Panic)\w+!?\s*"
+    r"\((?:[^()\"']|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\([^()]*\))*\)|\b(?:warn|info|debug|trace|error)!\([^()]*\)"
+)
+
+
+def fails(source: str) -> bool:
+    """Whether the code of a branch or handler makes the test fail; what it only logs does not."""
+    return bool(FAILS.search(source)) and bool(FAILS.search(_LOGGED.sub(" ", source)))
 
 
 def wants(around: str, alive: Alive) -> Expect:
@@ -59,6 +75,8 @@ def wants(around: str, alive: Alive) -> Expect:
         around,
     ):
         return Expect.DEAD
+    if named := _GONE.search(around):
+        return Expect.ALIVE if _NEGATED.search(around[: named.start()]) else Expect.DEAD
     if THROWING.search(around):
         return Expect.DEAD
     if alive is Alive.NO_ERROR:
@@ -112,10 +130,12 @@ def opposite(expect: Expect) -> Expect:
 
 def of_branch(condition: str, alive: Alive, then: str, otherwise: str) -> Expect:
     """Return what an `if` over a look demands: DEAD when the branch for a live process fails."""
+    if fails(then) and fails(otherwise):
+        return Expect.NEUTRAL
     holds = wants(condition, alive) if alive is not Alive.NULL else _null_condition(condition)
-    if FAILS.search(then):
+    if fails(then):
         return opposite(holds)
-    if FAILS.search(otherwise):
+    if fails(otherwise):
         return holds
     return Expect.NEUTRAL
 

@@ -72,12 +72,15 @@ class Report:
     broken: list[str] = field(default_factory=list)
     """Files with syntax errors: scanned for what could be parsed."""
     skipped: list[Skipped] = field(default_factory=list)
+    failed: list[Skipped] = field(default_factory=list)
+    """Files that the rules could not judge: bugs of ours, which the command says out loud."""
 
     def add(self, other: "Report") -> None:
         """Add the outcome of other files."""
         self.findings.extend(other.findings)
         self.broken.extend(other.broken)
         self.skipped.extend(other.skipped)
+        self.failed.extend(other.failed)
         self.files += other.files
         self.parsed += other.parsed
         self.size_bytes += other.size_bytes
@@ -92,5 +95,5 @@ class Report:
             "parsed": self.parsed,
             "silenced": self.silenced,
             "broken": self.broken,
-            "skipped": [{"file": s.file, "reason": s.reason} for s in self.skipped],
+            "skipped": [{"file": s.file, "reason": s.reason} for s in [*self.skipped, *self.failed]],
         }

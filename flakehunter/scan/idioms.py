@@ -202,6 +202,11 @@ POLLING = re.compile(
     r"|(?:[eE]ventually|waitUntil|waitFor|WaitFor|WaitUntil|pollUntil|PollUntil|retryUntil|pWaitFor|[rR]etry|SpinWait\.SpinUntil|"
     r"poll\.WaitOn|until|untilAsserted|untilTrue|untilFalse|WaitOn|Poll|wait_for_condition|EventuallyWithT|try_wait_for)\w*$",
 )
+STOPPING = re.compile(
+    r"(?:^|_)(?:stop|shutdown|shut_down|close|dispose|cancel|kill|terminate|abort|quit|halt|destroy|interrupt|teardown|cleanup|disconnect)"
+    r"(?:$|[_!]|[A-Z])|(?:^|[a-z_])(?:Stop|ShutDown|Shutdown|Close|Dispose|Cancel|Kill|Terminate|Abort|Quit|Halt|Destroy)(?:$|[A-Z])"
+)
+"""Calls that are to end something; whether they wait for its end cannot be told from the name."""
 READYING = re.compile(
     r"wait|[rR]eady|until|poll|read|recv|gets|scan|expect|connect|accept|handshake|listen|line|event|acquire|barrier|"
     r"sync|Read|Scan|Wait|Line|Recv|Poll|Accept|Connect|notify|communicate|health|ping|output",
@@ -239,7 +244,8 @@ def looks(name: str) -> bool:
 @lru_cache(maxsize=50_000)
 def speaks(name: str) -> bool:
     """Whether the name of an unknown function says something that the rules use."""
-    return name in ADDING or any(p.search(name) for p in (ALIVE_NAME, DEAD_NAME, POLLING, KILLING, WAITING, READYING))
+    patterns = (ALIVE_NAME, DEAD_NAME, POLLING, KILLING, WAITING, READYING, STOPPING)
+    return name in ADDING or any(pattern.search(name) for pattern in patterns)
 
 
 ADDING = frozenset({"append", "push", "add", "push_back", "Add", "append!", "<<"})

@@ -17,7 +17,7 @@ from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LOOPS, MEMBERS, STRI
 from flakehunter.scan.loops import Loops
 from flakehunter.scan.statements import _READS
 from flakehunter.scan.syntax import child, names_in, text
-from flakehunter.scan.walking import _line
+from flakehunter.scan.walking import LARGE_BYTES, _line
 
 _ZOMBIE = re.compile(r"zombie|ZOMBIE|['\"]ZX?['\"]|defunct|['\"]X?Z['\"]")
 
@@ -73,6 +73,8 @@ class Lowering(Loops):
     def _visit(self, node: Node, out: list[Step]) -> None:
         kind = node.type
         if kind in self.spec.functions or kind == "comment":
+            return
+        if node.end_byte - node.start_byte > LARGE_BYTES and not self.matters(node.start_byte, node.end_byte):
             return
         if kind in STRINGS:
             self.strings.append(text(node))

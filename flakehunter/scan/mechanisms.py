@@ -31,6 +31,10 @@ instructions; a second is reached under the stressors of `repro`, five are not.
 """
 
 
+_LOOKS_FOR = re.compile(r"exist|\[ +(?:! +)?-[efsS] ")
+"""Looks for a file, and does not take it."""
+
+
 class Mechanisms(Tracking):
     """Judges events."""
 
@@ -110,6 +114,7 @@ class Mechanisms(Tracking):
 
     def _wait(self, event: Event) -> None:
         numbers = self._known(event.names)
+        self.state.stopped = self.state.paused = None
         if not event.names and not event.needs_known:
             numbers = [n for n, p in self.state.processes.items() if not p.derived]
         elif not numbers and not event.needs_known:
@@ -137,8 +142,10 @@ class Mechanisms(Tracking):
         if self.polling:
             return
         line = self._line(event.line)
+        if self.state.stopped is not None:
+            self.state.paused = line
         for number, process in self.state.processes.items():
-            if not process.ordered and self._reaching(number) is not None:
+            if self._reaching(number) is not None:
                 process.slept_since_signal = line
             process.slept = line
             if process.started is not None and not process.ready and process.sent is None:
@@ -178,6 +185,8 @@ class Mechanisms(Tracking):
             # No signal: it is taken to have ended by itself.
             sent = Sent(process.started, Scope.LEADER, "", process.site)
             process.slept_since_signal = process.slept
+        if self.state.paused is not None and (sent is None or process.ordered):
+            return self._paused_after_stop(event, process, line)
         if sent is None or (sent.site == self.site and self.site != 0):
             return None
         survivor = self._left_out(number)
@@ -196,6 +205,18 @@ class Mechanisms(Tracking):
             return Flaw(Mechanism.FIXED_SLEEP, sent.line, line, text)
         text = "looks whether the process is gone right after the signal, which is delivered and handled later: poll to a deadline, or wait on the process"  # noqa: E501
         return Flaw(Mechanism.CHECK_BEFORE_EXIT, sent.line, line, text)
+
+    def _paused_after_stop(self, event: Event, process: Process, line: int) -> Flaw | None:
+        """fixed-sleep: `daemon.stop()`, a pause, and the process has to be gone.
+
+        Nobody would pause if the call waited for the end.
+        """
+        stopped, paused = self.state.stopped, self.state.paused
+        about_process = process.pidlike or process.own or process.derived or event.counts_zombies
+        if stopped is None or not about_process or "hread" in event.text:
+            return None
+        text = f"a fixed sleep (line {paused}) stands for a wait: poll to a deadline, or wait on the process"
+        return Flaw(Mechanism.FIXED_SLEEP, stopped, line, text)
 
     def _left_out(self, number: int) -> tuple[Sent, str] | None:
         """survivor: only the leader was signalled, or the member left the group, and the test looks for the member."""
@@ -227,7 +248,8 @@ class Mechanisms(Tracking):
     def _bind(self, event: Event) -> None:
         if self.polling or event.tolerant:
             return
-        self._resource(resources(event.text), self._line(event.line), "used again")
+        what = "looked for" if _LOOKS_FOR.search(event.text) else "used again"
+        self._resource(resources(event.text), self._line(event.line), what)
 
     def _resource(self, words: frozenset[str], line: int, what: str) -> None:
         """resource-still-held: a port, file or directory of a signalled process is used before its exit."""
@@ -244,6 +266,13 @@ class Mechanisms(Tracking):
             if not shared and not (words and not process.own and not process.words and not process.derived):
                 continue
             name = (shared or sorted(words))[0]
+            if what == "looked for" and process.slept_since_signal is not None:
+                self._flaw(
+                    Mechanism.FIXED_SLEEP, sent, line,
+                    f"a fixed sleep (line {process.slept_since_signal}) stands for the wait until {name} is gone: wait on the process, or poll to a deadline",  # noqa: E501
+                )  # fmt: skip
+                process.ordered = True
+                continue
             slept = (
                 ""
                 if process.slept_since_signal is None

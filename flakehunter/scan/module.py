@@ -9,47 +9,15 @@ from pathlib import Path
 from tree_sitter import Language, Node, Query, QueryCursor
 
 from flakehunter.scan import languages
-from flakehunter.scan.calls import TEST_CALLS
 from flakehunter.scan.events import Call, Function, Kind, Loop, Store, events, walk
-from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, STRINGS
+from flakehunter.scan.hooks import is_hook, scope_of, scopes_around, starts_and_pauses
+from flakehunter.scan.kinds import ASSIGNMENTS
 from flakehunter.scan.lowering import Lowering
+from flakehunter.scan.naming import call_of, class_of, is_unit, name_of, test_title
 from flakehunter.scan.processes import BACKGROUND, HANDLERS, LEAVES_GROUP
-from flakehunter.scan.syntax import Spec, arguments, callee, child, path, text
+from flakehunter.scan.syntax import Spec
+from flakehunter.scan.words import ENDS, PLAIN, STARTS, WORDS, waits_after
 
-ENDS = re.compile(
-    rb"[kK]ill|[Tt]erminat|[dD]estroy|[aA]bort\(|send_signal|AssignProcess|cgroup\.procs|cg_enter|[cC]ancel\(|\.Signal\(|\.signal\(|SIG[A-Z]|CloseMainWindow|"
-    rb"AddProc|AssignProc|\.stop\("
-)
-"""A function without one of these ends no process itself."""
-STARTS = re.compile(rb"Popen|[sS]pawn|\bv?fork|\.[sS]tart\(|proc_open|create_subprocess|CreateProcess")
-"""A function without one of these starts no process itself."""
-_PLAIN = frozenset(
-    [
-        "run",
-        "main",
-        "get",
-        "set",
-        "close",
-        "send",
-        "call",
-        "setup",
-        "setUp",
-        "tearDown",
-        "test",
-        "start",
-        "stop",
-        "add",
-        "new",
-        "init",
-        "write",
-        "read",
-        "open",
-        "exit",
-        "exec",
-        "wait",
-    ]
-)
-"""Names that too many functions have: a call of one does not make a function worth judging."""
 MAX_HELPER_BYTES = 2_000_000
 MAX_SIBLINGS = 300
 _CONSTANT = re.compile(
@@ -92,6 +60,7 @@ class Module:
         self._offsets: tuple[list[int], list[int]] | None = None
         self._helpers: set[str] | None = None
         self._found: dict[str, Function | None] = {}
+        self._words: list[int] | None = None
 
     @property
     def has_errors(self) -> bool:
@@ -105,62 +74,35 @@ class Module:
             self._nodes = sorted(captured, key=lambda node: node.start_byte)
             self._named = {}
             for node in self._nodes:
-                name = self._name(node)
+                name = name_of(node, self.spec)
                 if name and node.type in self.spec.functions:
                     self._named.setdefault(name, node)
                     if name in ("__init__", "constructor", "__construct"):
-                        self._named.setdefault(_class_of(node), node)
+                        self._named.setdefault(class_of(node), node)
                 elif name and node.parent is not None and node.parent.type in ASSIGNMENTS:
                     self._named.setdefault(name, node)
         return self._named
-
-    def _name(self, node: Node) -> str:
-        """Return the name of a function, of the variable a closure is assigned to, or the title of a test."""
-        if node.type in self.spec.functions:
-            named = child(node, "name")
-            if named is None:
-                declarator = child(node, "declarator")
-                while (
-                    declarator is not None
-                    and child(declarator, "declarator") is not None
-                    and declarator.type != "function_declarator"
-                ):
-                    declarator = child(declarator, "declarator")
-                inner = child(declarator, "declarator") if declarator is not None else None
-                title = text(inner)
-                if re.match(r"TEST\w*$|TYPED_TEST\w*$", title) and declarator is not None:
-                    return ".".join(text(p) for p in (child(declarator, "parameters") or declarator).named_children)
-                return title.rpartition("::")[2]
-            return text(named).strip("`")
-        parent = node.parent
-        if parent is not None and parent.type in ASSIGNMENTS | {"pair", "public_field_definition", "field_definition"}:
-            left = child(parent, "left", "name", "pattern", "declarator", "key", "property") or parent.named_children[0]
-            return text(left).lstrip("$").rpartition(".")[2]
-        if (
-            parent is not None
-            and parent.type == "expression_list"
-            and parent.parent is not None
-            and parent.parent.type in ASSIGNMENTS
-        ):
-            return text(child(parent.parent, "left"))
-        call = _call_of(node)
-        return test_title(call) if call is not None else ""
 
     def units(self) -> Iterator[Function]:
         """Yield the functions and tests in which something may be signalled, lowered; the script itself last."""
         self.functions()
         ends, begins = self._marks()
-        starts = ends + [start for start in begins if _waits_after(self.source, start)]
+        starts = ends + [start for start in begins if waits_after(self.source, start)]
         tainted = self._tainted_names()
         if tainted:
             calls = re.compile(rb"\b(?:" + b"|".join(re.escape(n.encode()) for n in sorted(tainted)) + rb")\b")
             starts += [found.start() for found in calls.finditer(self.source)]
         starts.sort()
+        hooks = self._hooks()
         for node in self._nodes:
-            name = self._name(node)
-            if not name or (node.type in self.spec.closures and not self._is_unit(node)):
+            name = name_of(node, self.spec)
+            if not name or (node.type in self.spec.closures and not is_unit(node)):
                 continue
-            if _holds(starts, node.start_byte, node.end_byte):
+            around = scopes_around(node) if hooks else set()
+            set_up = tuple(hook for scope, first, hook in hooks if scope in around and first != node.id)
+            if set_up and not any(first == node.id for _, first, _ in hooks):
+                yield replace(self.lower(node, name), hooks=set_up)
+            elif _holds(starts, node.start_byte, node.end_byte):
                 yield self.lower(node, name)
         if self.spec.name in ("python", "javascript", "typescript", "tsx", "ruby", "php", "bash"):
             yield self.lower(self.tree.root_node, "<script>")
@@ -174,6 +116,17 @@ class Module:
                     else "<block>",
                 )
 
+    def _hooks(self) -> list[tuple[int, int, Function]]:
+        """Return the set-up that starts a process and pauses: what it belongs to, its node's id, its lowered form."""
+        found = []
+        for node in self._nodes:
+            source = self.source[node.start_byte : node.end_byte]
+            if len(source) < 20_000 and starts_and_pauses(source):
+                name = name_of(node, self.spec)
+                if name and is_hook(node, name, call_of(node)):
+                    found.append((scope_of(node), node.id, self.lower(node, name)))
+        return found
+
     def _marks(self) -> tuple[list[int], list[int]]:
         """Return the sorted offsets of words that end processes, and of words that start them."""
         if self._offsets is None:
@@ -182,16 +135,6 @@ class Module:
                 [m.start() for m in STARTS.finditer(self.source)],
             )
         return self._offsets
-
-    def _is_unit(self, node: Node) -> bool:
-        parent = node.parent
-        if parent is not None and parent.type in ASSIGNMENTS | {"pair", "public_field_definition", "field_definition"}:
-            return True
-        call = _call_of(node)
-        if call is None:
-            return False
-        name = callee(call)[1]
-        return bool(TEST_CALLS.match(path(call)[:-2])) or (name is not None and name.type in STRINGS)
 
     def _tainted_names(self) -> set[str]:
         """Return the names of helpers, here and in imported modules, that start or signal something."""
@@ -207,7 +150,7 @@ class Module:
             name
             for name, node in self.functions().items()
             if len(name) > 3
-            and (plain or name not in _PLAIN)
+            and (plain or name not in PLAIN)
             and not name.startswith(("__", "test"))
             and re.fullmatch(r"[\w?!]+", name)
             and any(_holds(marks, node.start_byte, node.end_byte) for marks in self._marks())
@@ -218,6 +161,7 @@ class Module:
         found = self._lowered.get(node.id)
         if found is None:
             lowering = (self.spec.lowering or Lowering)(self.spec, self._helper_names())
+            lowering.matters = self._matters
             found = lowering.function(node, name)
             source = node.text or b""
             constants = {name: value for name, value in self._all_constants().items() if name.encode() in source}
@@ -232,6 +176,12 @@ class Module:
             )
             self._lowered[node.id] = found
         return found
+
+    def _matters(self, begin: int, end: int) -> bool:
+        """Whether the bytes from `begin` to `end` hold a word that may be about a process."""
+        if self._words is None:
+            self._words = [found.start() for found in WORDS.finditer(self.source)]
+        return _holds(self._words, begin, end)
 
     def _all_constants(self) -> dict[str, str]:
         """Return the constants of the file that are strings or lists of them: the scripts and commands it starts."""
@@ -338,8 +288,8 @@ class Module:
             for node in self._nodes:
                 if not _holds(begins, node.start_byte, node.end_byte):
                     continue
-                name = self._name(node)
-                if not name or (node.type in self.spec.closures and not self._is_unit(node)):
+                name = name_of(node, self.spec)
+                if not name or (node.type in self.spec.closures and not is_unit(node)):
                     continue
                 for step in walk(self.lower(node, name).flow):
                     if isinstance(step, Store):
@@ -360,22 +310,6 @@ class Module:
                 self._spawned.setdefault(target, started)
 
 
-def _class_of(node: Node) -> str:
-    """Return the name of the class that a constructor belongs to."""
-    parent = node.parent
-    while parent is not None and not parent.type.startswith("class"):
-        parent = parent.parent
-    while parent is not None and child(parent, "name") is None:
-        parent = parent.parent
-    return text(child(parent, "name")) if parent is not None else ""
-
-
-def _waits_after(source: bytes, start: int) -> bool:
-    """Whether a pause or the word pid comes soon after a start: only then is a start without a signal worth a look."""
-    part = source[start : start + 2000]
-    return b"leep" in part or b"pid" in part or b"elay(" in part
-
-
 def _acts(function: Function) -> bool:
     """Whether a helper does anything that the rules know; one that does not is judged by its name."""
     return any(events(function.flow, *Kind)) or any(
@@ -386,39 +320,6 @@ def _acts(function: Function) -> bool:
         )
         for step in walk(function.flow)
     )
-
-
-def _call_of(node: Node) -> Node | None:
-    """Return the call that a closure is an argument or the block of."""
-    parent = node.parent
-    for _ in range(4):
-        if parent is None:
-            return None
-        if parent.type in CALLS:
-            return parent
-        if parent.type not in (
-            "arguments",
-            "argument_list",
-            "value_arguments",
-            "value_argument",
-            "annotated_lambda",
-            "argument",
-            "parenthesized_expression",
-        ):
-            return None
-        parent = parent.parent
-    return None
-
-
-def test_title(call: Node) -> str:
-    """Return the title that a test call gives as its first string, else the name of the call: `beforeEach`."""
-    if call.type not in CALLS:
-        return "<block>"
-    given = arguments(call)
-    if given and given[0].type in STRINGS:
-        return text(given[0]).strip("\"'`")
-    _, name = callee(call)
-    return text(name).strip("\"'")
 
 
 def _holds(starts: list[int], begin: int, end: int) -> bool:

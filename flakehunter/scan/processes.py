@@ -3,6 +3,7 @@
 import copy
 import re
 from dataclasses import dataclass, field
+from itertools import count
 
 from flakehunter.scan.events import Scope
 
@@ -110,6 +111,12 @@ class State:
     """Variables that hold the answer of a look that was not ordered."""
     sent: list[int] = field(default_factory=list)
     """Processes in the order in which they were signalled."""
+    stopped: int | None = None
+    """Line of the last call that is to end something, of which only the name is known."""
+    paused: int | None = None
+    """Line of a pause after it, with no wait for anything between."""
+    numbers: "count[int]" = field(default_factory=count)
+    """The next free number, shared by all copies: two branches never call different processes the same."""
 
     def copy(self) -> "State":
         """Return an independent copy."""
@@ -118,13 +125,14 @@ class State:
             {key: copy.copy(value) for key, value in self.processes.items()},
             dict(self.looks),
             list(self.sent),
+            self.stopped,
+            self.paused,
+            self.numbers,
         )
 
     def new(self, process: Process) -> int:
         """Add a process and return its number."""
-        number = len(self.processes)
-        while number in self.processes:
-            number += 1
+        number = next(self.numbers)
         self.processes[number] = process
         return number
 
@@ -142,6 +150,7 @@ class State:
         self.names, self.looks = dict(first.names), dict(first.looks)
         self.processes = {key: copy.copy(value) for key, value in first.processes.items()}
         self.sent = list(first.sent)
+        self.stopped, self.paused = first.stopped, first.paused
         for other in others[1:]:
             self.names |= {key: value for key, value in other.names.items() if key not in self.names}
             self.looks |= other.looks

@@ -77,10 +77,20 @@ class Machine(Following):
                     self.state.names[parameter] = self.returned
                     made = self.state.processes[self.returned]
                     made.ready, made.sent = True, None
+        for hook in self.function.hooks:
+            self._set_up(hook)
         self.run(self.function.flow)
         for flow in reversed(self.deferred):
             self.run(flow)
         self._finish()
+
+    def _set_up(self, hook: Function) -> None:
+        """Run what the test runner calls before the test; only a pause there leaves its processes unready."""
+        self.current = hook
+        self.run(hook.flow)
+        self.current, self.returned = self.function, None
+        for process in self.state.processes.values():
+            process.ready = process.ready or process.slept_since_start is None
 
     def run(self, flow: Flow) -> None:
         """Run the steps of `flow` in order."""
@@ -111,16 +121,23 @@ class Machine(Following):
     def _branch(self, step: Branch) -> None:
         before = self.state
         after: list[State] = []
+        left: list[State] = []
         for alternative, jumps in zip(step.alternatives, step.jumps, strict=True):
             self.state = before.copy()
             self.run(alternative)
-            if not jumps:
-                after.append(self.state)
+            (left if jumps else after).append(self.state)
         self.state = before.copy()
         if len(step.alternatives) == 1:
             after.append(before)
         if after:
             self.state.merge(before, after)
+        if self.returned is not None and self.returned not in self.state.processes:
+            # `if …: return Popen(…)`: the caller holds what was started on the way out.
+            made = next((s.processes[self.returned] for s in left if self.returned in s.processes), None)
+            if made is None:
+                self.returned = None
+            else:
+                self.state.processes[self.returned] = made
 
     def _aside(self, step: Aside) -> None:
         if step.deferred:
@@ -133,7 +150,7 @@ class Machine(Following):
         for process in self.state.processes.values():
             process.ready = True  # nobody knows when it runs
         self.run(step.body)
-        self.state = before
+        self.state, self.returned = before, None  # what it starts is unknown here
         for number in waited:
             # Another thread reaps it: no zombie stays, but nothing here is ordered by that.
             self.state.processes[number].reaped_beside = True
@@ -186,6 +203,7 @@ class Machine(Following):
 
     def _polled(self, step: Loop, looked: list[tuple[int, bool]]) -> None:
         line = self._line(step.line)
+        self.state.stopped = self.state.paused = None
         reaps = any(events(step.body, Kind.WAIT)) or any(
             e.kind is Kind.LOOK and not e.counts_zombies for e in events(step.body, Kind.LOOK)
         )

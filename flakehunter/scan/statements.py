@@ -38,6 +38,9 @@ _PARSES = re.compile(
     r"\bint\(|Number\(|parseInt|Atoi|ParseInt|\.to_i\b|toInt|parse::|\.parse\(|strtol|\batoi|toLong|Integer\(|intval|Parse\(|parseLong|"
     r"\(int\)|from_str"
 )
+_QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
+_MEMBERS_OF = re.compile(r"\.(?:descendants|children)\(")
+_TASKS = re.compile(r"(?:start_soon|create_task)\(\s*([\w.]+)\.(?:wait|communicate)\b")
 _OWN_PID = re.compile(r"\.pid\b|\.Pid\b|\bid\(\)|getpgid|\.Id\b|->pid|getPid|get_pid|\bpid\(\)")
 _JUMPS = re.compile(
     r"\b(?:break|return|done|last|throw|raise|exit|next|panic|abort|_exit|execv?\w*|Exit|die|fail|Fatal\w*)\b"
@@ -76,9 +79,9 @@ class Statements(Calls):
                     then_text, else_text = else_text, then_text
                 fails = (
                     "then-fails"
-                    if expectation.FAILS.search(then_text)
+                    if expectation.fails(then_text)
                     else "else-fails"
-                    if expectation.FAILS.search(else_text)
+                    if expectation.fails(else_text)
                     else ""
                 )
                 self._use(condition, fails, out)
@@ -119,8 +122,12 @@ class Statements(Calls):
         if node.type == "try_expression" and not handlers and not finals:
             self._children(node, out)
             return
-        out.extend(self._answered(self._flow_of(*parts), handlers))
+        body = self._flow_of(*parts)
+        out.extend(self._answered(body, handlers))
         handled = tuple(self._flow_of(n) for n in handlers)
+        if body and all(isinstance(step, Event) and step.kind is Kind.SIGNAL for step in body):
+            # The handler of a signal that was not delivered: a look there asks why.
+            handled = tuple(tuple(s for s in flow if not _is_look(s)) for flow in handled)
         if any(handled):
             out.append(Branch((*handled, ()), (*(_ends_in_jump(n) for n in handlers), False)))
         out.extend(self._flow_of(*finals))
@@ -161,7 +168,13 @@ class Statements(Calls):
         clause = text(node.named_children[0])
         if boxed or "fail_after" in clause or ".timeout(" in clause:
             inner_flow = _boxed(inner_flow, duration_s(clause))
+        if "patch" in clause and "kill" in clause:
+            inner_flow = tuple(s for s in inner_flow if not (isinstance(s, Event) and s.kind is Kind.SIGNAL))
         out.extend(inner_flow)
+        if re.search(r"[nN]ursery|TaskGroup|task_group", clause):
+            # The block ends when its tasks have ended.
+            tasks = _TASKS.findall(text(body))
+            out.extend(Event(Kind.WAIT, node.end_point[0] + 1, (name,), "tasks") for name in tasks)
         out.extend(Event(Kind.WAIT, node.end_point[0] + 1, (name,), "with", needs_known=True) for name in managed)
 
     def _goroutine(self, node: Node, out: list[Step]) -> None:
@@ -214,11 +227,13 @@ class Statements(Calls):
         if right is None or left is None:
             self._children(node, out)
             return
-        while right.type == "assignment" or right.type == "assignment_expression":
-            self._visit(right, out)
-            right = child(right, "right") or right.named_children[-1]
         targets = self._targets(left)
-        if right.type in self.spec.closures or right.type in ("function_expression",):
+        while right.type == "assignment" or right.type == "assignment_expression":
+            inner = child(right, "left")
+            targets += self._targets(inner) if inner is not None else ()
+            right = child(right, "right") or right.named_children[-1]
+        only = right.named_children[0] if right.type == "expression_list" and right.named_child_count == 1 else right
+        if only.type in self.spec.closures or only.type in ("function_expression",):
             return  # a helper of its own
         source = text(right) if right.end_byte - right.start_byte < 2000 else text(right)[:2000]
         value = self._flow_of(right)
@@ -235,9 +250,9 @@ class Statements(Calls):
             value = tuple(step for step in value if not (isinstance(step, Event) and step.kind is Kind.WAIT))
         reads = bool(_READS.search(source))
         pidlike = any(re.search(r"pid|Pid|PID", t) for t in targets)
-        derived = (bool(_PARSES.search(source)) and not _OWN_PID.search(source)) or (
-            reads and pidlike and not _OWN_PID.search(source)
-        )
+        own_pid = bool(_OWN_PID.search(_QUOTED.sub("", source)))
+        derived = (bool(_PARSES.search(source)) or (reads and pidlike)) and not own_pid
+        derived = derived or bool(_MEMBERS_OF.search(source))
         derived = derived or (
             pidlike and bool(idioms.READING_PID.search(path(right).removesuffix("()").rpartition(".")[2]))
         )
@@ -282,7 +297,9 @@ class Statements(Calls):
                 Event(Kind.WAIT, _line(node), names_in(text(child(inner, "arguments"))), text(node), needs_known=True)
             )
         elif inner is not None and path(inner) == "Promise.race()":
-            self._children(node, out)
+            # What is waited for is known, how long only the timer beside it says.
+            raced = self._flow_of(*node.named_children)
+            out.extend(s for s in raced if not (isinstance(s, Event) and s.kind is Kind.WAIT))
             timers = [text(node), *(self.constants.get(name, "") for name in names_in(text(child(inner, "arguments"))))]
             found = [
                 re.search(r"(?:setTimeout\(.*?,|sleep\(|delay\(|timeout\w*\()\s*(\d[\d_]*)", timer, re.DOTALL)
@@ -307,6 +324,13 @@ class Statements(Calls):
         receiver, name = member(node)
         if receiver is not None and receiver.child_count:
             self._visit(receiver, out)
+        if text(name) in self.helpers and idioms.looks(text(name)) and receiver is not None and not _called(node):
+            expect = context.expected(
+                node, Alive.FALSE if idioms.DEAD_NAME.search(text(name)) else Alive.TRUE, self.spec
+            )
+            dotted = f"{path(receiver)}.{text(name)}"
+            out.append(Call(_line(node), text(name), dotted, names_in(text(receiver)), (), expect, text(node)))
+            return
         if not self.spec.properties or (
             node.parent is not None and node.parent.type in CALLS and child(node.parent, "function") == node
         ):
@@ -319,6 +343,14 @@ class Statements(Calls):
                 out.append(Event(idiom.kind, _line(name or node), names_in(source), text(node), alive=idiom.alive, expect=expect,  # noqa: E501
                                  counts_zombies=idiom.counts_zombies, needs_known=idiom.known))  # fmt: skip
                 return
+
+
+def _called(node: Node) -> bool:
+    return node.parent is not None and node.parent.type in CALLS and child(node.parent, "arguments") != node
+
+
+def _is_look(step: Step) -> bool:
+    return isinstance(step, Event) and step.kind is Kind.LOOK
 
 
 def _assigned(node: Node) -> bool:

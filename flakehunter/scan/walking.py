@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from tree_sitter import Node
 
@@ -15,6 +15,8 @@ from flakehunter.scan.events import (
 from flakehunter.scan.kinds import MEMBERS
 from flakehunter.scan.syntax import Spec, normal, text
 
+LARGE_BYTES = 400
+"""Nodes up to this size are lowered whatever they say."""
 _NAME = re.compile(r"(?<![\w.])@{0,2}[A-Za-z_][\w.]*(?!\w)")
 
 
@@ -29,6 +31,8 @@ class Walker(ABC):
         self.strings: list[str] = []
         self.knows_zombies = False
         """The function asks for the state of the process: a zombie does not count as alive."""
+        self.matters: Callable[[int, int], bool] = lambda _begin, _end: True
+        """Whether the bytes from begin to end of the file hold a word that may be about a process."""
 
     def _flow_of(self, *nodes: Node | None) -> Flow:
         out: list[Step] = []

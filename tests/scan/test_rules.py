@@ -237,7 +237,7 @@ def test_binary_and_huge_files_are_skipped_and_named(tmp_path: Path) -> None:
 
 def test_same_findings_in_parallel(tmp_path: Path) -> None:
     source = HEAD.strip("\n").format(signal="proc.kill()", between="pass", look="assert proc.poll() is not None")
-    filler = "# " + "x" * 300_000 + "\n"
+    filler = ('PAD = "' + "x" * 1_000 + '"\n') * 300
     for number in range(20):
         (tmp_path / f"test_{number}.py").write_text(source + "\n" + filler)
     serial, parallel = scan([tmp_path], jobs=1), scan([tmp_path], jobs=2)
@@ -254,3 +254,94 @@ def test_fingerprint_stays_when_lines_move(tmp_path: Path) -> None:
     (after,) = scan([path], jobs=1).findings
     assert before.look_line + 2 == after.look_line
     assert before.fingerprint == after.fingerprint
+
+
+def test_pause_after_a_stop_that_may_wait_or_not(tmp_path: Path) -> None:
+    source = """
+    def test_it(service):
+        pid = service.pid
+        service.stop()
+        time.sleep(0.5)
+        assert not psutil.pid_exists(pid)
+    """
+    assert findings(tmp_path, source) == [("fixed-sleep", 3, 5)]
+    assert findings(tmp_path, source.replace("time.sleep(0.5)", "pass")) == []
+    assert findings(tmp_path, source.replace("time.sleep(0.5)", "os.waitpid(pid, 0); time.sleep(0.5)")) == []
+
+
+SET_UP = """
+class TestServer(unittest.TestCase):
+    def setUp(self):
+        self.server = subprocess.Popen(["server"], stdout=subprocess.PIPE)
+        {ready}
+
+    def test_answers(self):
+        socket.create_connection(("127.0.0.1", 8000))
+
+    def test_answers_again(self):
+        socket.create_connection(("127.0.0.1", 8000))
+
+class TestOther(unittest.TestCase):
+    def test_without_server(self):
+        socket.create_connection(("127.0.0.1", 9000))
+"""
+
+
+def test_set_up_that_only_pauses_is_told_once(tmp_path: Path) -> None:
+    assert findings(tmp_path, SET_UP.format(ready="time.sleep(1)")) == [("fixed-sleep", 3, 7)]
+    assert findings(tmp_path, SET_UP.format(ready="self.server.stdout.readline(); time.sleep(1)")) == []
+
+
+def test_handler_that_only_logs_fails_nothing(tmp_path: Path) -> None:
+    source = HEAD.strip("\n").format(
+        signal="proc.terminate()",
+        between="time.sleep(1)",
+        look="if proc.poll() is None: {failing}",
+    )
+    assert findings(tmp_path, source.format(failing="log.warning('failed to stop')")) == []
+    assert findings(tmp_path, source.format(failing="self.fail('failed to stop')")) == [("fixed-sleep", 4, 6)]
+
+
+def test_chained_assignments_take_no_exponential_time(tmp_path: Path) -> None:
+    source = "function f(pid) {\n  " + " = ".join(f"a{n}" for n in range(60)) + " = spawn('x');\n  a0.kill();\n}\n"
+    assert findings(tmp_path, source, "chain.js") == []
+
+
+def test_minified_file_is_left_out_and_named(tmp_path: Path) -> None:
+    (tmp_path / "bundle.js").write_text("var a=1;" * 4000 + "p.kill(pid)\n")
+    report = scan([tmp_path], jobs=1)
+    assert [s.reason for s in report.skipped] == ["minified: a line is longer than 20,000 bytes"]
+
+
+def test_file_that_trips_the_rules_costs_no_other_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = HEAD.strip("\n").format(signal="proc.kill()", between="pass", look="assert proc.poll() is not None")
+    (tmp_path / "test_a.py").write_text(source.replace("test_it", "test_trips"))
+    (tmp_path / "test_b.py").write_text(source)
+    from flakehunter.scan import rules
+
+    def judge(function: rules.Function, lookup: object, *, spawned: object = None) -> list[object]:
+        if function.name == "test_trips":
+            raise KeyError(5)
+        return [*real(function, lookup, spawned=spawned)]  # type: ignore[arg-type]
+
+    real = rules.judge
+    monkeypatch.setattr(rules, "judge", judge)
+    report = scan([tmp_path], jobs=1)
+    assert [Path(f.file).name for f in report.findings] == ["test_b.py"]
+    assert [(Path(f.file).name, f.reason) for f in report.failed] == [("test_a.py", "KeyError: 5")]
+
+
+def test_process_started_on_the_way_out_of_a_branch(tmp_path: Path) -> None:
+    source = """
+    def start(flag):
+        if flag:
+            return subprocess.Popen(["a"])
+        return subprocess.Popen(["b"])
+
+    def test_it():
+        proc = start(True)
+        proc.kill()
+        pid = int(open("pid").read())
+        assert proc.poll() is not None
+    """
+    assert findings(tmp_path, source) == [("check-before-exit", 8, 10)]

@@ -58,6 +58,7 @@ class BashLowering:
         self.spec = spec
         self.strings: list[str] = []
         self.constants: dict[str, str] = {}
+        self.matters: object = None
 
     def function(self, node: Node, name: str, body: Node | None = None) -> Function:
         """Lower the function or script `node`."""

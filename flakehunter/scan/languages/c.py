@@ -33,6 +33,7 @@ IDIOMS = (
     wait(r"(?:g_subprocess_wait\w*|pclose|reproc_wait)", who="0"),
     wait(r".+\.(?:wait|wait_for|waitForFinished|wait_until)", timeout=0),
     look(r".+\.(?:running)"),
+    look(r".+\.state", known=True),
     pause(r"(?:\w+\.)*sleep"), pause(r"(?:\w+\.)*usleep", signal="us"), pause(r"(?:\w+\.)*(?:sleep_for|sleep_until)"),
     pause(r"(?:\w+\.)*(?:Sleep|SleepEx|g_usleep|qSleep|QTest\.qWait|QTest\.qSleep|msleep|msleep_range|uv_sleep)", signal="ms"), pause(r"nanosleep"),  # noqa: E501
     ready(r"(?:\w+\.)*(?:read|fgets|getline|recv|recvmsg|poll|select|epoll_wait|accept|ReadFile|sem_wait|sigwait\w*|fread|sigsuspend|pause|waitForReadyRead|waitForStarted|"
@@ -60,8 +61,11 @@ _CATCH = re.compile(
 )
 
 
+_QT = re.compile(rb"\b(public|private|protected)\s+(?:Q_SLOTS|slots)\s*:|\bQ_OBJECT\b(?![\w(])")
+
+
 def prepare(source: bytes) -> bytes:
-    """Write `TEST_CASE("title") {` as a function of the same length: the grammar knows no such macro."""
+    """Write `TEST_CASE("title") {` as a function of the same length: the grammar knows no such macro, nor Qt's."""
 
     def function(found: re.Match[bytes]) -> bytes:
         title = (
@@ -77,6 +81,9 @@ def prepare(source: bytes) -> bytes:
         head = found[1] + b"void " + (b"t" if title[:1].isdigit() else b"") + title[: max(room - 2, 1)] + b"()"
         return head.ljust(len(found[0]) - len(found[3]) - lines) + b"\n" * lines + found[3]
 
+    source = _QT.sub(
+        lambda found: found[1].ljust(len(found[0]) - 1) + b":" if found[1] else b" " * len(found[0]), source
+    )
     return _CATCH.sub(function, source)
 
 

@@ -12,6 +12,7 @@ IDIOMS = (
     spawn(r".+\.start", who="receiver", unless=r"[tT]hread\w*\.start|[sS]erver\.start|[tT]imer\.start|[wW]atch\.start"),
     spawn(r"(?:Runtime\.getRuntime\(\)|runtime|rt)\.exec|ProcessBuilder\.startPipeline"),
     signal(r".+\.(?:descendants|children)\(\)\.(?:forEach|map)", scope=Scope.TREE, needs=r"destroy"),
+    signal(r".+\.forEach", needs=r"::destroy", signal="TERM"),
     signal(r".+\.destroy(?:Forcibly)?", signal="TERM", unless=r"(?:socket|driver|container|context|bean|servlet|filter)\w*\.destroy"),  # noqa: E501
     signal(r".+\.(?:supportsNormalTermination)", known=True, needs="(?!)"),
     wait(r".+\.waitFor", timeout=0, alive=Alive.FALSE),
@@ -21,7 +22,7 @@ IDIOMS = (
     look(r"ProcessHandle\.of(?:\(\)\.(?:isPresent|map|filter|isEmpty|orElse\w*|get))*(?:\(\)\.isAlive)?", who="args", known=True),  # noqa: E501
     look(r"Files\.(?:exists|isDirectory)|File\(\)\.exists", who="args", needs=r"/proc/|\"proc\"", counts_zombies=True),
     pause(r"Thread\.sleep|TimeUnit\.\w+\.sleep|delay|Uninterruptibles\.sleepUninterruptibly|sleep|LockSupport\.parkNanos"),
-    ready(r".+\.(?:readLine|readText|read|readLines|readAllBytes|lineSequence|ready|accept|nextLine|hasNextLine)"),
+    ready(r".+\.(?:readLine|readText|read|readLines|readAllBytes|lineSequence|ready|accept|nextLine|hasNextLine)", unless=r"^Files\.|^(?:new )?File\("),  # noqa: E501
     gate(r".+\.(?:getOutputStream\(\)\.\w+|outputStream\.\w+|outputWriter\(\)\.\w+)|\w*(?:stdin|writer|Writer)\.(?:write|close|flush|newLine)"),
     assign(r"(?:Kernel32\.INSTANCE|kernel32|Kernel32Ext\.INSTANCE)\.AssignProcessToJobObject|AssignProcessToJobObject"),
     assign(r"Files\.(?:write|writeString)", needs=r"cgroup\.procs"),

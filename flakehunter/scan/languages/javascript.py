@@ -16,7 +16,8 @@ IDIOMS = (
     signal(r"process\.kill|Deno\.kill", who="0"),
     signal(r"^(?:treeKill|kill(?:Tree)?|treekill|fkill|terminate|killProcessTree|killTree|pidtreeKill|psTreeKill)", who="0", scope=Scope.TREE, known=True),  # noqa: E501
     signal(r".*(?:[aA]bort\w*|[cC]ontroller|\bac)\.abort", scope=Scope.OPAQUE),
-    signal(r".+\.(?:kill|terminate|destroy)", unless=r"\.(?:stdin|stdout|stderr|socket|stream|agent)\.destroy|process\.kill", known=False),  # noqa: E501
+    signal(r".+\.destroy", known=True),
+    signal(r".+\.(?:kill|terminate)", unless=r"\.(?:stdin|stdout|stderr|socket|stream|agent)\.destroy|process\.kill", known=False),  # noqa: E501
     spawn(r"(?:child_process\.|cp\.|childProcess\.)?(?:spawn|fork|exec|execFile|execa|execaCommand|execaNode)|spawnProcess|pty\.spawn|Bun\.spawn|crossSpawn|"
           r"nodeSpawn|execAsync|execPromise|\$|Deno\.Command|Worker", unless=r"^[\w.]*\.exec\(\s*[\w.]+\s*\)$|\.test\(|^/"),  # noqa: E501
     wait(r"(?:events\.)?once", who="0", needs=r"['\"](?:exit|close|disconnect)['\"]"),

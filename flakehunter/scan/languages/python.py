@@ -44,7 +44,7 @@ IDIOMS = (
     signal(r".+\.(?:kill|_kill)", signal="KILL"),
     signal(r"win32process\.TerminateProcess|win32api\.TerminateProcess|(?:kernel32\.)?TerminateProcess", who="0", signal="KILL"),  # noqa: E501
     signal(r"(?:kernel32\.)?TerminateJobObject|win32job\.TerminateJobObject", who="none", scope=Scope.TREE, signal="KILL"),  # noqa: E501
-    wait(r".+\.(?:communicate|wait_for_termination|wait_procs)", timeout="timeout"),
+    wait(r".+\.(?:communicate|wait_for_termination)", timeout="timeout"),
     wait(r"os\.wait(?:pid|id|3|4)?", who="args", unless=r"WNOHANG"),
     wait(r"psutil\.wait_procs|wait_procs", who="args", timeout="timeout"),
     wait(r".+\.join", timeout=0, known=True),
@@ -61,6 +61,7 @@ IDIOMS = (
     look(r"open", who="args", needs=r"/proc/\{|/proc/%|[\"']/proc/", alive=Alive.NO_ERROR, counts_zombies=True),
     look(r".+\.(?:read_text|read_bytes|stat|lstat)", who="any", needs=r"/proc/", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
     look(r"os\.(?:stat|lstat|listdir|readlink|scandir)", who="args", needs=r"/proc/", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
+    wait(r"(?:\w+\.)*sleep_forever", who="none"),
     pause(r"(?:time|asyncio|trio|anyio|gevent|eventlet)\.sleep|sleep"),
     wait(r"select\.select|.+\.select", who="args", known=True, reaps=False, unless=r"std(?:out|err)|pipe|sock|conn|reader|master|listen"),  # noqa: E501
     ready(r".+\.stdout\.(?:readline|read|readexactly|readuntil|__next__|receive_some|receive)|.+\.stderr\.(?:readline|read|readline|readexactly)|"

@@ -23,7 +23,7 @@ IDIOMS = (
     pause(r"(?:Kernel\.)?sleep"),
     look(r"File\.(?:exist\?|exists\?|directory\?|read)|Dir\.exist\?|File\.open", who="args", needs=r"/proc/", counts_zombies=True),  # noqa: E501
     look(r".+\.(?:alive\?|exited\?|crashed\?)", known=True),
-    ready(r".+\.(?:gets|readline|read|readpartial|read_nonblock|readlines|expect|wait_readable|getc|pop)|IO\.select|readline"),
+    ready(r".+\.(?:gets|readline|read|readpartial|read_nonblock|readlines|expect|wait_readable|getc|pop)|IO\.select|readline", unless=r"^(?:File|IO|Pathname)\.(?:read|new|open)"),  # noqa: E501
     gate(r"\w*stdin\w*\.(?:puts|write|close|close_write)|w\w*\.(?:puts|write)"),
     reaper(r"Process\.detach", who="0"),
     bind(r"(?:TCPServer|UNIXServer|UDPSocket|WEBrick::HTTPServer)\.(?:new|open)|(?:TCPServer|UNIXServer)\.new|FileUtils\.(?:rm\w*|remove\w*|mv)|File\.(?:delete|unlink|rename)|.+\.flock|Dir\.rmdir"),
