@@ -112,6 +112,8 @@ def trace(
         _print(result, document, all_events=all_events)
     if result.timed_out:
         console.warn(f"the command still ran after {timeout} and was ended; the findings are of what it did until then")
+    if result.cut_short:
+        console.warn("strace ended before the command did; the findings are of what it saw until then")
     return ExitCode.FINDINGS if result.findings and fail_on is FailOn.FINDINGS else ExitCode.OK
 
 

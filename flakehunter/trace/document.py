@@ -30,6 +30,7 @@ def as_json(result: TraceResult) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "exit_code": result.exit_code,
         "timed_out": result.timed_out,
+        "cut_short": result.cut_short,
         "command": list(result.command),
         "wall_ms": round(result.wall_s * 1000, 1),
         "bare_wall_ms": None if result.bare_wall_s is None else round(result.bare_wall_s * 1000, 1),

@@ -20,6 +20,8 @@ _STOPPED = re.compile(r"--- stopped by (SIG\w+) ---")
 _EXITED = re.compile(r"\+\+\+ exited with (-?\d+) \+\+\+")
 _KILLED = re.compile(r"\+\+\+ killed by (\w+)(?: \(core dumped\))? \+\+\+")
 _SUPERSEDED = re.compile(r"\+\+\+ superseded by execve in pid (\d+) \+\+\+")
+_BROKEN_OFF = re.compile(r"<(?:unfinished|detached|pid changed to \d+) \.\.\.>$")
+_TAKEN_OVER = "taken over"
 _FIELD = re.compile(r"(\w+)=([^,}\s]+)")
 
 _DULL = re.compile(
@@ -158,13 +160,12 @@ class Reader:
             self.not_understood += 1
             return
         name, rest = parts[1], parts[2]
-        for end in ("<unfinished ...>", "<detached ...>"):
-            head, found, _ = rest.rpartition(end)
-            if found:
-                call = Call(tid, name, head.rstrip().rstrip(","), time)
-                self._running[tid] = call
-                yield Entered(call)
-                return
+        broken_off = _BROKEN_OFF.search(rest)
+        if broken_off:
+            call = Call(tid, name, rest[: broken_off.start()].rstrip().rstrip(","), time)
+            self._running[tid] = call
+            yield Entered(call)
+            return
         call = Call(tid, name, "", time)
         if not self._result(call, rest, time):
             # Cut in the middle: the call has begun, and that is all there is to know.
@@ -190,6 +191,9 @@ class Reader:
         if not self._result(call, parts[2], call.entered):
             self.not_understood += 1
             return
+        if _TAKEN_OVER in call.values:
+            # Of an execve by a thread strace shows a result that is none; the old program is gone, so it succeeded.
+            call.result, call.error = 0, ""
         call.returned = time
         tail = call.arguments
         call.arguments = f"{head}, {tail}" if head and tail and not tail.startswith((",", ")")) else head + tail
@@ -232,13 +236,17 @@ class Reader:
         )
 
     def _end(self, tid: int, time: float, text: str) -> Iterator[Record]:
-        self._running.pop(tid, None)
+        ended = self._running.pop(tid, None)
         if parts := _EXITED.match(text):
             yield Ended(tid, time, int(parts[1]))
         elif parts := _KILLED.match(text):
             yield Ended(tid, time, None, parts[1])
         elif parts := _SUPERSEDED.match(text):
             yield Superseded(tid, time, int(parts[1]))
+            execve = self._running.pop(int(parts[1]), ended)
+            if execve is not None:
+                execve.tid, execve.values[_TAKEN_OVER] = tid, True
+                self._running[tid] = execve
         else:
             self.not_understood += 1
 

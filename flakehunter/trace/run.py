@@ -44,6 +44,8 @@ class Traced:
     exit_code: int | None
     """As a shell has it: 128 + N when a signal ended it; None when the time limit did."""
     timed_out: bool
+    cut_short: bool
+    """Whether strace ended before the command did: killed, or detached."""
     wall_s: float
     """From the command's exec to its end, or to the end of its time; the start of strace is not in it."""
     lines: int
@@ -110,7 +112,8 @@ def trace_command(
             f"cannot run {argv[0]}", argv=tuple(argv), hint="check the spelling and that it can be executed"
         )
     wall = root.exited - root.spawned if root.exited is not None else time.monotonic() - started
-    return Traced(world, _exit_code(root.status), timed_out, wall, reader.lines, reader.not_understood)
+    cut_short = root.exited is None and not timed_out
+    return Traced(world, _exit_code(root.status), timed_out, cut_short, wall, reader.lines, reader.not_understood)
 
 
 def _exit_code(status: int | None) -> int | None:

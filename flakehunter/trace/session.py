@@ -28,6 +28,8 @@ class TraceResult:
     command: tuple[str, ...]
     exit_code: int | None
     timed_out: bool
+    cut_short: bool
+    """Whether strace ended before the command did."""
     world: World
     findings: tuple[Finding, ...]
     wall_s: float
@@ -77,6 +79,7 @@ def trace(
         command=tuple(command),
         exit_code=traced.exit_code,
         timed_out=traced.timed_out,
+        cut_short=traced.cut_short,
         world=traced.world,
         findings=tuple(find_all(traced.world)),
         wall_s=traced.wall_s,

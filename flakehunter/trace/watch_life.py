@@ -14,7 +14,7 @@ __all__ = ["action_set", "kill_returned", "new_group", "new_session", "sends", "
 def sends(world: World, process: Process, call: Call) -> None:
     arguments = split(call.arguments)
     if call.name == "tgkill":
-        arguments = arguments[1:]
+        arguments = arguments[1:] or [""]
     if call.name == "pidfd_send_signal":
         descriptor = file_descriptor(arguments[0])
         target = process.pid_descriptors.get(descriptor[0]) if descriptor else None

@@ -131,7 +131,11 @@ class World:
         if known is not None:
             return known
         # strace may print the child's first call before the end of its parent's clone.
-        candidates = [(parent, call) for parent, call in self._spawning.items() if parent in self.threads]
+        candidates = [
+            (parent, call)
+            for parent, call in self._spawning.items()
+            if parent in self.threads and "child" not in call.values
+        ]
         if len(candidates) == 1:
             parent_tid, call = candidates[0]
             call.values["child"] = tid

@@ -162,6 +162,17 @@ def test_time_limit_ends_the_command(trace: Trace) -> None:
     assert document["exit_code"] is None
 
 
+def test_strace_that_is_killed_leaves_what_it_has_seen(trace: Trace, capfd: pytest.CaptureFixture[str]) -> None:
+    killer = "exec 3</proc/$PPID/comm; read name <&3; [ $name = strace ] && kill -KILL $PPID; exec sleep 30"
+    assert main(["trace", "--json", "--", "bash", "-c", killer]) == 0
+    captured = capfd.readouterr()
+    document = json.loads(captured.out)
+    assert (document["cut_short"], document["timed_out"], document["exit_code"]) == (True, False, None)
+    assert document["processes"][0]["argv"][0] == "bash"
+    assert "strace ended before the command did" in captured.err
+    assert not psutil.pid_exists(document["processes"][0]["pid"])
+
+
 def test_saved_trace_is_what_strace_wrote(trace: Trace, tmp_path: Path) -> None:
     document = trace("--save", str(tmp_path / "trace.txt"), "--", "true")
     assert len((tmp_path / "trace.txt").read_text().splitlines()) == document["lines"]
