@@ -32,6 +32,7 @@ _OF_RUN = select(Artifact.id).where(Artifact.run_id == bindparam("run_id"))
 _ANY_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN)).limit(1)
 _ANY_LOG_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN.where(Artifact.kind == "log"))).limit(1)
 _TESTS_OF_RUN = select(Result.test_case_id).where(Result.artifact_id.in_(_OF_RUN))
+_NEWEST_ARTIFACT = select(func.max(Artifact.id))
 _HIGHEST_TEST = select(func.coalesce(func.max(TestCase.id), 0))
 _ARTIFACT = text(
     "INSERT INTO artifacts (run_id, sha256, path, kind, format, size_bytes, ingested_at)"
@@ -59,6 +60,16 @@ class RunState:
     has_log_results: bool
 
 
+@dataclass(slots=True)
+class Latest:
+    """What is true as long as nobody else has written: the artifact written last, and the attempts of its run."""
+
+    artifact_id: int
+    run_id: int
+    attempts: dict[int, int] | None
+    """Highest attempt of each test case of the run; None where it has to be asked for."""
+
+
 class Caches(Protocol):
     """What the writer of many artifacts keeps between them."""
 
@@ -77,7 +88,10 @@ class ArtifactWriter:
     `known_issues` tell what it brought.
     """
 
-    def __init__(self, caches: Caches, project_id: int, run: RunRow, artifact: ArtifactRow) -> None:
+    def __init__(
+        self, caches: Caches, project_id: int, run: RunRow, artifact: ArtifactRow, latest: Latest | None
+    ) -> None:
+        self._latest = latest
         self._caches, self._project_id = caches, project_id
         self._connection, self._bulk = caches.connection, caches.bulk
         self.new_tests: dict[CaseRow, int] = {}
@@ -87,6 +101,7 @@ class ArtifactWriter:
         self._artifact = artifact
         self.run = run
         self._file_started_at: datetime | None = None
+        self._attempts: dict[int, int] | None = None
         self.state = self._current_state()
         self.known = not self._insert_artifact()
         if self.known:
@@ -94,13 +109,23 @@ class ArtifactWriter:
 
     def _current_state(self) -> RunState:
         state = self._caches.runs.get(self.run)
+        latest = self._latest
+        if latest is not None and self._connection.execute(_NEWEST_ARTIFACT).scalar() != latest.artifact_id:
+            # Somebody else has written since.
+            latest = None
         if state is None:
             state, is_new = self._ensure_run(self.run.external_id)
             if is_new:
+                self._attempts = {}
                 return state
+        if latest is not None and latest.run_id == state.id:
+            self._attempts = latest.attempts
+            return state
         if not state.has_results:
             # Another process may have brought some since.
             state = replace(state, has_results=self._run_has_results(state.id))
+            if not state.has_results:
+                self._attempts = {}
         if state.has_results and not state.has_log_results and self._artifact.kind != "log":
             state = replace(state, has_log_results=self._run_has_results(state.id, "log"))
         return state
@@ -132,6 +157,14 @@ class ArtifactWriter:
             earlier = (Run.started_at.is_(None)) | (Run.started_at > moment)
             self._connection.execute(update(Run).where(Run.id == self.state.id, earlier).values(started_at=moment))
             self.state = replace(self.state, started_at=moment)
+
+    def latest(self) -> Latest | None:
+        """Return what the next artifact may rely on, once this one is committed."""
+        if self.known:
+            return self._latest
+        if not self.new_results:
+            return None
+        return Latest(self._artifact_id, self.state.id, self._attempts)
 
     def known_results(self) -> int:
         """Count the results that the known artifact brought."""
@@ -219,14 +252,19 @@ class ArtifactWriter:
         ids = self._test_ids(batch.tests, made)
         results: Sequence[ResultRow] = batch.results
         before: dict[int, int] = {}
+        attempts = self._attempts
         run_id, artifact_id = self.state.id, self._artifact_id
         if self.state.has_results:
             if self._artifact.kind == "log":
                 results = self._without_counted(results, ids)
             elif self.state.has_log_results:
                 self._bulk.delete_results(self._connection, run_id, "log", sorted(set(ids)))
-            # A test that this batch brings for the first time has no attempt before.
-            before = self._bulk.max_attempts(self._connection, run_id, sorted(set(ids) - made))
+                attempts = None
+            if attempts is not None:
+                before = {test: attempts[test] for test in ids if test in attempts}
+            else:
+                # A test that this batch brings for the first time has no attempt before.
+                before = self._bulk.max_attempts(self._connection, run_id, sorted(set(ids) - made))
         failures = self._failure_ids(batch.failures, {row[4] for row in results})
         rows: list[StoredResult] = [
             (ids[test], run_id, artifact_id, attempt, outcome, duration, failures[failure])
@@ -235,6 +273,9 @@ class ArtifactWriter:
         if before:
             get = before.get
             rows = [(row[0], run_id, artifact_id, row[3] + get(row[0], 0), *row[4:]) for row in rows]
+        if attempts is not None:
+            attempts.update([(row[0], row[3]) for row in rows])
+        self._attempts = attempts
         if rows:
             self._bulk.insert_results(self._connection, rows)
             is_log = self._artifact.kind == "log"
@@ -276,18 +317,23 @@ class ArtifactWriter:
             tests = self._as_the_run_names_them(tests)
         ids = list(map(self._caches.tests.get, tests))
         if None in ids:
-            self._ensure_tests({test for test, known in zip(tests, ids, strict=True) if known is None}, made)
+            missing = dict.fromkeys(test for test, known in zip(tests, ids, strict=True) if known is None)
+            self._ensure_tests(list(missing), made)
             ids = [known or self.new_tests[test] for test, known in zip(tests, ids, strict=True)]
         return ids  # type: ignore[return-value]
 
-    def _ensure_tests(self, tests: set[CaseRow], made: set[int]) -> None:
+    def _ensure_tests(self, tests: Sequence[CaseRow], made: set[int]) -> None:
         project = self._caches.project
         keys = {test: TestIdentity(project, test.suite, test.classname, test.name).key for test in tests}
-        # One row a key, that with a file first; in the order of the keys, so that the index is written from left to
-        # right and every writer takes the same way.
-        rows = {keys[test]: test for test in sorted(tests, key=lambda test: (bool(test.file), test.file))}
+        # One row a key, that with a file first. In the order of the file: then the ids of its tests rise, and their
+        # results go into the index of results from left to right, in this file and in all later ones.
+        rows: dict[bytes, CaseRow] = {}
+        for test in tests:
+            known = rows.setdefault(keys[test], test)
+            if test.file and (not known.file or test.file > known.file):
+                rows[keys[test]] = test
         highest = int(self._connection.execute(_HIGHEST_TEST).scalar_one())
-        ids = self._bulk.ensure_tests(self._connection, self._project_id, sorted(rows.items()))
+        ids = self._bulk.ensure_tests(self._connection, self._project_id, list(rows.items()))
         made.update(number for number in ids.values() if number > highest)
         self.new_tests.update((test, ids[key]) for test, key in keys.items())
 

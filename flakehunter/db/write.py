@@ -9,7 +9,7 @@ from sqlalchemy import Engine, bindparam, insert, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from flakehunter.db.artifacts import ArtifactWriter, RunState
+from flakehunter.db.artifacts import ArtifactWriter, Latest, RunState
 from flakehunter.db.bulk import bulk_for
 from flakehunter.db.engine import readonly, shown_url
 from flakehunter.db.rows import ArtifactRow, CaseRow, RunRow
@@ -47,6 +47,7 @@ class Writer:
         """Ids of committed test cases, by everything that a file says of them."""
         self.failures: dict[tuple[bytes, bytes], int] = {}
         self.runs: dict[RunRow, RunState] = {}
+        self._latest: Latest | None = None
 
     def __enter__(self) -> Self:
         with self._database_errors():
@@ -78,12 +79,15 @@ class Writer:
             DatabaseError: the database refused.
         """
         with self._database_errors():
+            # After a rollback nothing may be relied upon.
+            latest, self._latest = self._latest, None
             with self.connection.begin():
                 project_id = self._locked_project()
-                writer = ArtifactWriter(self, project_id, run, artifact)
+                writer = ArtifactWriter(self, project_id, run, artifact, latest)
                 yield writer
                 writer.finish()
             self._project_id = project_id
+            self._latest = writer.latest()
             self._keep(writer)
 
     def known_hashes(self) -> frozenset[bytes]:
