@@ -115,6 +115,7 @@ def serve(control: socket.socket) -> dict[str, Any]:
     The nursery itself never returns from here: it exits when the harness is gone and its supervisors are done.
     """
     become_subreaper()
+    importlib.import_module("flakehunter.repro.tracer")  # here once, or else in every traced trial
     nursery = _Nursery(control)
     control.sendall(b"ready\n")
     while (trial := nursery.wait_for_trial()) is not None:
