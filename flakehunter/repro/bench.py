@@ -77,6 +77,8 @@ class Bench:
         self.arms: list[Arm] = []
         self.nurseries: Mapping[int, Nursery] = {}
         """By id of the arm's command."""
+        self.warnings: dict[str, int] = {}
+        """What supervisors had to say, and how often."""
         self._ordinal = 0
 
     @property
@@ -115,6 +117,8 @@ class Bench:
         duration_s = wall_s if report is None else report.duration_s
         result = TrialResult(arm, self._ordinal, judgement, report, duration_s, stress.spec)
         count(result, spec)
+        for warning in () if report is None else report.errors:
+            self.warnings[warning] = self.warnings.get(warning, 0) + 1
         self.recorder.trial(result)
         self.progress(self.arms, self.elapsed_s)
         return result

@@ -29,6 +29,8 @@ LATE, TAIL = "late", "time-to-death"
 """Names of the arms that look for a fix's critical delay, and for the tail of the time to death."""
 
 SURVIVE_MS = 1000.0
+MOST_WARNINGS = 10
+"""Of supervisors, in the notes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def run_experiment(request: Request, folder: Path, recorder: Recorder, progress:
         )
         run = _Run(request, bench, arms, notes)
         reason = run.all()
+        notes += [f"{warning} ({times} trials)" for warning, times in list(bench.warnings.items())[:MOST_WARNINGS]]
         warm = all(nursery.warm for nursery in bench.nurseries.values())
     return Outcome(
         verdict=_overall(run.verdicts()),

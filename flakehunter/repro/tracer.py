@@ -10,6 +10,7 @@ import fnmatch
 import os
 import signal
 import socket
+import stat
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,9 @@ from flakehunter.repro import ptrace
 from flakehunter.repro.supervisor import ARGV_LIMIT, SWEEP_DEADLINE_S, WAKING, Supervisor
 
 __all__ = ["Tracer"]
+
+TRACERS = frozenset({"strace", "ltrace", "gdb", "lldb", "rr", "dlv", "uftrace"})
+"""Programs that trace their children with ptrace, which a traced process cannot be told to allow twice."""
 
 BY_DEPTH = "depth="
 
@@ -93,6 +97,7 @@ class Tracer(Supervisor):
         self.delays = list(spec["delays"])
         self.reports_late = any(delay["event"] == "report" for delay in self.delays)
         self.processes: list[Traced] = []
+        self.warnings: list[str] = []
         self.by_tid: dict[int, Traced] = {}
         self.early: dict[int, int] = {}
         """Stops of tracees whose creation was not reported yet, by tid."""
@@ -187,7 +192,20 @@ class Tracer(Supervisor):
         process.threads = {tid}
         process.exec_s = time.monotonic()
         process.argv = read_argv(process.pid) or process.argv
+        self._warn_of(process)
         self._hold_or_go("start", tid, process, 0)
+
+    def _warn_of(self, process: Traced) -> None:
+        """Say of a program that it cannot do its work below a tracer; see "EPERM" and set-user-ID in ptrace(2)."""
+        name = process.argv[0].rpartition("/")[2] if process.argv else ""
+        if name in TRACERS:
+            self.warnings.append(f"{name} cannot trace here: its processes are traced already; use a stressor without")
+        try:
+            mode = os.stat(f"/proc/{process.pid}/exe").st_mode if os.geteuid() else 0  # noqa: PTH116
+        except OSError:
+            return
+        if mode & stat.S_ISUID:
+            self.warnings.append(f"{name} is set-user-ID: below a tracer without privilege it gets none itself")
 
     def _signalled(self, tid: int, process: Traced, number: int) -> None:
         if number != signal.SIGTRAP or ptrace.sender(tid) is not None:
@@ -261,14 +279,15 @@ class Tracer(Supervisor):
         """Note the state of everybody, end what is left as tracer, and return the report."""
         alive = [process for process in self.processes if process.reap_s is None]
         for process in alive:
-            stat = read_stat(process.pid)
-            process.state = stat.state if stat is not None else ""
-            process.stat = stat or process.stat
+            found = read_stat(process.pid)
+            process.state = found.state if found is not None else ""
+            process.stat = found or process.stat
         held = {self.by_tid[tid].pid for tid in self.due}
         self.end_loads()
         begin = time.monotonic()
         self._kill_tracees(begin + SWEEP_DEADLINE_S)
         swept = sweep(deadline_s=SWEEP_DEADLINE_S)  # what a setuid program or another tracer kept from this one
+        untraced = [f"not traced: {' '.join(member.argv)}" for member in swept.members]
         rows = [self._row(process, held) for process in self.processes]
         return {
             "status": None if self.hung or self.aborted else self.processes[0].code,
@@ -278,7 +297,7 @@ class Tracer(Supervisor):
             "duration_s": round(self.end_s - self.begin_s, 6),
             "processes": rows,
             "clean": swept.clean,
-            "errors": [*swept.errors, *(f"not traced: {' '.join(member.argv)}" for member in swept.members)],
+            "errors": [*swept.errors, *self.warnings, *untraced],
         }
 
     def _kill_tracees(self, deadline: float) -> None:
@@ -305,7 +324,7 @@ class Tracer(Supervisor):
             signal.sigtimedwait(WAKING, 0.01)
 
     def _row(self, process: Traced, held: set[int]) -> dict[str, Any]:
-        stat = process.stat or ProcessStat(process.pid, "", 0, 0, 0, 1, 0, "")
+        last = process.stat or ProcessStat(process.pid, "", 0, 0, 0, 1, 0, "")
         first = process.signals[0][1] if process.signals else self.end_s
 
         def ms(moment: float | None, origin: float = self.begin_s) -> float | None:
@@ -314,10 +333,10 @@ class Tracer(Supervisor):
         return {
             "index": process.index,
             "pid": process.pid,
-            "start_ticks": stat.start_ticks,
+            "start_ticks": last.start_ticks,
             "ppid": process.parent.pid if process.parent is not None else os.getpid(),
-            "pgid": stat.pgid,
-            "sid": stat.sid,
+            "pgid": last.pgid,
+            "sid": last.sid,
             "argv": " ".join(process.argv)[:ARGV_LIMIT],
             "state": process.state,
             "survived": process.index > 1 and process.state not in ("", "Z", "X") and process.pid not in held,
