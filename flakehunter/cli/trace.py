@@ -59,6 +59,10 @@ def trace(
             help="Let Python and Node programs name file and line; it also tells poll loops from single looks.",
         ),
     ] = True,
+    stacks: Annotated[
+        bool,
+        typer.Option("--stacks", help="File and line in compiled programs too, by strace -k and addr2line; slow."),
+    ] = False,
     all_events: Annotated[bool, typer.Option("--all-events", help="Every look in the timeline.")] = False,
     overhead: Annotated[
         bool, typer.Option("--overhead", help="Run the command once without strace before, and compare.")
@@ -94,6 +98,7 @@ def trace(
             environment=os.environ | plan.environment,
             timeout_s=parse_duration(timeout),
             hooks=source,
+            stacks=stacks,
             save=save,
             output_to=2,
             measure_overhead=overhead,

@@ -37,6 +37,8 @@ class Strace:
     path: str
     version: tuple[int, int]
     seccomp: bool
+    unwinds: bool = False
+    """Whether it was built to print native stacks (-k)."""
 
 
 def find_strace(path: str | None = None) -> Strace:
@@ -60,7 +62,7 @@ def find_strace(path: str | None = None) -> Strace:
     number = _VERSION.search(words)
     version = (int(number[1]), int(number[2])) if number else (0, 0)
     _dry_run(found)
-    return Strace(found, version, version >= (5, 3))
+    return Strace(found, version, version >= (5, 3), "stack-trace=" in words)
 
 
 def _dry_run(strace: str) -> None:
@@ -87,16 +89,18 @@ def _permission_hint() -> str:
     return "in a container: docker run --cap-add SYS_PTRACE, or a seccomp profile that allows ptrace"
 
 
-def strace_argv(strace: Strace, output: Path, command: Sequence[str]) -> list[str]:
+def strace_argv(strace: Strace, output: Path, command: Sequence[str], *, stacks: bool = False) -> list[str]:
     """Return the command line that runs `command` under strace and writes what the reader understands to `output`.
 
-    Only the calls of `watching.CALLS` stop the traced threads (with --seccomp-bpf the others cost nothing).
+    Only the calls of `watching.CALLS` stop the traced threads (with --seccomp-bpf the others cost nothing). With
+    `stacks` every call is followed by its native stack, which takes a millisecond and more.
     """
     filters = ["--seccomp-bpf"] if strace.seccomp else []
     return [
         strace.path,
         "-f",
         *filters,
+        *(["-k"] if stacks else []),
         "-ttt",
         "-T",
         "-y",

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from flakehunter.trace.native import FRAME
+
 _LINE = re.compile(r"(\d+) +(\d+\.\d+) (.*)", re.DOTALL)
 _CALL = re.compile(r"(\w+)\((.*)", re.DOTALL)
 _RESUMED = re.compile(r"<\.\.\. (\w+) resumed>(.*)", re.DOTALL)
@@ -55,6 +57,8 @@ class Call:
     """What strace prints after the result: for poll and select, the descriptors that are ready."""
     values: dict[str, object] = field(default_factory=dict)
     """What readers of the record noted at its start and want to find again at its end."""
+    frames: list[str] = field(default_factory=list)
+    """Native stack, innermost first, as strace -k prints it; empty without, and for a call that was broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +112,16 @@ Record = Entered | Returned | Signalled | Ended | Superseded
 class Reader:
     """Turns pieces of strace's output into records, in the order in which strace saw them.
 
+    With `stacks` a call is kept back until its native stack was read, which stands below it.
+
     Attributes:
         lines: how many lines were read.
         not_understood: how many of them were of no known form.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, stacks: bool = False) -> None:
+        self._stacks = stacks
+        self._held: list[Record] = []
         self.lines = 0
         self.not_understood = 0
         self._rest = b""
@@ -125,16 +133,29 @@ class Reader:
         self._rest = rest[-LONGEST_LINE:]
         if newline:
             for line in whole.split(b"\n"):
-                if _DULL.search(line):
+                if self._stacks:
+                    yield from self._with_stack(line)
+                elif _DULL.search(line):
                     self.lines += 1
-                    continue
-                yield from self._line(line.decode("utf-8", "replace"))
+                else:
+                    yield from self._line(line.decode("utf-8", "replace"))
 
     def finish(self) -> Iterator[Record]:
         """Yield what a last line without an end gives; calls that are still running just never return."""
+        held, self._held = self._held, []
+        yield from held
         rest, self._rest = self._rest, b""
         if rest:
             yield from self._line(rest.decode("utf-8", "replace"))
+
+    def _with_stack(self, line: bytes) -> Iterator[Record]:
+        if line.startswith(FRAME):
+            for record in self._held:
+                if isinstance(record, Returned):
+                    record.call.frames.append(line.decode("utf-8", "replace"))
+            return
+        held, self._held = self._held, list(self._line(line.decode("utf-8", "replace")))
+        yield from held
 
     def _line(self, line: str) -> Iterator[Record]:
         if not line:

@@ -62,6 +62,7 @@ def trace_command(
     hooks: bool = True,
     save: Path | None = None,
     output_to: int | None = None,
+    stacks: bool = False,
 ) -> Traced:
     """Run `argv` under strace and read the trace; `save` keeps strace's text.
 
@@ -73,7 +74,7 @@ def trace_command(
     environment = dict(os.environ if environment is None else environment)
     if hooks:
         environment = hook_environment(environment)
-    world, reader = World(ENTERED, RETURNED, pgid=os.getpgrp(), sid=os.getsid(0)), Reader()
+    world, reader = World(ENTERED, RETURNED, pgid=os.getpgrp(), sid=os.getsid(0)), Reader(stacks=stacks)
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         fifo = Path(tempfile.mkdtemp(prefix="flakehunter-trace-"), "strace")
@@ -90,7 +91,15 @@ def trace_command(
         with theirs:
             keeper = subprocess.Popen(
                 # Without site and the hooks: it has to be there at once.
-                [sys.executable, "-I", "-S", KEEPER, ROOT, str(theirs.fileno()), *strace_argv(strace, fifo, argv)],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    KEEPER,
+                    ROOT,
+                    str(theirs.fileno()),
+                    *strace_argv(strace, fifo, argv, stacks=stacks),
+                ],
                 pass_fds=[theirs.fileno()],
                 env=environment,
                 cwd=cwd,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flakehunter.errors import CommandError
-from flakehunter.trace.command import Strace, find_strace
+from flakehunter.trace.command import Strace, TraceUnavailableError, find_strace
 from flakehunter.trace.findings import Finding
 from flakehunter.trace.rules import find_all
 from flakehunter.trace.run import trace_command
@@ -51,6 +51,7 @@ def trace(
     save: Path | None = None,
     output_to: int | None = None,
     measure_overhead: bool = False,
+    stacks: bool = False,
     observed: "Observed | None" = None,
     strace: Strace | None = None,
 ) -> TraceResult:
@@ -59,10 +60,14 @@ def trace(
     `strace` is one that was found before; None looks for it.
 
     Raises:
-        TraceUnavailableError: strace is missing or may not trace.
+        TraceUnavailableError: strace is missing, may not trace, or cannot give the stacks that are asked for.
         CommandError: the command cannot be started.
     """
     strace = strace or find_strace()
+    if stacks and not strace.unwinds:
+        raise TraceUnavailableError(
+            f"{strace.path} was built without stack traces", hint="an strace whose -V says stack-trace=, or no --stacks"
+        )
     _check(command, cwd)
     bare = _run_bare(command, cwd, environment, timeout_s, output_to) if measure_overhead else None
     traced = trace_command(
@@ -74,6 +79,7 @@ def trace(
         hooks=hooks,
         save=save,
         output_to=output_to,
+        stacks=stacks,
     )
     return TraceResult(
         command=tuple(command),

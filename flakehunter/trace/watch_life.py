@@ -2,6 +2,7 @@
 
 from pathlib import PurePosixPath
 
+from flakehunter.trace.native import native_mark
 from flakehunter.trace.noting import note_assignment, note_look
 from flakehunter.trace.processes import FactKind, Handler, LookKind, Process, Sent, Wake
 from flakehunter.trace.reader import Call
@@ -44,6 +45,8 @@ def _targets(world: World, process: Process, pid: int, is_kill: bool) -> list[Pr
 
 
 def kill_returned(world: World, process: Process, call: Call) -> None:
+    if call.frames:
+        _place_afterwards(world, call)
     arguments = split(call.arguments)
     if len(arguments) < 2 or arguments[1] not in ("0", "SIG_0"):
         return
@@ -56,6 +59,14 @@ def kill_returned(world: World, process: Process, call: Call) -> None:
     for victim in victims:
         if victim is not None and victim is not process:
             note_look(world, process, victim, LookKind.KILL, call, alive=call.result == 0, mark=mark)
+
+
+def _place_afterwards(world: World, call: Call) -> None:
+    """The native stack of a call that was broken off stands below its end, when its signals are noted already."""
+    for sent in reversed(world.sent):
+        if sent.tid != call.tid or sent.time != call.entered:
+            return
+        sent.mark = sent.mark or native_mark(call.frames)
 
 
 def action_set(_world: World, process: Process, call: Call) -> None:

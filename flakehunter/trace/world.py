@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from flakehunter.trace.marks import PREFIX, Mark, parse_mark
+from flakehunter.trace.native import native_mark
 from flakehunter.trace.processes import (
     Assignment,
     Delivery,
@@ -234,9 +235,9 @@ class World:
                 self._marks[call.tid] = (call.entered, mark)
 
     def take_mark(self, call: Call) -> Mark | None:
-        """Return the mark that stands right before this call, once."""
+        """Return the mark that stands right before this call, once; else what its native stack says."""
         made, mark = self._marks.pop(call.tid, (0.0, None))
-        return mark if mark is not None and call.entered - made < MARK_LIFE_S else None
+        return mark if mark is not None and call.entered - made < MARK_LIFE_S else native_mark(call.frames)
 
     def peek_mark(self, call: Call) -> Mark | None:
         """Return the mark that stands right before this call, and leave it for others."""

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -160,6 +161,51 @@ def test_time_limit_ends_the_command(trace: Trace) -> None:
     document = trace("--timeout", "500ms", "--", "sleep", "30")
     assert document["timed_out"]
     assert document["exit_code"] is None
+
+
+COMPILED = """\
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static int gone(pid_t pid) {
+    return kill(pid, 0) != 0;
+}
+int main(void) {
+    pid_t pid = fork();
+    if (pid == 0) for (;;) pause();
+    kill(pid, SIGTERM);
+    usleep(300000);
+    waitpid(pid, 0, WNOHANG);
+    return !gone(pid);
+}
+"""
+
+
+def test_native_stacks_place_signal_and_look_of_a_compiled_program(
+    trace: Trace, strace: Strace, tmp_path: Path
+) -> None:
+    if not (strace.unwinds and shutil.which("cc") and shutil.which("addr2line")):
+        pytest.skip("needs strace with stack traces, a C compiler and addr2line")
+    source, program = tmp_path / "program.c", tmp_path / "program"
+    source.write_text(COMPILED)
+    subprocess.run(["cc", "-g", "-O0", "-o", program, source], check=True)
+    document = trace("--stacks", "--", str(program))
+    [finding] = document["findings"]
+    assert finding["mechanism"] == "fixed-sleep"
+    assert (finding["file"], finding["line"]) == (str(source), 12)
+    assert (finding["signal_file"], finding["signal_line"]) == (str(source), 10)
+
+
+def test_strace_without_native_stacks_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "strace").write_text('#!/bin/sh\n[ "$1" = -V ] && echo "strace -- version 6.1"\nexit 0\n')
+    (tmp_path / "strace").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert main(["trace", "--stacks", "--", "true"]) == 2
+    error = capsys.readouterr().err
+    assert "was built without stack traces" in error
+    assert "hint: " in error
 
 
 def test_strace_that_is_killed_leaves_what_it_has_seen(trace: Trace, capfd: pytest.CaptureFixture[str]) -> None:
