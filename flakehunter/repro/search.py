@@ -22,6 +22,8 @@ CONFIRMATIONS = 4
 """So many failures in a row after the first; a test that fails every other time by itself gets there once in 16."""
 
 BISECT_TRIALS = 3
+"""Of a delay; the majority decides."""
+
 MARGIN = 4.0
 MARGIN_MS = 100.0
 """How far above the critical delay the experiment goes: on a busy machine the look itself comes late, and 1 of 8 trials
@@ -201,11 +203,17 @@ def _streak(attempt: Attempt, delay: Delay, trials: int) -> int | None:
 
 
 def _bisect(attempt: Attempt, delay: Delay, low_ms: float) -> float:
-    """Return the smallest delay that still fails every time."""
+    """Return the smallest delay that still fails more often than not: one late look must not decide."""
 
     def fails(middle_ms: float) -> bool | None:
-        failures = _streak(attempt, replace(delay, ms=middle_ms), BISECT_TRIALS)
-        return None if failures is None else failures == BISECT_TRIALS
+        failures = passes = 0
+        while max(failures, passes) <= BISECT_TRIALS // 2:
+            result = attempt("search", delay_stressor(replace(delay, ms=middle_ms)))
+            if result is None:
+                return None
+            failures += result[0] is TrialOutcome.FAILED
+            passes += result[0] is not TrialOutcome.FAILED
+        return failures > passes
 
     return bisect(fails, low_ms, delay.ms)
 
