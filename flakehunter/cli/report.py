@@ -9,14 +9,14 @@ import typer
 
 from flakehunter import console
 from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
-from flakehunter.cli.report_common import day_of, opened, put, write_diff
+from flakehunter.cli.report_common import day_of, opened, put, save, write_diff
 from flakehunter.config import database_url
 from flakehunter.errors import UsageError
 
 if TYPE_CHECKING:
     from flakehunter.report.owners import Owners
     from flakehunter.report.site import Report
-    from flakehunter.report.views import Scope
+    from flakehunter.report.views import Scope, Site
 
 
 class Format(StrEnum):
@@ -56,6 +56,15 @@ def report(
         Format, typer.Option("--format", help="A site, a text for a step summary, data, every table, or a badge.")
     ] = Format.HTML,
     json_: JsonOption = False,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--also",
+            metavar="FORMAT=FILE",
+            help="Beside the site, also this: markdown=summary.md, json=, badge= or codequality=. Several are allowed.",
+            show_default=False,
+        ),
+    ] = None,
     diff: Annotated[
         tuple[str, str] | None,
         typer.Option(
@@ -115,6 +124,7 @@ def report(
     """
     _check_templates(templates)
     scope = _scope(since, branch, owner)
+    beside = [_form_and_file(word) for word in also or ()]
     kind = Format.JSON if json_ else format_
     url = database_url(db)
     if diff is not None:
@@ -127,12 +137,20 @@ def report(
         _judge(url, project)
     owners = _owners(codeowners, context.obj.root)
     if kind is Format.HTML:
-        return _site(url, output or DEFAULT_FOLDERS[kind], project, scope, owners, templates)
+        return _site(url, output or DEFAULT_FOLDERS[kind], project, scope, owners, templates, beside)
+    if beside:
+        raise UsageError("--also is for the site", hint=f"leave out --format {kind.value}, or --also")
     return _text(url, kind, output, project, scope, owners)
 
 
 def _site(
-    url: str, folder: Path, project: str | None, scope: "Scope", owners: "Owners | None", templates: Path | None
+    url: str,
+    folder: Path,
+    project: str | None,
+    scope: "Scope",
+    owners: "Owners | None",
+    templates: Path | None,
+    beside: list[tuple[Format, Path]],
 ) -> None:
     from flakehunter.report.site import write_report
 
@@ -140,6 +158,8 @@ def _site(
         done = write_report(engine, folder, project=project, scope=scope, owners=owners, templates=templates)
     if done.overview.warning:
         console.warn(done.overview.warning)
+    for form, path in beside:
+        save(_rendered(done.site, form), path)
     console.say(summary(done))
     console.write(str(done.written.index))
 
@@ -147,21 +167,36 @@ def _site(
 def _text(
     url: str, kind: Format, output: Path | None, project: str | None, scope: "Scope", owners: "Owners | None"
 ) -> None:
-    from flakehunter.report import badge, document, markdown
     from flakehunter.report.site import read_site
 
     with opened(url) as engine:
         site = read_site(engine, project=project, scope=scope, owners=owners, since_report=DEFAULT_FOLDERS[Format.HTML])
     if site.overview.warning:
         console.warn(site.overview.warning)
-    if kind is Format.JSON:
-        put(json.dumps(document.to_document(site), indent=2, ensure_ascii=False), output)
-    elif kind is Format.CODEQUALITY:
-        put(json.dumps(document.code_quality(site), indent=2, ensure_ascii=False), output)
-    elif kind is Format.MARKDOWN:
-        put(markdown.render(site).rstrip("\n"), output)
-    else:
-        put(badge.render(site.overview).rstrip("\n"), output)
+    put(_rendered(site, kind), output)
+
+
+def _rendered(site: "Site", form: Format) -> str:
+    """Return the text of a report in a form that is one text."""
+    from flakehunter.report import badge, document, markdown
+
+    if form is Format.JSON:
+        return json.dumps(document.to_document(site), indent=2, ensure_ascii=False)
+    if form is Format.CODEQUALITY:
+        return json.dumps(document.code_quality(site), indent=2, ensure_ascii=False)
+    return (markdown.render(site) if form is Format.MARKDOWN else badge.render(site.overview)).rstrip("\n")
+
+
+def _form_and_file(word: str) -> tuple[Format, Path]:
+    """Return what an `--also` means."""
+    texts = [form for form in Format if form not in DEFAULT_FOLDERS]
+    name, _, file = word.partition("=")
+    if name not in texts or not file:
+        raise UsageError(
+            f"--also {word!r} is no FORMAT=FILE",
+            hint=f"write --also markdown=summary.md; FORMAT is one of {', '.join(texts)}",
+        )
+    return Format(name), Path(file)
 
 
 def _export(url: str, project: str | None, folder: Path, kind: Format) -> None:
@@ -181,12 +216,13 @@ def _scope(since: str | None, branch: str | None, owner: str | None) -> "Scope":
 
 def _judge(url: str, project: str | None) -> None:
     """Let `detect` look at what came after the last verdicts."""
-    from flakehunter.detect.assess import detect
     from flakehunter.report.site import verdicts_are_current
 
     with opened(url) as engine:
         current = verdicts_are_current(engine, project)
     if not current:
+        from flakehunter.detect.assess import detect  # takes a second to import
+
         console.say("judging the tests first: there is evidence that the last verdicts do not know")
         detect(url, project=project)
 

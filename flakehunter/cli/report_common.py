@@ -62,9 +62,7 @@ def as_it_was(text: str, url: str, project: str | None) -> "Iterator[Engine]":
         try:
             detect(f"sqlite:///{path}", project=project)
         except NothingToDoError as error:
-            raise NothingToDoError(
-                f"there was no run yet at {text}", hint="give a later day with --diff"
-            ) from error
+            raise NothingToDoError(f"there was no run yet at {text}", hint="give a later day with --diff") from error
         with opened(f"sqlite:///{path}") as engine:
             yield engine
 
@@ -86,13 +84,18 @@ def put(text: str, output: Path | None) -> None:
     if output is None or str(output) == "-":
         console.write(text)
         return
+    save(text, output)
+    console.write(str(output))
+
+
+def save(text: str, output: Path) -> None:
+    """Write a text to a file that the user named."""
     try:
         output.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"cannot write {output}: {error.strerror}", hint="give a file that can be written with -o FILE"
         ) from error
-    console.write(str(output))
 
 
 def day_of(text: str, option: str = "--since") -> datetime:

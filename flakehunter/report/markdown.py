@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from flakehunter.report import text
 from flakehunter.report.guide import GUIDES
-from flakehunter.report.html import lede, place
 from flakehunter.report.views import Change, Changes, Site, TestSummary
+from flakehunter.report.words import lede, place
 
 LIMIT = 1024 * 1024
 """Bytes of a step summary; GitHub shows nothing at all of a longer one."""

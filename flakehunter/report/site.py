@@ -12,7 +12,6 @@ from flakehunter.db.queries.report import freshness
 from flakehunter.report.build import build_site
 from flakehunter.report.changes import State, compare, state_of
 from flakehunter.report.folder import Written, check_folder, read_list, write_site
-from flakehunter.report.html import render
 from flakehunter.report.owners import Owners
 from flakehunter.report.views import Changes, Overview, Scope, Site
 
@@ -23,8 +22,8 @@ class Report:
 
     written: Written
     overview: Overview
-    changes: Changes | None
-    """Since the report that was in the folder; None where there was none."""
+    site: Site
+    """All of it; `changes` are since the report that was in the folder."""
 
 
 def verdicts_are_current(engine: Engine, project: str | None = None) -> bool:
@@ -49,6 +48,8 @@ def write_report(
         NothingToDoError: the database has no runs, or none in `scope`.
         UsageError: the folder cannot be written, or files that are not ours are in the way.
     """
+    from flakehunter.report.html import render  # imports matplotlib, which other forms of the report do without
+
     check_folder(folder)
     site = read_site(engine, project=project, scope=scope, owners=owners)
     state = state_of(site.overview)
@@ -57,7 +58,7 @@ def write_report(
         site = _with_changes(site, base)
     keep = {"state": state.as_document(), "previous": base.as_document() if base else None}
     written = write_site(render(site, templates=templates), folder, keep=keep)
-    return Report(written, site.overview, site.changes)
+    return Report(written, site.overview, site)
 
 
 def read_site(

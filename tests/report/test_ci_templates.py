@@ -3,16 +3,24 @@
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from check_jsonschema.builtin_schemas import get_builtin_schema
+from jsonschema.validators import validator_for
 
 ROOT = Path(__file__).resolve().parents[2]
+SCHEMAS = {"action.yml": "github-actions", "examples/ci/gitlab-ci.yml": "gitlab-ci"}
+PAGES = {"buildkite": "buildkite", "circleci": "circle-ci", "azure": "azure-pipelines", "gitlab": "gitlab-ci"}
+"""Pages of docs/ci, and the schema of the service, as its own editor plugins use it."""
+
 JUNIT = """<testsuites><testsuite name="pytest" timestamp="2026-11-0{day}T08:00:00">
 <testcase classname="tests.test_group" name="test_abort" time="0.2">{failure}</testcase>
 <testcase classname="tests.test_group" name="test_healthy" time="0.1"/>
@@ -113,7 +121,7 @@ def test_gitlab_template_and_jenkins_example_run(workspace: Path) -> None:
     job = document["flakehunter"]
     jenkins = (ROOT / "examples/ci/Jenkinsfile").read_text(encoding="utf-8")
     of_jenkins = re.findall(r"sh '([^']*)'", jenkins[jenkins.index("post {") :])
-    assert len(of_jenkins) == 3
+    assert len(of_jenkins) == 2
     env = environment(workspace, **document["variables"], FLAKEHUNTER_INGEST_LAYOUT=HISTORY["layout"])
     for line in [*job["script"], *document["pages"]["script"], *of_jenkins]:
         done = bash(line, workspace, env)
@@ -124,3 +132,78 @@ def test_gitlab_template_and_jenkins_example_run(workspace: Path) -> None:
     assert (workspace / "public/index.html").is_file()
     assert (workspace / "public/badge.svg").is_file()
     assert (workspace / "flakehunter.md").read_text(encoding="utf-8").startswith("## Flaky tests")
+
+
+def violations(document: Any, name: str) -> list[str]:
+    schema = get_builtin_schema(f"vendor.{name}")
+    return [error.message[:200] for error in validator_for(schema)(schema).iter_errors(document)]
+
+
+@pytest.mark.parametrize("path", SCHEMAS)
+def test_file_fits_the_schema_of_its_service(path: str) -> None:
+    assert violations(yaml.safe_load((ROOT / path).read_text(encoding="utf-8")), SCHEMAS[path]) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_shows_what_fits_the_schema_of_its_service(page: str) -> None:
+    (block,) = re.findall(r"(?ms)^```yaml\n(.*?)^```", (ROOT / f"docs/ci/{page}.md").read_text(encoding="utf-8"))
+    assert violations(yaml.safe_load(block), PAGES[page]) == []
+
+
+def test_github_page_shows_a_workflow() -> None:
+    (block,) = re.findall(r"(?ms)^```yaml\n(.*?)^```", (ROOT / "docs/ci/github.md").read_text(encoding="utf-8"))
+    assert violations({"on": "push", **yaml.safe_load(block)}, "github-workflows") == []
+
+
+def test_a_schema_finds_what_is_wrong() -> None:
+    document = yaml.safe_load((ROOT / "examples/ci/gitlab-ci.yml").read_text(encoding="utf-8"))
+    document["flakehunter"]["artifacts"]["reports"]["codequality"] = 7
+    assert violations(document, "gitlab-ci")
+
+
+SERVICES = {
+    "buildkite": {"BUILDKITE": "true", "BUILDKITE_BUILD_ID": "b1", "BUILDKITE_LABEL": "test", "BUILDKITE_COMMIT": "c1"},
+    "circleci": {"CIRCLECI": "true", "CIRCLE_WORKFLOW_ID": "w1", "CIRCLE_JOB": "test", "CIRCLE_SHA1": "c1"},
+    "azure": {"TF_BUILD": "True", "BUILD_BUILDID": "7", "SYSTEM_JOBDISPLAYNAME": "test", "BUILD_SOURCEVERSION": "c1"},
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_ingest_line_of_the_page_knows_its_run(service: str, tmp_path: Path) -> None:
+    """Run the line of the page that ingests, in the service's environment."""
+    folder = tmp_path / "test-results"
+    folder.mkdir()
+    (folder / "junit.xml").write_text(JUNIT.format(day=1, failure=""), encoding="utf-8")
+    page = (ROOT / f"docs/ci/{service}.md").read_text(encoding="utf-8")
+    (line,) = set(re.findall(r"(?m)^[ -]*(flakehunter ingest [^`\n]*)$", page))
+    done = bash(line, tmp_path, environment(tmp_path, **SERVICES[service]))
+    assert done.returncode == 0, done.stderr
+    with closing(sqlite3.connect(tmp_path / ".flakehunter/flakehunter.db")) as connection:
+        runs = connection.execute("SELECT provider, job, commit_sha FROM runs").fetchall()
+    assert runs == [(service, "test", "c1")]
+
+
+def test_jenkinsfile_of_the_page_is_a_part_of_the_example() -> None:
+    (block,) = re.findall(r"(?ms)^```groovy\n(.*?)^```", (ROOT / "docs/ci/jenkins.md").read_text(encoding="utf-8"))
+    example = (ROOT / "examples/ci/Jenkinsfile").read_text(encoding="utf-8")
+    assert example.count("{") == example.count("}")
+    shown = re.findall(r"sh '([^']*)'", block)
+    assert shown
+    assert set(shown) <= set(re.findall(r"sh '([^']*)'", example))
+
+
+def test_pre_commit_hook_finds_and_passes(tmp_path: Path) -> None:
+    """Run the hook's entry as pre-commit does: with the changed files of its types as arguments."""
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert set(hook) == {"id", "name", "description", "entry", "language", "types_or", "require_serial"}
+    assert hook["language"] == "python"
+    (tmp_path / "test_a.py").write_text(
+        "import os, signal\n\n\ndef test_kill():\n"
+        "    os.kill(pid, signal.SIGTERM)\n    assert not os.path.exists(f'/proc/{pid}')\n"
+    )
+    (tmp_path / "test_b.py").write_text("def test_nothing():\n    assert True\n")
+    env = environment(tmp_path)
+    found = bash(f"{hook['entry']} test_a.py test_b.py", tmp_path, env)
+    assert found.returncode == 1
+    assert "check-before-exit" in found.stdout
+    assert bash(f"{hook['entry']} test_b.py", tmp_path, env).returncode == 0

@@ -156,3 +156,18 @@ def test_diff_between_days_judges_the_history_as_it_was(run: Run, tmp_path: Path
     code, _out, err = run("report", "--db", "x.db", "--diff", "2026-13-03", "now")
     assert code == ExitCode.USAGE
     assert "--diff '2026-13-03' is no day" in err
+
+
+def test_texts_beside_the_site_are_those_of_the_formats(run: Run, tmp_path: Path) -> None:
+    team_history(tmp_path / "team.db")
+    forms = {"markdown": "a.md", "json": "a.json", "badge": "a.svg", "codequality": "q.json"}
+    words = [word for form, file in forms.items() for word in ("--also", f"{form}={file}")]
+    code, out, _err = run("report", "--db", "team.db", "-o", "site", *words)
+    assert (code, out.strip()) == (ExitCode.OK, str(Path("site/index.html")))
+    for form, file in forms.items():
+        assert run("report", "--db", "team.db", "--format", form)[1] == (tmp_path / file).read_text(encoding="utf-8")
+    for wrong in ("markdown", "html=x", "csv=x", "badge="):
+        code, _out, err = run("report", "--db", "team.db", "--also", wrong)
+        assert code == ExitCode.USAGE
+        assert f"--also {wrong!r} is no FORMAT=FILE" in err
+    assert run("report", "--db", "team.db", "--json", "--also", "badge=x")[0] == ExitCode.USAGE
