@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import json
 import os
-import select
 import shutil
 import signal
 import statistics
@@ -59,53 +58,46 @@ class Cell:
     after_death_ms: float | None = None
 
 
+WATCH = """
+import json, os, select, sys, time
+poll, held, ended = select.poll(), {}, {}
+for pid in map(int, sys.argv[1:]):
+    try:
+        held[os.pidfd_open(pid)] = pid
+    except ProcessLookupError:
+        pass
+for descriptor in held:
+    poll.register(descriptor, select.POLLIN)
+poll.register(0, select.POLLHUP)
+os.write(1, b"x")
+stopping = False
+while held and not stopping:
+    for descriptor, _ in poll.poll():
+        if descriptor == 0:
+            stopping = True
+        else:
+            poll.unregister(descriptor)
+            ended[held.pop(descriptor)] = time.monotonic()
+print(json.dumps(ended))
+"""
+
+
 class Deaths:
-    """An outside process that notes when each of the given processes ends."""
+    """An outside process that notes when each of the given processes ends.
+
+    It is no fork of this one: that would share our memory, and the call that is measured would pay for the copies.
+    """
 
     def __init__(self, pids: set[int]) -> None:
-        receive, self._send = os.pipe()
-        self._result, write = os.pipe()
-        self._ready, ready = os.pipe()
-        self._child = os.fork()
-        if self._child == 0:
-            watch(pids, receive, ready, write)
-        for descriptor in (receive, write, ready):
-            os.close(descriptor)
-        os.read(self._ready, 1)
+        command = [sys.executable, "-I", "-S", "-c", WATCH, *map(str, pids)]
+        self._watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._watcher.stdout is not None
+        self._watcher.stdout.read(1)
 
     def finish(self) -> dict[int, float]:
         """Return the moment (time.monotonic()) at which each that has ended did so."""
-        os.close(self._send)
-        with os.fdopen(self._result) as pipe:
-            found = json.load(pipe)
-        os.waitpid(self._child, 0)
-        os.close(self._ready)
-        return {int(pid): moment for pid, moment in found.items()}
-
-
-def watch(pids: set[int], stop: int, ready: int, result: int) -> None:
-    """Be that process; never returns."""
-    poll = select.poll()
-    held = {}
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            held[os.pidfd_open(pid)] = pid
-    ended: dict[int, float] = {}
-    for descriptor in held:
-        poll.register(descriptor, select.POLLIN)
-    poll.register(stop, select.POLLHUP)
-    os.write(ready, b"x")
-    stopping = False
-    while held and not stopping:
-        for descriptor, _ in poll.poll():
-            if descriptor == stop:
-                stopping = True
-            else:
-                poll.unregister(descriptor)
-                ended[held.pop(descriptor)] = time.monotonic()
-    with os.fdopen(result, "w") as pipe:
-        json.dump(ended, pipe)
-    os._exit(0)
+        output, _ = self._watcher.communicate()
+        return {int(pid): moment for pid, moment in json.loads(output).items()}
 
 
 def measure(

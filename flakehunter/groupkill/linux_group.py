@@ -25,6 +25,7 @@ __all__ = ["LinuxProcessGroup"]
 
 FIRST_PAUSE_S = 0.001
 LONGEST_PAUSE_S = 0.020
+DYING_S = 0.05
 
 
 class LinuxProcessGroup(ProcessGroup):
@@ -144,7 +145,7 @@ class LinuxProcessGroup(ProcessGroup):
         begin = self._tracker.begin_s
         deadline = begin + deadline_s
         escalations: list[Escalation] = []
-        if signal_number == signal.SIGKILL and self._blow():
+        if signal_number == signal.SIGKILL and self._reach.kills_at_once and self._blow():
             return self._finish((), escalations, self._await_empty(deadline, kill=True), deadline)
         self._look()  # pidfds before the blow: only so have members a time of death
         strays = () if self._mark.resource is not None else self._strays_below_leader()
@@ -161,11 +162,13 @@ class LinuxProcessGroup(ProcessGroup):
     def _blow(self) -> bool:
         """Kill by a mechanism that needs no list of members; what the report needs is read while they die."""
         prepared = self._tracker.prepare(self._reach.pids())
+        moment = time.monotonic()
         done = self._reach.blow(self._tracker)
-        self._tracker.adopt(prepared)
-        if done:
-            for tracked in self._tracker.living():
-                self._tracker.note_signal(tracked, signal.SIGKILL)
+        held = self._tracker.living()
+        held += self._tracker.adopt(prepared, dying_s=DYING_S if done else 0.0)
+        for tracked in held if done else ():
+            if tracked.exit_s is None or tracked.exit_s >= moment:
+                self._tracker.note_signal(tracked, signal.SIGKILL, moment)
         return done
 
     def _await_empty(self, deadline: float, *, kill: bool = False) -> bool:

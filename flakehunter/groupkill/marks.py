@@ -18,7 +18,7 @@ import resource
 import secrets
 from dataclasses import dataclass
 
-from flakehunter.groupkill.procfs import ProcessStat, read_environ, read_limit, snapshot
+from flakehunter.groupkill.procfs import ProcessStat, living_since, read_environ, read_limit
 
 __all__ = ["COOKIE_VARIABLE", "Mark", "new_mark"]
 
@@ -66,11 +66,7 @@ class Mark:
     def find(self) -> list[ProcessStat]:
         """Return the living processes that carry a mark."""
         own = os.getpid()
-        return [
-            stat
-            for stat in snapshot().values()
-            if stat.start_ticks >= self.born_ticks and stat.pid != own and not stat.is_dead and self.is_on(stat)
-        ]
+        return [stat for stat in living_since(self.born_ticks) if stat.pid != own and self.is_on(stat)]
 
 
 def new_mark() -> Mark:

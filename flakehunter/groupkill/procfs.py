@@ -14,12 +14,14 @@ __all__ = [
     "children",
     "descendants",
     "is_gone",
+    "living_since",
     "parse_stat",
     "read_argv",
     "read_environ",
     "read_limit",
     "read_stat",
     "snapshot",
+    "stat_text",
 ]
 
 
@@ -64,15 +66,38 @@ def _read(path: str) -> bytes | None:
         os.close(descriptor)
 
 
+ONE_READ = 4096
+
+
+def _read_at_once(path: str) -> bytes | None:
+    """Read a file whose reads are only short at its end: not those that list records, such as `children`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        text = os.read(descriptor, ONE_READ)
+    except OSError:  # ESRCH: it ended between open and read
+        return None
+    finally:
+        os.close(descriptor)
+    return text if len(text) < ONE_READ else _read(path)
+
+
+def stat_text(pid: int) -> str:
+    """Return the text of /proc/PID/stat, to be parsed later; empty when no such process exists."""
+    return (_read_at_once(f"/proc/{pid}/stat") or b"").decode("utf-8", "replace")
+
+
 def read_stat(pid: int) -> ProcessStat | None:
     """Return the state of process `pid`, a zombie included, or None when no such process exists."""
-    text = _read(f"/proc/{pid}/stat")
-    return parse_stat(text.decode("utf-8", "replace")) if text else None
+    text = stat_text(pid)
+    return parse_stat(text) if text else None
 
 
 def read_argv(pid: int) -> tuple[str, ...]:
     """Return the command line of `pid`; empty for a zombie, a kernel thread or a process that is gone."""
-    text = _read(f"/proc/{pid}/cmdline")
+    text = _read_at_once(f"/proc/{pid}/cmdline")
     if not text:
         return ()
     return tuple(text.rstrip(b"\0").decode("utf-8", "replace").split("\0"))
@@ -85,7 +110,7 @@ def read_environ(pid: int) -> bytes | None:
 
 def read_limit(pid: int, name: str) -> int | None:
     """Return the soft limit called `name` in /proc/PID/limits; None when it is unlimited or cannot be read."""
-    text = _read(f"/proc/{pid}/limits")
+    text = _read_at_once(f"/proc/{pid}/limits")
     for line in (text or b"").decode("ascii", "replace").splitlines():
         if line.startswith(name):
             word = line[len(name) :].split(None, 1)[0]
@@ -109,6 +134,21 @@ def snapshot() -> dict[int, ProcessStat]:
             stat = read_stat(int(name))
             if stat is not None:
                 found[stat.pid] = stat
+    return found
+
+
+def living_since(start_ticks: int) -> list[ProcessStat]:
+    """Return every living process that was started at `start_ticks` or later.
+
+    A search for young processes among many: the older ones are told by one number of their stat.
+    """
+    found = []
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        text = _read_at_once(f"/proc/{name}/stat") if name.isdecimal() else None
+        if text and int(text[text.rindex(b")") + 2 :].split(b" ", 20)[19]) >= start_ticks:
+            stat = parse_stat(text.decode("utf-8", "replace"))
+            if not stat.is_dead:
+                found.append(stat)
     return found
 
 

@@ -24,6 +24,8 @@ class Reach(ABC):
     """What an escalation is called in the report: SIGKILL, cgroup.kill, ..."""
     ends_strays = False
     """Whether members that left the mechanism are killed too, and not only reported."""
+    kills_at_once = False
+    """Whether there is a `blow`."""
 
     @abstractmethod
     def is_member(self, stat: ProcessStat) -> bool:
@@ -51,7 +53,7 @@ class Reach(ABC):
                 tracker.signal_one(tracked, number, reached)
 
     def blow(self, tracker: Tracker) -> bool:
-        """Kill all members at once without a look at any of them; False where the mechanism cannot."""
+        """Kill all members at once without a look at any of them; returns whether that was done."""
         return False
 
     def is_empty(self) -> bool | None:

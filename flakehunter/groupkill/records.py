@@ -4,9 +4,10 @@ They are NamedTuples and not dataclasses because a supervisor is started for eve
 dataclasses costs it more than everything else that it needs.
 """
 
+import signal
 from typing import NamedTuple
 
-__all__ = ["ProcessId", "ProcessStat", "SweptProcess"]
+__all__ = ["ProcessId", "ProcessStat", "SweptProcess", "signal_name"]
 
 DEAD_STATES = frozenset("ZXx")
 
@@ -75,3 +76,11 @@ class SweptProcess(NamedTuple):
     def identity(self) -> ProcessId:
         """Return pid and start time."""
         return ProcessId(self.pid, self.start_ticks)
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal, or its number where it has none (real-time signals)."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,11 +1,10 @@
 """What a group kill reports: every member, the survivors and why, what was escalated, what went wrong."""
 
-import signal
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from flakehunter.groupkill.records import ProcessStat, SweptProcess
+from flakehunter.groupkill.records import ProcessStat, SweptProcess, signal_name
 from flakehunter.model import SCHEMA_VERSION
 
 __all__ = [
@@ -167,14 +166,6 @@ def how_it_left(swept: SweptProcess, leader: ProcessStat) -> str:
 def deadline_passed(elapsed_ms: float) -> str:
     """Return the report's line for a group that was not empty in time."""
     return f"deadline passed after {elapsed_ms:.0f} ms with members left"
-
-
-def signal_name(number: int) -> str:
-    """Return the name of a signal, or its number where it has none (real-time signals)."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def describe_survivors(members: Iterable[Member]) -> list[str]:

@@ -255,7 +255,10 @@ class Supervisor:
             for tracked in self.sweeper.living():
                 if tracked.first.pid == self.namespace_init:
                     self.sweeper.signal_one(tracked, signal.SIGKILL)
-        self.sweeper.signal_all(signal.SIGKILL, groups=self.groups())
+                else:
+                    self.sweeper.note_signal(tracked, signal.SIGKILL)
+        else:
+            self.sweeper.signal_all(signal.SIGKILL, groups=self.groups())
 
     def report(self, escalations: list[tuple[str, float, int]]) -> dict[str, Any]:
         """Return what is known of all members."""

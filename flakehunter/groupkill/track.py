@@ -9,12 +9,16 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
-from flakehunter.groupkill.procfs import read_argv, read_stat
-from flakehunter.groupkill.records import ProcessId, ProcessStat, SweptProcess
+from flakehunter.groupkill.procfs import parse_stat, read_argv, read_stat, stat_text
+from flakehunter.groupkill.records import ProcessId, ProcessStat, SweptProcess, signal_name
 
 __all__ = ["Tracked", "Tracker"]
+
+BATCH_S = 0.001
+"""How exact the moments of many deaths at once are."""
 
 
 class Tracked:
@@ -22,10 +26,10 @@ class Tracked:
 
     __slots__ = ("argv", "error", "exit_s", "first", "last", "pidfd", "reap_s", "signals", "status")
 
-    def __init__(self, first: ProcessStat, pidfd: int | None) -> None:
+    def __init__(self, first: ProcessStat, pidfd: int | None, argv: tuple[str, ...]) -> None:
         self.first = self.last = first
         self.pidfd = pidfd
-        self.argv = read_argv(first.pid)
+        self.argv = argv
         self.signals: list[tuple[str, float]] = []
         self.exit_s: float | None = None
         self.reap_s: float | None = None
@@ -44,6 +48,29 @@ class Tracked:
         return self.exit_s is None
 
 
+class Prepared(NamedTuple):
+    """What was taken of a process before a blow; `pidfd` is None when it was gone already."""
+
+    pid: int
+    pidfd: int | None
+    argv: tuple[str, ...]
+
+
+def moments_of_death(pidfds: Sequence[int], timeout_s: float) -> dict[int, float]:
+    """Wait at most `timeout_s` for all of these to end; returns the moment (`time.monotonic()`) of each that has."""
+    poll = select.poll()
+    for pidfd in pidfds:
+        poll.register(pidfd, select.POLLIN)
+    ended: dict[int, float] = {}
+    deadline = time.monotonic() + timeout_s
+    while len(ended) < len(pidfds) and (left := deadline - time.monotonic()) > 0:
+        for pidfd, _ in poll.poll(left * 1000):
+            poll.unregister(pidfd)
+            ended[pidfd] = time.monotonic()
+        time.sleep(BATCH_S)  # each waking up takes a processor from those that are dying
+    return ended
+
+
 class Tracker:
     """A set of processes with a pidfd for each living one; a context manager, since it holds descriptors."""
 
@@ -51,6 +78,7 @@ class Tracker:
         self.begin_s = time.monotonic()
         self.processes: dict[ProcessId, Tracked] = {}
         self.errors: list[str] = []
+        self._blows: list[tuple[int, int, float]] = []
         self._pids: set[int] = set()
         self._by_fd: dict[int, Tracked] = {}
         self._poll = select.poll()
@@ -101,33 +129,45 @@ class Tracker:
             tracked.exit_s = time.monotonic()
         return True
 
-    def prepare(self, pids: Iterable[int]) -> list[tuple[int, int | None, tuple[str, ...]]]:
+    def prepare(self, pids: Iterable[int]) -> list[Prepared]:
         """Take what is lost when a process dies, its pidfd and its command line, of those not held yet, and no more.
 
         For a blow that reaches members by other means than these pids: nothing is checked here, for speed.
         """
         held = {tracked.first.pid for tracked in self._by_fd.values()}
-        return [(pid, self._open(pid), read_argv(pid)) for pid in pids if pid not in held]
+        return [Prepared(pid, self._open(pid), read_argv(pid)) for pid in pids if pid not in held]
 
-    def adopt(self, prepared: Iterable[tuple[int, int | None, tuple[str, ...]]]) -> None:
-        """Hold what was prepared, dying or dead by now; one that was reaped meanwhile has no start time."""
-        for pid, pidfd, argv in prepared:
-            stat = read_stat(pid) or ProcessStat(pid, "X", 0, 0, 0, 0, 0, argv[0] if argv else "?")
+    def adopt(self, prepared: Iterable[Prepared], *, dying_s: float) -> list[Tracked]:
+        """Hold what was prepared and return it; one that was reaped meanwhile has no start time.
+
+        The start times are read first, before anybody reaps; all other work waits, at most for `dying_s` seconds, until
+        the processes have had the processors for themselves to die.
+        """
+        texts = [(each, stat_text(each.pid)) for each in prepared]
+        ended = moments_of_death([each.pidfd for each, _ in texts if each.pidfd is not None], dying_s)
+        adopted = []
+        for (pid, pidfd, argv), text in texts:
+            stat = parse_stat(text) if text else ProcessStat(pid, "X", 0, 0, 0, 0, 0, argv[0] if argv else "?")
             if stat.identity in self.processes:
                 if pidfd is not None:
                     os.close(pidfd)
                 continue
-            tracked = self.add(stat, pidfd)
-            tracked.argv = argv
+            tracked = self.add(stat, pidfd, argv)
+            adopted.append(tracked)
             if pidfd is None:
                 tracked.exit_s = time.monotonic()
-            else:
-                self._by_fd[pidfd] = tracked
-                self._poll.register(pidfd, select.POLLIN)
+                continue
+            self._by_fd[pidfd] = tracked
+            self._poll.register(pidfd, select.POLLIN)
+            if pidfd in ended:
+                tracked.exit_s = ended[pidfd]
+                self.release(tracked)
+        return adopted
 
-    def add(self, stat: ProcessStat, pidfd: int | None = None) -> Tracked:
-        """Remember a process, dead or alive."""
-        tracked = self.processes[stat.identity] = Tracked(stat, pidfd)
+    def add(self, stat: ProcessStat, pidfd: int | None = None, argv: tuple[str, ...] | None = None) -> Tracked:
+        """Remember a process, dead or alive; its command line is read where it is not given."""
+        argv = read_argv(stat.pid) if argv is None else argv
+        tracked = self.processes[stat.identity] = Tracked(stat, pidfd, argv)
         self._pids.add(stat.pid)
         return tracked
 
@@ -160,7 +200,7 @@ class Tracker:
 
     def signal_new(self, number: int) -> None:
         """Send `number` to the living processes that did not get it yet."""
-        name = signal.Signals(number).name
+        name = signal_name(number)
         for tracked in self.living():
             if all(sent != name for sent, _ in tracked.signals):
                 self.signal_one(tracked, number)
@@ -174,6 +214,7 @@ class Tracker:
         except OSError as error:
             self.note(f"killpg({group})", error)
             return False
+        self._blows.append((group, number, time.monotonic()))
         return True
 
     def signal_one(self, tracked: Tracked, number: int, reached: Iterable[int] = ()) -> None:
@@ -191,9 +232,10 @@ class Tracker:
         if stat.state == "T" and number not in (signal.SIGKILL, signal.SIGCONT) and self._send(tracked, signal.SIGCONT):
             self.note_signal(tracked, signal.SIGCONT)
 
-    def note_signal(self, tracked: Tracked, number: int) -> None:
-        """Write down that a signal went to a process."""
-        tracked.signals.append((signal.Signals(number).name, self.ms(time.monotonic())))
+    def note_signal(self, tracked: Tracked, number: int, moment: float | None = None) -> None:
+        """Write down that a signal went to a process, now or at that moment (`time.monotonic()`)."""
+        sent = time.monotonic() if moment is None else moment
+        tracked.signals.append((signal_name(number), self.ms(sent)))
 
     def _send(self, tracked: Tracked, number: int) -> bool:
         try:
@@ -256,6 +298,13 @@ class Tracker:
         """Return what is known of every process now, with the state of those still in the process table."""
         return tuple(self._describe(tracked) for tracked in self.processes.values())
 
+    def _blow_that_ended(self, tracked: Tracked) -> tuple[tuple[str, float], ...]:
+        """Return the signal to its process group that ended a member nobody knew yet: one of a fork storm."""
+        for group, number, moment in self._blows:
+            if group == tracked.last.pgid and tracked.status == -number:
+                return ((signal_name(number), self.ms(moment)),)
+        return ()
+
     def _describe(self, tracked: Tracked) -> SweptProcess:
         first = tracked.first
         state = ""
@@ -275,7 +324,7 @@ class Tracker:
             tracked.last.pgid,
             tracked.last.sid,
             tracked.argv or (f"[{first.comm}]",),
-            tuple(tracked.signals),
+            tuple(tracked.signals) or self._blow_that_ended(tracked),
             None if tracked.exit_s is None else self.ms(tracked.exit_s),
             None if tracked.reap_s is None else self.ms(tracked.reap_s),
             tracked.status,

@@ -85,6 +85,18 @@ def test_signals_are_at_their_default_and_unblocked(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", FEW)
+def test_a_signal_without_a_name_ends_a_group_like_any_other(backend: str) -> None:
+    number = signal.SIGRTMIN + 1
+    with spawn(["bash", "-c", "sleep 4567 & echo up; wait"], backend=backend, stdout=PIPE) as group:
+        assert group.stdout is not None
+        group.stdout.readline()
+        report = group.terminate(number)
+    assert report.clean
+    assert report.escalations == ()
+    assert {member.signals[0][0] for member in report.members} == {f"signal {number:d}"}
+
+
+@pytest.mark.parametrize("backend", FEW)
 def test_a_pty_is_the_controlling_terminal(backend: str) -> None:
     with spawn(
         ["bash", "-c", "tty; [ -t 0 ] && ps -o tpgid= -p $$ && echo pid $$ >/dev/tty"], backend=backend, pty=True

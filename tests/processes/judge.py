@@ -1,5 +1,6 @@
 """End a tree by a backend and let the observer, not the backend, say what is left."""
 
+import signal
 import subprocess
 
 from trees import Observer, Tree
@@ -36,3 +37,5 @@ def check_members(report: KillReport) -> None:
         assert member.argv
         if member not in report.survivors:
             assert member.exit_ms is not None
+        # One that nobody signalled has ended by itself, and not by SIGKILL.
+        assert member.signals or member.escaped or member.status != -signal.SIGKILL
