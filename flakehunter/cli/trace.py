@@ -63,7 +63,7 @@ def trace(
         bool,
         typer.Option("--stacks", help="File and line in compiled programs too, by strace -k and addr2line; slow."),
     ] = False,
-    all_events: Annotated[bool, typer.Option("--all-events", help="Every look in the timeline.")] = False,
+    all_events: Annotated[bool, typer.Option("--all-events", help="Every look of every test in the timeline.")] = False,
     overhead: Annotated[
         bool, typer.Option("--overhead", help="Run the command once without strace before, and compare.")
     ] = False,
@@ -246,5 +246,7 @@ def _summary(result: "TraceResult") -> str:
     wall = f"{result.wall_s:.2f} s under strace"
     if result.bare_wall_s:
         wall += f", {result.bare_wall_s:.2f} s without ({result.wall_s / result.bare_wall_s:.1f} times)"
+    tests = len(result.world.windows)
+    status += f", {tests} tests" if tests > 1 else ""
     lost = f", {result.not_understood} lines not understood" if result.not_understood else ""
     return f"{findings}; {status}, {len(result.world.processes)} processes, {wall}, {result.lines} lines of trace{lost}"

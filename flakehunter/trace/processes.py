@@ -83,6 +83,10 @@ class Process:
     status: int | None = None
     """As Popen.returncode has it: negative for a signal."""
     killed_by: str = ""
+    unshared_pids: bool = False
+    """Whether its further children are in a PID namespace of their own."""
+    namespaced: bool = False
+    """Whether it is in a PID namespace that the run has made."""
     reaped: float | None = None
     reaped_by: "Process | None" = None
     survived: bool = False

@@ -32,7 +32,7 @@ def timeline(result: TraceResult, *, all_events: bool = False) -> list[Line]:
     """Return the lines of a trace in order.
 
     Without `all_events`, looks that nobody had a reason for are left out (a shell that waits for its child's exec), and
-    repeated looks become one line.
+    repeated looks become one line; and of a run of several tests only those with findings are shown.
     """
     world = result.world
     start = world.first or 0.0
@@ -43,9 +43,12 @@ def timeline(result: TraceResult, *, all_events: bool = False) -> list[Line]:
         *_looks(world, result.findings, all_events=all_events),
         *_others(result.findings),
     ]
+    found = [finding.window for finding in result.findings]
+    several = len(world.windows) > 1 and not all_events
     return [
         Line((time - start) * 1000, event, who, what, place, finding)
         for time, event, who, what, place, finding in sorted(events, key=lambda one: one[0])
+        if not several or finding is not None or any(window is None or window.holds(time) for window in found)
     ]
 
 

@@ -9,7 +9,7 @@ from flakehunter.trace.reader import Call
 from flakehunter.trace.text import file_descriptor, integer, split
 from flakehunter.trace.world import HARMLESS, World, number_argument
 
-__all__ = ["action_set", "kill_returned", "new_group", "new_session", "sends", "waited"]
+__all__ = ["action_set", "kill_returned", "new_group", "new_session", "sends", "unshared", "waited"]
 
 
 def sends(world: World, process: Process, call: Call) -> None:
@@ -30,6 +30,8 @@ def sends(world: World, process: Process, call: Call) -> None:
     for victim in victims:
         if victim is process or victim.exited is not None:
             continue
+        # A signal is a message too: who passes it on knows what its sender knew.
+        victim.learn(process.knowledge, call.entered)
         world.sent.append(
             Sent(call.entered, process, victim, signal, pid <= 0, call.tid, world.wake_of(call.tid), mark)
         )
@@ -81,6 +83,12 @@ def action_set(_world: World, process: Process, call: Call) -> None:
     process.handlers[signal] = Handler(time, own=True)
     process.installed.append((time, signal))
     process.knowledge[(FactKind.READY, process.index, signal)] = time
+
+
+def unshared(_world: World, process: Process, call: Call) -> None:
+    """unshare(2), setns(2): a new PID namespace is for the children that come."""
+    if call.result == 0 and "CLONE_NEWPID" in call.arguments:
+        process.unshared_pids = True
 
 
 def new_session(_world: World, process: Process, call: Call) -> None:

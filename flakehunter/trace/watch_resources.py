@@ -53,7 +53,7 @@ def writes(world: World, process: Process, call: Call) -> None:
 def _assigns_by_file(world: World, process: Process, call: Call) -> None:
     for word in strings(call.arguments)[:1]:
         target = world.find(int(word)) if word.strip().isdigit() else None
-        if target is not None and target is not process:
+        if target is not None and target is not process and not process.namespaced:
             note_assignment(world, process, target, "cgroup.procs", call)
 
 
@@ -213,7 +213,7 @@ def _looks_at_proc(world: World, process: Process, call: Call, path: str) -> boo
         return False
     victim = world.find(int(found[1]))
     mark = world.take_mark(call)
-    if victim is None or victim is process or world.is_scanning(call.tid):
+    if victim is None or victim is process or process.namespaced or world.is_scanning(call.tid):
         return True
     succeeded = call.result is not None and call.result >= 0
     kind = LookKind.PROC_STATE if found[2] in ("stat", "status") else LookKind.PROC

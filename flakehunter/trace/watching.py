@@ -17,6 +17,8 @@ RETURNED: dict[str, list[Handling]] = {
     "rt_sigaction": [watch_life.action_set],
     "setsid": [watch_life.new_session],
     "setpgid": [watch_life.new_group],
+    "unshare": [watch_life.unshared],
+    "setns": [watch_life.unshared],
     "wait4": [watch_life.waited],
     "waitid": [watch_life.waited],
     "nanosleep": [watch_blocking.slept],

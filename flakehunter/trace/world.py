@@ -27,6 +27,22 @@ from flakehunter.trace.windows import BOUNDARIES, Windows
 __all__ = ["Channel", "World"]
 
 SPAWNING = frozenset({"clone", "clone3", "fork", "vfork"})
+PID_CALLS = frozenset(
+    [
+        "kill",
+        "tkill",
+        "tgkill",
+        "pidfd_open",
+        "wait4",
+        "waitid",
+        "setpgid",
+        "prlimit64",
+        "sched_setaffinity",
+        "setpriority",
+    ]
+)
+"""Calls by which a process names another. In a PID namespace of the test's own (pid_namespaces(7)) their numbers mean
+other processes than ours do, and are not judged."""
 MARK_LIFE_S = 0.25
 """A mark stands right before its call; older ones belong to a call that never came."""
 HARMLESS = frozenset({"SIGCHLD", "SIGCONT", "SIGWINCH", "SIGURG", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIG_0"})
@@ -93,6 +109,8 @@ class World:
         self.last: float | None = None
         self._marks: dict[int, tuple[float, Mark]] = {}
         self._spawning: dict[int, Call] = {}
+        self._nameless: list[Call] = []
+        """Births in a PID namespace whose child has not shown itself: their result is a number of that namespace."""
         self._entered, self._returned = entered, returned
         self._pgid, self._sid = pgid, sid
 
@@ -132,15 +150,13 @@ class World:
         if known is not None:
             return known
         # strace may print the child's first call before the end of its parent's clone.
-        candidates = [
-            (parent, call)
-            for parent, call in self._spawning.items()
-            if parent in self.threads and "child" not in call.values
-        ]
+        births = [*self._spawning.values(), *self._nameless]
+        candidates = [call for call in births if call.tid in self.threads and "child" not in call.values]
         if len(candidates) == 1:
-            parent_tid, call = candidates[0]
+            [call] = candidates
             call.values["child"] = tid
-            return self._born(tid, self.threads[parent_tid], call, time)
+            self._nameless = [birth for birth in self._nameless if birth is not call]
+            return self._born(tid, self.threads[call.tid], call, time)
         return self._new(tid, None, time)
 
     def _see(self, tid: int, time: float) -> None:
@@ -154,7 +170,9 @@ class World:
         if "CLONE_THREAD" in call.arguments:
             self.threads[tid] = parent
             return parent
-        return self._new(tid, parent, time)
+        child = self._new(tid, parent, time)
+        child.namespaced = child.namespaced or "CLONE_NEWPID" in call.arguments
+        return child
 
     def _new(self, tid: int, parent: Process | None, time: float) -> Process:
         process = Process(index=len(self.processes), pid=tid, spawned=time, parent=parent)
@@ -172,6 +190,7 @@ class World:
         parent.children.append(child)
         child.argv = child.argv or parent.argv
         child.pgid, child.sid = child.pgid or parent.pgid, child.sid or parent.sid
+        child.namespaced = child.namespaced or parent.namespaced or parent.unshared_pids
         child.learn(parent.knowledge, child.spawned)
         for name, handler in parent.handlers.items():
             child.handlers.setdefault(name, Handler(handler.time, own=False))
@@ -182,6 +201,8 @@ class World:
         process = self.process_of(call.tid, call.entered)
         if call.name in SPAWNING:
             self._spawning[call.tid] = call
+        if process.namespaced and call.name in PID_CALLS:
+            return
         for handle in self._entered.get(call.name, ()):
             handle(self, process, call)
 
@@ -194,21 +215,32 @@ class World:
             return
         elif call.name in ("execve", "execveat") and call.result == 0:
             self._executed(process, call)
+        if process.namespaced and call.name in PID_CALLS:
+            return
         for handle in self._returned.get(call.name, ()):
             handle(self, process, call)
 
     def _spawned(self, parent: Process, call: Call) -> None:
         self._spawning.pop(call.tid, None)
         child = call.result
-        if child is None or child <= 0:
+        if child is None or child <= 0 or call.values.get("child") == child:
             return
-        known = self.threads.get(child)
+        if parent.namespaced:
+            if "child" not in call.values:
+                self._nameless.append(call)
+            return
+        known = self.threads.get(child) or self._ended_before(child, call)
         if known is None:
             self._born(child, parent, call, call.entered)
         elif "CLONE_THREAD" in call.arguments or known is parent or known is self.root:
             return
         elif known.parent is None and known.spawned >= call.entered:
             self._adopt(parent, known)
+
+    def _ended_before(self, pid: int, call: Call) -> Process | None:
+        """Return the child whose whole life strace has shown before the end of its parent's call."""
+        last = self.find(pid)
+        return last if last is not None and last.parent is None and last.spawned >= call.entered else None
 
     def _executed(self, process: Process, call: Call) -> None:
         arguments = split(call.arguments)

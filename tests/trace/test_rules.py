@@ -253,3 +253,60 @@ def test_port_of_a_process_that_ended_unasked_is_a_race_too() -> None:
     assert mechanisms(text + f"10  100.075000 {bind}\n" + end) == [Mechanism.RESOURCE_STILL_HELD]
     wait = "10  100.070000 wait4(11, [{WIFEXITED(s)}], 0, NULL) = 11 <0.0001>\n"
     assert judge(text + wait + f"10  100.075000 {bind}\n" + end) == []
+
+
+def test_signal_carries_what_its_sender_knew_to_who_passes_it_on() -> None:
+    """A wrapper forwards a signal that the test sent it when the command had said that it is ready."""
+    wrapper = HANDLER + READY
+    passed_on = """
+9  100.045000 read(3<pipe:[7]>, "ready\\n", 6) = 6 <0.0001>
+9  100.060000 kill(10, SIGTERM) = 0 <0.0001>
+10  100.060200 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER, si_pid=9, si_uid=0} ---
+"""
+    first = '9  99.000000 execve("/usr/bin/python3", ["pytest"], 0x1) = 0 <0.0001>\n9  99.1 vfork() = 10 <0.0001>\n'
+    unheard = wrapper.replace('10  100.041000 read(3<pipe:[7]>, "ready\\n", 6) = 6 <0.0001>\n', "")
+    blind = "".join(line + "\n" for line in passed_on.splitlines() if "read(" not in line)
+    assert judge(first + unheard + passed_on + TERM + DONE) == []
+    assert mechanisms(first + unheard + blind + TERM + DONE) == [Mechanism.SIGNAL_BEFORE_READY]
+
+
+def test_orphan_that_came_to_the_caller_cannot_vanish_before_it_is_reaped() -> None:
+    pidfd = "10  100.040000 pidfd_open(12, 0) = 5<anon_inode:[pidfd]> <0.0001>\n"
+    text = "".join(line + "\n" for line in ASSIGN.splitlines() if "write(4" not in line).replace(
+        "12  100.074000", pidfd + "12  100.074000"
+    )
+    assert mechanisms(text) == [Mechanism.ASSIGN_AFTER_EXIT]
+    reap = "10  100.080000 wait4(-1, [{WIFEXITED(s)}], 0, NULL) = 12 <0.0001>\n"
+    assert judge(text.replace("10  100.090000", reap + "10  100.090000")) == []
+
+
+def test_numbers_of_a_pid_namespace_name_nobody_outside() -> None:
+    """What a process of the namespace calls 2 is not process 2, and its children are known by their own lines."""
+    text = """
+10  100.0 execve("/usr/bin/unshare", ["unshare"], 0x1) = 0 <0.0001>
+10  100.1 unshare(CLONE_NEWPID) = 0 <0.0001>
+10  100.2 clone(child_stack=NULL, flags=SIGCHLD) = 11 <0.0001>
+11  100.3 clone(child_stack=NULL, flags=SIGCHLD) = 2 <0.0001>
+12  100.4 execve("/usr/bin/sleep", ["sleep", "30"], 0x1) = 0 <0.0001>
+11  100.5 kill(2, SIGTERM) = 0 <0.0001>
+12  100.6 +++ killed by SIGTERM +++
+11  100.7 kill(2, 0) = -1 ESRCH (No such process) <0.0001>
+11  100.8 +++ exited with 0 +++
+10  100.9 +++ exited with 0 +++
+"""
+    assert judge(text) == []
+    world = world_of(text)
+    assert [process.pid for process in world.processes] == [10, 11, 12]
+    assert [process.parent.pid if process.parent else None for process in world.processes] == [None, 10, 11]
+
+
+def test_child_that_lives_and_dies_before_its_parents_call_returns_is_one_process() -> None:
+    text = """
+10  100.0 execve("/usr/bin/bash", ["bash"], 0x1) = 0 <0.0001>
+10  100.1 clone(child_stack=NULL, flags=SIGCHLD <unfinished ...>
+11  100.2 execve("/usr/bin/true", ["true"], 0x1) = 0 <0.0001>
+11  100.3 +++ exited with 0 +++
+10  100.4 <... clone resumed>) = 11 <0.3>
+10  100.5 +++ exited with 0 +++
+"""
+    assert [(process.pid, process.status) for process in world_of(text).processes] == [(10, 0), (11, 0)]

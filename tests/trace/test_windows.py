@@ -11,6 +11,9 @@ from sample import DEATH, END, GROUP, PAUSE, V1S, judge, world_of
 from flakehunter.cli.app import main
 from flakehunter.model import Mechanism
 from flakehunter.trace.findings import Finding
+from flakehunter.trace.rules import find_all
+from flakehunter.trace.session import TraceResult
+from flakehunter.trace.timeline import timeline
 
 
 def mark(what: str, time: float, test: str = "a.py%3A%3Atest_a", fields: str = "", tid: int = 1698) -> str:
@@ -112,6 +115,19 @@ def test_tests_inside_a_test_of_the_same_process_are_told_apart() -> None:
     }
     assert list(names.values()) == [None, "a.py::test_a", "b.py::test_b", "a.py::test_a", None]
     assert [window.failed for window in world.windows] == [False, True]
+
+
+def test_timeline_of_several_tests_shows_those_with_findings() -> None:
+    def timed(text: str) -> TraceResult:
+        world = world_of(text)
+        return TraceResult(("x",), 0, False, False, world, tuple(find_all(world)), 0.1, None, 1, 0)
+
+    quiet = mark("test", 1795323073.36, "b.py%3A%3Atest_b") + mark("tested", 1795323073.3601, "b.py%3A%3Atest_b")
+    two = timed(in_test(V1S.replace("1698  1795323073.356093", quiet + "1698  1795323073.356093")))
+    names = [line.what for line in timeline(two) if line.event == "test"]
+    assert names == ["a.py::test_a"]
+    assert [line.what for line in timeline(two, all_events=True) if line.event == "test"] == [*names, "b.py::test_b"]
+    assert any(line.finding for line in timeline(two))
 
 
 FLAWED = """\
