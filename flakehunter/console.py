@@ -80,3 +80,8 @@ def detail(text: str) -> None:
 def shows_progress() -> bool:
     """Whether a progress bar is wanted: stderr is a terminal and `-q` was not given."""
     return sys.stderr.isatty() and not _quiet
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun: "1 run", "2 runs"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

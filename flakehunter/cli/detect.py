@@ -124,18 +124,16 @@ def summary(detection: "Detection", rows: int) -> str:
     """Return the closing line: how much was looked at, and what was left out."""
     flaky = len(detection.flaky)
     text = (
-        f"{flaky} flaky of {len(detection.assessments)} tests, "
-        f"from {detection.runs} runs at {detection.commits} commits"
+        f"{flaky} flaky of {console.plural(len(detection.assessments), 'test')}, from "
+        f"{console.plural(detection.runs, 'run')} at {console.plural(detection.commits, 'commit')}"
     )
     if detection.outages:
         share = f"{detection.outage_share:.0%}"
-        count = len(detection.outages)
-        text += f"; {count} {'run' if count == 1 else 'runs'} with more than {share} failures left out as outage"
+        text += f"; {console.plural(len(detection.outages), 'run')} with more than {share} failures left out as outage"
     if detection.bad_runs:
-        count = len(detection.bad_runs)
-        text += f"; failures of {count} bad {'run' if count == 1 else 'runs'} counted as one cause each"
+        text += f"; failures of {console.plural(len(detection.bad_runs), 'bad run')} counted as one cause each"
     if rows < len(detection.assessments):
-        text += f"; {len(detection.assessments) - rows} healthy tests not shown (--all)"
+        text += f"; {console.plural(len(detection.assessments) - rows, 'healthy test')} not shown (--all)"
     return text
 
 

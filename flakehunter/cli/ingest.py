@@ -168,23 +168,19 @@ def tell_ingested(summary: "Summary") -> None:
     if summary.skipped:
         console.detail(f"{summary.skipped} files are no artifacts of a test run and were passed over")
     parts = [
-        f"{_count(summary.artifacts, 'artifact')}",
-        f"{_count(summary.results, 'result')}, {summary.new_results} of them new",
+        f"{console.plural(summary.artifacts, 'artifact')}",
+        f"{console.plural(summary.results, 'result')}, {summary.new_results} of them new",
     ]
     if summary.known_artifacts:
-        parts.append(f"{_count(summary.known_artifacts, 'artifact')} known before")
+        parts.append(f"{console.plural(summary.known_artifacts, 'artifact')} known before")
     if summary.rejected:
-        parts.append(f"{_count(len(summary.rejected), 'file')} with issues")
+        parts.append(f"{console.plural(len(summary.rejected), 'file')} with issues")
     console.say("ingested " + "; ".join(parts))
     if summary.unnamed:
         console.say(
-            f"  hint: of {_count(summary.unnamed, 'artifact')} no commit is known;"
+            f"  hint: of {console.plural(summary.unnamed, 'artifact')} no commit is known;"
             " give --commit, or --layout for a history"
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def ingest_document(summary: "Summary") -> dict[str, object]:

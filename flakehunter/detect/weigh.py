@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from flakehunter.console import plural
 from flakehunter.db.queries.findings import ExperimentRow, FindingRow
 from flakehunter.detect.circumstances import Circumstances
 from flakehunter.detect.clusters import BadRun
@@ -207,25 +208,25 @@ def _history_evidence(case: Case) -> list[Evidence]:
         counts = f"{history.failed} of {history.executed} executions failed, in {jobs}"
         if history.has_proof:
             text = (
-                f"same commit, both outcomes at {_count(len(history.mixed), 'commit')} of {history.commits}: proof "
+                f"same commit, both outcomes at {plural(len(history.mixed), 'commit')} of {history.commits}: proof "
                 f"of a flake ({counts})"
             )
             found.append((weight, text, "commits:" + ",".join(history.mixed)))
         elif history.short_streaks:
             text = (
                 f"no commit with both outcomes; from flips between commits, streaks of 3 or more failures left out: "
-                f"{_count(history.short_streaks, 'short failure')} between passing commits ({counts})"
+                f"{plural(history.short_streaks, 'short failure')} between passing commits ({counts})"
             )
             found.append((weight, text, f"commits:{history.last_failed}"))
         if history.mixed_runs:
-            text = f"a retry turned a failure into a pass in {_count(history.mixed_runs, 'run')}"
+            text = f"a retry turned a failure into a pass in {plural(history.mixed_runs, 'run')}"
             found.append((min(weight, 0.9), text, "commits:" + ",".join(history.mixed)))
         if history.broken_now:
             text = f"fails in every run since commit {history.broken_since[:12]} ({counts})"
             found.append((max(0.9 - weight, 0.3), text, f"commits:{history.broken_since}"))
         elif history.broken_streaks:
             text = (
-                f"was broken over {_count(history.broken_streaks, 'streak')} of 3 or more commits and is mended: "
+                f"was broken over {plural(history.broken_streaks, 'streak')} of 3 or more commits and is mended: "
                 "counted as a regression, not as a flake"
             )
             found.append((0.5, text, f"commits:{history.last_failed}"))
@@ -237,7 +238,7 @@ def _history_evidence(case: Case) -> list[Evidence]:
     if case.bad_runs:
         most = max(one.run.failed for one in case.bad_runs) - 1
         text = (
-            f"failed in {_count(len(case.bad_runs), 'bad run')} together with up to {_count(most, 'other test')}: "
+            f"failed in {plural(len(case.bad_runs), 'bad run')} together with up to {plural(most, 'other test')}: "
             "counted as one cause"
         )
         if case.sensitivity > 1.0:
@@ -245,7 +246,7 @@ def _history_evidence(case: Case) -> list[Evidence]:
         runs = ",".join(str(one.run.id) for one in case.bad_runs)
         found.append((max(0.15, min(0.9, 1.0 - math.exp(-case.sensitivity))), text, f"runs:{runs}"))
     if case.outage_failures:
-        text = f"failed in {_count(case.outage_failures, 'run')} that was an outage: counted as none of its own"
+        text = f"failed in {plural(case.outage_failures, 'run')} that was an outage: counted as none of its own"
         text = text.replace("that was an outage", "that were outages") if case.outage_failures > 1 else text
         found.append((0.1, text, ""))
     return [Evidence(EvidenceSource.HISTORY, text, round(weight, 4), ref) for weight, text, ref in found]
@@ -309,7 +310,3 @@ def _other_evidence(case: Case) -> list[Evidence]:
             text, weight = f"repro: {experiment.verdict}, {experiment.failures} of {experiment.trials} failed", 0.3
         evidence.append(Evidence(EvidenceSource.REPRO, text, weight, f"experiments:{experiment.id}"))
     return evidence
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import BinaryIO
 
+from flakehunter.console import plural
 from flakehunter.db.rows import Batch, IssueRow
 from flakehunter.ingest.junit.mend import is_mendable, mended
 from flakehunter.ingest.junit.reader import JUnitReader
@@ -102,7 +103,7 @@ class ArtifactReader:
         if reader.damage is not None:
             if not self._repair:
                 raise Refused(reader.damage.position, reader.damage.reason)
-            kept = f"the {reader.cases} whole test cases before it are kept"
+            kept = f"{plural(reader.cases, 'whole test case')} before it kept"
             if not reader.cases:
                 raise Refused(reader.damage.position, f"{reader.damage.reason}; no whole test case before it")
             self.issues.append(IssueRow(reader.damage.position, f"{reader.damage.reason}; {kept}", False))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from enum import StrEnum
 
+from flakehunter.console import plural
 from flakehunter.scan.findings import Finding, Report
 from flakehunter.scan.sarif import as_sarif
 
@@ -53,21 +54,15 @@ def _paragraph(finding: Finding) -> str:
 def summary(report: Report) -> str:
     """Return the closing line: how many findings, in how many files, and what was left out."""
     count = len(report.findings)
-    parts = [f"{count} {'finding' if count == 1 else 'findings'} in {report.files} source {_files(report.files)}"]
+    parts = [f"{plural(count, 'finding')} in {plural(report.files, 'source file')}"]
     if report.silenced:
         parts.append(f"{report.silenced} silenced by comments")
     if report.broken:
-        parts.append(
-            f"{len(report.broken)} {_files(len(report.broken))} with syntax errors, scanned as far as they parse"
-        )
+        parts.append(f"{plural(len(report.broken), 'file')} with syntax errors, scanned as far as they parse")
     if report.skipped:
-        parts.append(f"{len(report.skipped)} {_files(len(report.skipped))} skipped")
+        parts.append(f"{plural(len(report.skipped), 'file')} skipped")
     more = " (-v names them)" if report.broken or report.skipped else ""
     return "; ".join(parts) + more
-
-
-def _files(count: int) -> str:
-    return "file" if count == 1 else "files"
 
 
 def _as_json(report: Report) -> str:
