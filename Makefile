@@ -103,7 +103,7 @@ lock:
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
 
-# Every way to end a group on every tree, 20 runs a cell; some minutes on a quiet machine.
+# Every way to end a group on every tree, 20 runs a cell, into benchmarks/groupkill.md; on a quiet machine, as root.
 .PHONY: groupkill-matrix
 groupkill-matrix: $(READY)
-	$(BIN)/python benchmarks/groupkill.py
+	$(BIN)/python benchmarks/groupkill.py --write benchmarks/groupkill.md

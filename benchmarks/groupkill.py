@@ -1,13 +1,13 @@
 """Group kills side by side: who leaves survivors in which tree, and how long until the last member is dead.
 
-    python benchmarks/groupkill.py [--runs 20] [--trees fifty,setsid] [--hogs 0] [--tree-kill NODE_MODULES]
-                                   [--peers a,b]
+    python benchmarks/groupkill.py [--runs 20] [--trees fifty,setsid] [--peers a,b] [--hogs 0] [--write FILE]
 
 A row is a way to end a group, a column a tree of tests/processes/trees.py. An outside process holds a pidfd of every
 member that was there and notes when each one ends; a cell is the median time in ms from the request to the last death,
-or how many of the runs left a survivor. Needs gcc for the C program; tini and tree-kill (npm) are left out where they
-are missing. The request is the call of ours, the signal to tini and timeout, the write of the C program, the start of
-the two recipes, whose interpreters have to start first.
+or how many of the runs left a survivor. The ways take turns, so that drift of the machine hits all alike. The request
+is the call of ours, the signal to tini and timeout, the write of the C program, the start of the two recipes, whose
+interpreters have to start first. Needs gcc for the C program, tini, and npm, which fetches tree-kill; what is missing
+is left out and named.
 """
 
 import argparse
@@ -36,6 +36,9 @@ from flakehunter.groupkill.cgroup_mounts import find_unified  # noqa: E402
 
 DEADLINE_S = 3.0
 COLUMNS = ("shell-and-sleep", "fifty", "setsid", "daemon", "ignores-term", "fork-storm", "stopped", "leader-gone")
+FLOOR = "C: cgroup.kill + poll"
+HEADING = "## Figures\n"
+LOAD = os.getloadavg()
 PSUTIL = """
 import psutil, sys
 parent = psutil.Process(int(sys.argv[1]))
@@ -217,14 +220,21 @@ def timeout_k(tree: Tree, observer: Observer) -> Cell:
     return wrapper(["timeout", "-k", "0.5", "60"], signal.SIGTERM)(tree, observer)
 
 
-def peers(arguments: argparse.Namespace, folder: Path) -> dict[str, Callable[[Tree, Observer], Cell]]:
-    """Return every way that is to be had here."""
-    found: dict[str, Callable[[Tree, Observer], Cell]] = {}
-    if find_unified() is not None and os.access(find_unified(), os.W_OK) and shutil.which("gcc"):
+Way = Callable[[Tree, Observer], Cell]
+
+
+def peers(folder: Path) -> tuple[dict[str, Way], list[str]]:
+    """Return every way that is to be had here, and what is missing."""
+    found: dict[str, Way] = {}
+    missing = []
+    parent = find_unified()
+    if parent is not None and os.access(parent, os.W_OK) and shutil.which("gcc"):
         binary = folder / "cgroup_kill"
         source = Path(__file__).with_name("groupkill_peers") / "cgroup_kill.c"
         subprocess.run(["gcc", "-O2", "-Wall", "-o", binary, source], check=True)
-        found["C: cgroup.kill + poll"] = c_program(binary)
+        found[FLOOR] = c_program(binary)
+    else:
+        missing.append(f"{FLOOR} (needs gcc and a cgroup v2 that can be written)")
     for name, capability in probe_all().items():
         if capability.usable:
             found[f"flakehunter {name}"] = backend(name)
@@ -232,46 +242,94 @@ def peers(arguments: argparse.Namespace, folder: Path) -> dict[str, Callable[[Tr
     found["timeout -k"] = timeout_k
     if shutil.which("tini"):
         found["tini -g"] = wrapper(["tini", "-s", "-g", "--"], signal.SIGTERM)
-    module = arguments.tree_kill / "tree-kill" if arguments.tree_kill else Path("/nonexistent")
-    if module.is_dir() and shutil.which("node"):
+    else:
+        missing.append("tini")
+    module = fetch_tree_kill()
+    if module is not None:
         code = f"require({json.dumps(str(module))})(Number(process.argv[1]), 'SIGKILL', () => {{}})"
         found["tree-kill (npm)"] = killer(["node", "-e", code])
-    return found
+    else:
+        missing.append("tree-kill (needs npm)")
+    return found, missing
+
+
+def fetch_tree_kill() -> Path | None:
+    """Return the npm package tree-kill, fetched once; None where there is no npm to fetch it with."""
+    folder = ROOT / ".cache" / "tree-kill"
+    module = folder / "node_modules" / "tree-kill"
+    if not module.is_dir() and shutil.which("npm"):
+        folder.mkdir(parents=True, exist_ok=True)
+        quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run(["npm", "install", *quiet, "--prefix", folder, "tree-kill@1.2.2"], check=False)
+    return module if module.is_dir() else None
 
 
 def cell_text(cells: list[Cell]) -> str:
-    """Return `median` ms, or the share of runs with a survivor in bold."""
+    """Return the median in ms, or the share of runs with a survivor in bold."""
     bad = sum(cell.last_death_ms is None for cell in cells)
-    if bad:
-        return f"**{bad}/{len(cells)}**"
-    return f"{statistics.median(cell.last_death_ms or 0.0 for cell in cells):.1f}"
+    return f"**{bad}/{len(cells)}**" if bad else f"{last_death(cells):.1f}"
+
+
+def last_death(cells: list[Cell]) -> float:
+    """Return the median time to the last death in ms."""
+    return statistics.median(cell.last_death_ms for cell in cells if cell.last_death_ms is not None)
+
+
+def bar(cells: dict[str, list[Cell]]) -> Iterator[str]:
+    """Say of each way how it stands to the two bars: ms after the last death, times the C program."""
+    floor = last_death(cells[FLOOR]) if FLOOR in cells else None
+    for way, each in cells.items():
+        after = [cell.after_death_ms for cell in each if cell.after_death_ms is not None]
+        if after:
+            times = "" if floor is None else f"{last_death(each) / floor:.2f}"
+            yield f"| {way} | {last_death(each):.1f} | {times} | {statistics.median(after):.1f} |"
+
+
+def document(names: list[str], table: dict[str, dict[str, list[Cell]]], runs: int, missing: list[str]) -> Iterator[str]:
+    """Return the lines of the page; `table` is by tree and way."""
+    kernel, cores = os.uname().release.split("-")[0], os.cpu_count()
+    load = f"load average {LOAD[0]:.1f} before and {os.getloadavg()[0]:.1f} after"
+    yield f"{cores} cores, Linux {kernel}, {load}, {runs} runs a cell."
+    if missing:
+        yield f"Left out: {', '.join(missing)}."
+    yield "\n| way | " + " | ".join(names) + " |\n|---|" + "---|" * len(names)
+    for way in table[names[0]]:
+        yield f"| {way} | " + " | ".join(cell_text(table[name][way]) for name in names) + " |"
+    if "fifty" in table:
+        yield "\n| fifty members | ms to the last death | times the C program | ms from there to the return |"
+        yield "|---|---|---|---|"
+        yield from bar(table["fifty"])
 
 
 def main() -> None:
-    """Print the table, and the times that the bar is about."""
+    """Measure, and print the page or write it into a file, below its introduction."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--trees", default=",".join(COLUMNS))
     parser.add_argument("--hogs", type=int, default=0)
-    parser.add_argument("--tree-kill", type=Path, default=None, help="node_modules with tree-kill in it")
     parser.add_argument("--peers", default="", help="only those whose names contain one of these, by commas")
+    parser.add_argument(
+        "--write", type=Path, default=None, help="replace what follows the heading Figures in this file"
+    )
     arguments = parser.parse_args()
     names = arguments.trees.split(",")
-    print("| way | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
-    details = []
+    table: dict[str, dict[str, list[Cell]]] = {}
     with tempfile.TemporaryDirectory() as scratch, burning(arguments.hogs):
-        for way, run in peers(arguments, Path(scratch)).items():
-            if arguments.peers and not any(part in way for part in arguments.peers.split(",")):
-                continue
-            row = []
-            for name in names:
-                cells = [run(TREES[name], Observer(Path(scratch))) for _ in range(arguments.runs)]
-                row.append(cell_text(cells))
-                after = [cell.after_death_ms for cell in cells if cell.after_death_ms is not None]
-                if name == "fifty" and after:
-                    details.append(f"{way}: returns {statistics.median(after):.1f} ms after the last death of fifty")
-            print(f"| {way} | " + " | ".join(row) + " |", flush=True)
-    print("\n" + "\n".join(f"- {line}" for line in details))
+        ways, missing = peers(Path(scratch))
+        wanted = arguments.peers.split(",")
+        ways = {way: run for way, run in ways.items() if any(part in way for part in wanted)}
+        for name in names:
+            print(name, file=sys.stderr, flush=True)
+            table[name] = {way: [] for way in ways}
+            for _ in range(arguments.runs):
+                for way, run in ways.items():
+                    table[name][way].append(run(TREES[name], Observer(Path(scratch))))
+    text = "\n".join(document(names, table, arguments.runs, missing)) + "\n"
+    if arguments.write is None:
+        print(text)
+        return
+    head, _, _ = arguments.write.read_text(encoding="utf-8").partition(HEADING)
+    arguments.write.write_text(f"{head}{HEADING}\n{text}", encoding="utf-8")
 
 
 if __name__ == "__main__":
