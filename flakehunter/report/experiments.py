@@ -63,13 +63,20 @@ def _event(item: Mapping[str, Any]) -> TracedEvent:
         text=str(item.get("text", "")),
         slack_ms=_number(item.get("slack_ms")),
         moments=sorted(known, key=lambda pair: pair[1]),
-        predicted=_predicted(item.get("predicted_rates")),
+        predicted=[*_predicted(item.get("predicted_rates")), *_predicted_by_repro(item.get("compared"))],
     )
 
 
 def _predicted(stored: object) -> list[tuple[str, float]]:
     pairs = stored.items() if isinstance(stored, Mapping) else ()
     return [(str(load), rate) for load, value in pairs if (rate := _number(value)) is not None]
+
+
+def _predicted_by_repro(stored: object) -> list[tuple[str, float]]:
+    """Return (stressor, rate) of the loads under which `repro` has measured the times to death of that process."""
+    items = stored if isinstance(stored, list) else []
+    pairs = [(item.get("stressor"), _number(item.get("predicted"))) for item in items if isinstance(item, Mapping)]
+    return [(str(load), rate) for load, rate in pairs if rate is not None]
 
 
 def _number(value: object) -> float | None:
@@ -109,7 +116,7 @@ def predictions(trace: TraceView | None, rates: RateTable | None) -> list[Predic
     found = []
     for load, rate in worst.predicted if worst else ():
         busy = re.fullmatch(r"(\d+) busy workers", load)
-        stressor = f"cpu:{busy[1]}" if busy else "none" if load == "plain" else ""
+        stressor = f"cpu:{busy[1]}" if busy else "none" if load == "plain" else load
         cells = [cell for cell in observed.get(stressor, ()) if cell is not None] if stressor else []
         found.append(Prediction(load, rate, max(cells, key=lambda cell: cell.trials, default=None)))
     return found

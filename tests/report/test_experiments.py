@@ -126,10 +126,12 @@ def test_predicted_rates_stand_beside_the_observed_ones(tmp_path: Path) -> None:
         builder.verdict(test)
         builder.experiment(test, {"arms": [arm("flawed", "cpu:8", 5, 10, 0, 1), arm("flawed", "none", 0, 20, 0, 1)]})
         early = {"pid": 7, "predicted_rates": {"plain": 0.01, "8 busy workers": 0.4, "32 busy workers": 0.8}}
+        early["compared"] = [{"stressor": "cpu:8", "predicted": 0.5}, {"stressor": "io:2", "predicted": None}]
         builder.trace(test, [{"pid": 6, "predicted_rates": {"plain": 0.001}}, early, {"pid": 8}])
     rows = page(tmp_path / "x.db").predictions
     assert [(row.load, row.predicted, row.observed and row.observed.failures) for row in rows] == [
         ("plain", 0.01, 0),
         ("8 busy workers", 0.4, 5),
         ("32 busy workers", 0.8, None),
+        ("cpu:8", 0.5, 5),
     ]
