@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 from tree_sitter import Node
 
@@ -46,6 +47,12 @@ _TIMEBOX = re.compile(
 )
 
 
+@lru_cache(maxsize=50_000)
+def is_time_box(dotted: str) -> bool:
+    """Whether a call with this path gives what it is given a time limit."""
+    return _TIMEBOX.search(dotted) is not None
+
+
 class Calls(Walker):
     """Lowers calls."""
 
@@ -55,8 +62,8 @@ class Calls(Walker):
         last = dotted.rpartition(".")[2]
         closures = self._closures(node)
         if (
-            (TEST_CALLS.match(dotted) or (name is not None and name.type in STRINGS))
-            and closures
+            closures
+            and (TEST_CALLS.match(dotted) or (name is not None and name.type in STRINGS))
             and self.spec.name in ("javascript", "typescript", "tsx", "ruby", "go", "kotlin")
         ):
             return  # tests and hooks are functions of their own
@@ -72,7 +79,7 @@ class Calls(Walker):
         inner: list[Step] = []
         for argument in plain:
             self._visit(argument, inner)
-        if _TIMEBOX.search(dotted):
+        if is_time_box(dotted):
             limit = " ".join(
                 text(a) for a in plain if a.type not in CALLS or re.search(r"from_|Duration|milli|sec", text(a))
             )
@@ -99,10 +106,10 @@ class Calls(Walker):
             ):
                 out[-1] = replace(out[-1], instead=self._helper(node, receiver, dotted, last, plain, line, source))
             return
-        if expectation.ASSERTING.search(dotted):
+        if expectation.asserts(dotted):
             self._use(node, "assert", out)
         if (
-            idioms.POLLING.search(dotted)
+            idioms.polls(dotted)
             and not closures
             and any(a.type in ("identifier", "attribute", "lambda") for a in plain)
             and not idioms.looks(last)
@@ -176,7 +183,7 @@ class Calls(Walker):
             out.append(
                 Aside((Event(Kind.WAIT, line, names_in(text(receiver)), text(node)[:80], needs_known=True), *bodies))
             )
-        elif idioms.POLLING.search(dotted) or dotted.endswith(("setInterval", "loop")):
+        elif idioms.polls(dotted) or dotted.endswith(("setInterval", "loop")):
             out.append(
                 Loop(
                     line,
@@ -189,7 +196,7 @@ class Calls(Walker):
             out.append(Aside(bodies, deferred=True))
         elif _ASIDE.search(dotted):
             out.append(Aside(bodies))
-        elif _TIMEBOX.search(dotted):
+        elif is_time_box(dotted):
             out.extend(_boxed(bodies, duration_s(around)))
         else:
             if given.targets and given.names:
@@ -219,7 +226,7 @@ class Calls(Walker):
             if d
         ]
         outer = callee(node)[0]
-        if not found and outer is not None and idioms.POLLING.search(dotted):
+        if not found and outer is not None and idioms.polls(dotted):
             found = (
                 [d for a in arguments(outer) for d in [duration_s(text(a), unit)] if d] if outer.type in CALLS else []
             )

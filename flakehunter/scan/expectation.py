@@ -5,6 +5,7 @@ test frameworks are far fewer than their syntax trees.
 """
 
 import re
+from functools import lru_cache
 
 from flakehunter.scan.events import Alive, Expect
 
@@ -49,6 +50,12 @@ _NOT_NULLISH = re.compile(
     r"(?:!=|!==|is\s+not)\s*(?:null|nil|None|undefined|NULL)\b|not\.(?:toBeNull|toBe\(null|toBeUndefined)|IsNotNone|NotNull|refute_nil|not_to\s+be_nil|NotNil|"
     r"is_some|assert_not_nil|notToBeNull|isNotNull|(?:==|===|!=|<|>)\s*-?\w"
 )
+
+
+@lru_cache(maxsize=50_000)
+def asserts(dotted: str) -> bool:
+    """Whether a call with this path asserts something."""
+    return ASSERTING.search(dotted) is not None
 
 
 _LOGGED = re.compile(

@@ -39,9 +39,9 @@ class Following(Mechanisms):
             self._enter(helper, arguments, step.line, step)
             return
         known = self._known((*names, *step.receiver, step.name))
-        if idioms.STOPPING.search(step.name) and not self.polling:
+        if idioms.stops(step.name) and not self.polling:
             self.state.stopped, self.state.paused = self._line(step.line), None
-        if idioms.POLLING.search(step.path) and step.expect is Expect.LOOP:
+        if idioms.polls(step.path) and step.expect is Expect.LOOP:
             for number in known:
                 self.state.processes[number].ordered = True
             if not known:

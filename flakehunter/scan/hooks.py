@@ -5,15 +5,15 @@ import re
 from tree_sitter import Node
 
 from flakehunter.scan.kinds import CALLS, CLOSURES, FUNCTIONS
-from flakehunter.scan.syntax import path, text
+from flakehunter.scan.syntax import path
 
 NAMED = frozenset(
     ["setUp", "asyncSetUp", "setUpClass", "setup_method", "setup_class", "setup_module", "setup", "setup_file"]
 )
 """Functions that unittest, pytest, PHPUnit and bats call by their name."""
 _MARKED = re.compile(
-    r"@(?:org\.junit\.)?(?:jupiter\.api\.)?Before(?:Each|All|Class|Test|Method)?\b|"
-    r"\[(?:NUnit\.Framework\.)?(?:OneTime)?SetUp\b|\[(?:Test|Class)Initialize\b|autouse\s*=\s*True"
+    rb"@(?:org\.junit\.)?(?:jupiter\.api\.)?Before(?:Each|All|Class|Test|Method)?\b|"
+    rb"\[(?:NUnit\.Framework\.)?(?:OneTime)?SetUp\b|\[(?:Test|Class)Initialize\b|autouse\s*=\s*True"
 )
 """Annotations of JUnit, TestNG, kotlin.test, NUnit and MSTest, and pytest's fixtures for every test."""
 _CALLED = re.compile(r"^(?:before|beforeEach|beforeAll|setup|suiteSetup|before_all|before_each)$")
@@ -27,8 +27,8 @@ STARTS_AND_PAUSES = (
 _CLASSES = re.compile(r"class|object_declaration|struct")
 
 
-def is_hook(node: Node, name: str, call: Node | None) -> bool:
-    """Whether the function or closure `node` is set-up; `call` is the call that a closure is given to."""
+def is_hook(node: Node, name: str, call: Node | None, source: bytes) -> bool:
+    """Whether the function or closure `node` of the file `source` is set-up; `call` takes the closure."""
     if call is not None and _CALLED.match(path(call)[:-2].rpartition(".")[2]):
         return True
     if node.type not in FUNCTIONS:
@@ -36,7 +36,7 @@ def is_hook(node: Node, name: str, call: Node | None) -> bool:
     if name in NAMED:
         return True
     above = node.parent if node.parent is not None and node.parent.type == "decorated_definition" else node
-    head = text(above)[:400].partition("{")[0]
+    head = source[above.start_byte : above.start_byte + 400].partition(b"{")[0]
     return _MARKED.search(head) is not None
 
 

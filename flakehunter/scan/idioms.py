@@ -248,5 +248,17 @@ def speaks(name: str) -> bool:
     return name in ADDING or any(pattern.search(name) for pattern in patterns)
 
 
+@lru_cache(maxsize=50_000)
+def polls(dotted: str) -> bool:
+    """Whether a call with this path repeats what it is given until it holds."""
+    return POLLING.search(dotted) is not None
+
+
+@lru_cache(maxsize=50_000)
+def stops(name: str) -> bool:
+    """Whether the name of a function says that it is to end something."""
+    return STOPPING.search(name) is not None
+
+
 ADDING = frozenset({"append", "push", "add", "push_back", "Add", "append!", "<<"})
 """Calls that put a process into a collection."""

@@ -63,6 +63,13 @@ STATEMENT_ENDS = words(
     labeled_jump next raise_statement return return_expression return_statement throw_expression throw_statement
     """
 )
+LEAVES = words(
+    """
+    comment false field_identifier identifier integer none null number property_identifier simple_identifier this true
+    type_identifier
+    """
+)
+"""Nodes in which nothing happens."""
 STRINGS = words(
     """
     ansi_c_string concatenated_string encapsed_string heredoc heredoc_body interpolated_string_expression

@@ -13,13 +13,16 @@ from flakehunter.scan.events import (
     Return,
     Step,
 )
-from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LOOPS, MEMBERS, STRINGS
+from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LEAVES, LOOPS, MEMBERS, STRINGS
 from flakehunter.scan.loops import Loops
 from flakehunter.scan.statements import _READS
 from flakehunter.scan.syntax import child, names_in, text
 from flakehunter.scan.walking import LARGE_BYTES, _line
 
 _ZOMBIE = re.compile(r"zombie|ZOMBIE|['\"]ZX?['\"]|defunct|['\"]X?Z['\"]")
+
+
+_ZOMBIE_WORDS = (b"ombie", b"OMBIE", b"efunct", b"'Z", b'"Z', b"X'", b'X"', b"Z'", b'Z"')
 
 
 class Lowering(Loops):
@@ -35,7 +38,12 @@ class Lowering(Loops):
         )
         is_expression = body.type not in ("block", "statement_block", "compound_statement", "body_statement", "do_block", "function_body",  # noqa: E501
                                           "block_body", "lambda_literal", "do")  # fmt: skip
-        self.knows_zombies = node.parent is not None and _ZOMBIE.search(text(node)) is not None
+        source = node.text or b""
+        self.knows_zombies = (
+            node.parent is not None
+            and any(word in source for word in _ZOMBIE_WORDS)
+            and _ZOMBIE.search(source.decode("utf-8", "replace")) is not None
+        )
         flow = self._flow_of(*(body.named_children if body is node else (body,)))
         if is_expression and body is not node:
             flow = (*flow, Return(names_in(text(body))))
@@ -72,7 +80,7 @@ class Lowering(Loops):
 
     def _visit(self, node: Node, out: list[Step]) -> None:
         kind = node.type
-        if kind in self.spec.functions or kind == "comment":
+        if kind in LEAVES or kind in self.spec.functions:
             return
         if node.end_byte - node.start_byte > LARGE_BYTES and not self.matters(node.start_byte, node.end_byte):
             return

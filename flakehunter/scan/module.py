@@ -16,16 +16,19 @@ from flakehunter.scan.lowering import Lowering
 from flakehunter.scan.naming import call_of, class_of, is_unit, name_of, test_title
 from flakehunter.scan.processes import BACKGROUND, HANDLERS, LEAVES_GROUP
 from flakehunter.scan.syntax import Spec
-from flakehunter.scan.words import ENDS, PLAIN, STARTS, WORDS, waits_after
+from flakehunter.scan.words import ENDS, PLAIN, SET_UP, STARTS, WORDS, calls_of, looks_at, offsets, waits_after
 
 MAX_HELPER_BYTES = 2_000_000
 MAX_SIBLINGS = 300
+MAX_SET_UP_BYTES = 20_000
 _CONSTANT = re.compile(
     r"^(?:(?:export|const|let|var|static|final|private|public|pub|val|String|char|string|readonly|auto|constexpr|std::string|my|local)\s+)*"
     r"[*$&]?(\w+)(?:\[\])?\s*(?::\s*[&'\w\s]+)?=\s*(?:\w+[.(]+)*(?:[rRbfu]{0,2}\"{3}.*?\"{3}|'{3}.*?'{3}|`[^`]*`|r#+\".*?\"#+|<<[~-]?['\"]?(\w+).*?^\s*\2|"
     r"(?:\"(?:\\.|[^\"\\\n])*\"\s*(?:\n\s*)?\+?\s*)+|'(?:\\.|[^'\\\n])*'|\[[^\]\[]{1,400}\])",
     re.MULTILINE | re.DOTALL,
 )
+_KEPT = re.compile(rb"\b(?:self|cls)\.\w+\s*=(?!=)|\bglobal\b|\bnonlocal\b")
+"""How a Python function keeps something for other functions."""
 _DEFINITION = re.compile(
     rb"\bfunc\s+(?:\([^)\n]*\)\s*)?(\w+)|\bfun\s+(?:<[^>\n]*>\s*)?(?:[\w.]+\.)?(\w+)\s*\(|\bfunction\s+(\w+)\s*\(|"
     rb"^[ \t]*(?:(?:public|private|protected|internal|static|final|async|synchronized|override|sealed|virtual)\s+)+[\w<>\[\],.? ]+?\s+(\w+)\s*\(",  # noqa: E501
@@ -89,10 +92,8 @@ class Module:
         ends, begins = self._marks()
         starts = ends + [start for start in begins if waits_after(self.source, start)]
         tainted = self._tainted_names()
-        if tainted:
-            calls = re.compile(rb"\b(?:" + b"|".join(re.escape(n.encode()) for n in sorted(tainted)) + rb")\b")
-            starts += [found.start() for found in calls.finditer(self.source)]
         starts.sort()
+        through_helpers = sorted(calls_of(self.source, tainted)) if tainted else []
         hooks = self._hooks()
         for node in self._nodes:
             name = name_of(node, self.spec)
@@ -102,7 +103,10 @@ class Module:
             set_up = tuple(hook for scope, first, hook in hooks if scope in around and first != node.id)
             if set_up and not any(first == node.id for _, first, _ in hooks):
                 yield replace(self.lower(node, name), hooks=set_up)
-            elif _holds(starts, node.start_byte, node.end_byte):
+            elif _holds(starts, node.start_byte, node.end_byte) or (
+                _holds(through_helpers, node.start_byte, node.end_byte)
+                and looks_at(self.source[node.start_byte : node.end_byte])
+            ):
                 yield self.lower(node, name)
         if self.spec.name in ("python", "javascript", "typescript", "tsx", "ruby", "php", "bash"):
             yield self.lower(self.tree.root_node, "<script>")
@@ -118,21 +122,26 @@ class Module:
 
     def _hooks(self) -> list[tuple[int, int, Function]]:
         """Return the set-up that starts a process and pauses: what it belongs to, its node's id, its lowered form."""
-        found = []
+        found: list[tuple[int, int, Function]] = []
+        if not any(word in self.source for word in SET_UP) or not starts_and_pauses(self.source):
+            return found
         for node in self._nodes:
-            source = self.source[node.start_byte : node.end_byte]
-            if len(source) < 20_000 and starts_and_pauses(source):
-                name = name_of(node, self.spec)
-                if name and is_hook(node, name, call_of(node)):
-                    found.append((scope_of(node), node.id, self.lower(node, name)))
+            name = name_of(node, self.spec)
+            if (
+                name
+                and node.end_byte - node.start_byte < MAX_SET_UP_BYTES
+                and is_hook(node, name, call_of(node), self.source)
+                and starts_and_pauses(self.source[node.start_byte : node.end_byte])
+            ):
+                found.append((scope_of(node), node.id, self.lower(node, name)))
         return found
 
     def _marks(self) -> tuple[list[int], list[int]]:
         """Return the sorted offsets of words that end processes, and of words that start them."""
         if self._offsets is None:
             self._offsets = (
-                [m.start() for m in ENDS.finditer(self.source)],
-                [m.start() for m in STARTS.finditer(self.source)],
+                offsets(self.source, ENDS),
+                offsets(self.source, STARTS),
             )
         return self._offsets
 
@@ -180,7 +189,7 @@ class Module:
     def _matters(self, begin: int, end: int) -> bool:
         """Whether the bytes from `begin` to `end` hold a word that may be about a process."""
         if self._words is None:
-            self._words = [found.start() for found in WORDS.finditer(self.source)]
+            self._words = offsets(self.source, WORDS)
         return _holds(self._words, begin, end)
 
     def _all_constants(self) -> dict[str, str]:
@@ -208,9 +217,10 @@ class Module:
     def find(self, name: str, function: Function | None = None) -> Function | None:
         """Return the helper called `name`, or the pytest fixture for `fixture:NAME`; None for what is not ours."""
         del function
-        if name.startswith("fixture:"):
-            return self._fixture(name.removeprefix("fixture:")) if self.spec.name == "python" else None
         if name not in self._found:
+            if name.startswith("fixture:"):
+                self._found[name] = self._fixture(name.removeprefix("fixture:")) if self.spec.name == "python" else None
+                return self._found[name]
             node = self.functions().get(name)
             found = self.lower(node, name) if node is not None else self._imported_function(name)
             self._found[name] = found if found is not None and _acts(found) else None
@@ -232,7 +242,7 @@ class Module:
             found = self.lower(node, name)
             return found if found.is_fixture else None
         for folder in (self.file.parent, *list(self.file.parent.parents)[:4]):
-            other = load(str(folder / "conftest.py"))
+            other = load(f"{folder}/conftest.py")
             if other is not None and name in other.functions():
                 found = other.lower(other.functions()[name], name)
                 return found if found.is_fixture else None
@@ -288,6 +298,8 @@ class Module:
             for node in self._nodes:
                 if not _holds(begins, node.start_byte, node.end_byte):
                     continue
+                if self.spec.name == "python" and not _KEPT.search(self.source, node.start_byte, node.end_byte):
+                    continue  # what it starts stays its own
                 name = name_of(node, self.spec)
                 if not name or (node.type in self.spec.closures and not is_unit(node)):
                     continue

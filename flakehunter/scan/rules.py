@@ -69,6 +69,8 @@ class Machine(Following):
     def run_all(self) -> None:
         """Run fixtures, the body, and what was deferred."""
         for parameter in self.function.parameters:
+            if parameter in ("self", "cls"):
+                continue
             fixture = self.lookup(f"fixture:{parameter}", self.function)
             if fixture is not None and fixture.name != self.function.name:
                 self.returned = None

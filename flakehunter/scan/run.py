@@ -14,6 +14,7 @@ from flakehunter.model import Mechanism
 from flakehunter.scan import languages
 from flakehunter.scan.findings import Finding, Report, Skipped
 from flakehunter.scan.kinds import words
+from flakehunter.scan.words import FILE_ENDS, FILE_HAS
 
 MAX_BYTES = 2_000_000
 """Larger files are generated or data; no hand-written test comes near."""
@@ -30,46 +31,6 @@ LEFT_OUT = words(
 )
 """Folders that hold no source of the project; one that is given as a path is scanned."""
 
-# Both words have to be in a file before it is parsed: one that ends or contains a process, and one that has one.
-_ENDS = (
-    b"kill",
-    b"Kill",
-    b"erminat",
-    b"estroy",
-    b"abort",
-    b"ignal",
-    b"AssignProcess",
-    b"cgroup.procs",
-    b"Popen",
-    b"pawn",
-    b"ancel(",
-    b"sAlive",
-    b"is_alive",
-    b"pid_exists",
-    b"HasExited",
-    b"GetProcessById",
-    b"/proc/",
-    b"ProcessBuilder",
-    b"new Process",
-    b"exec.Command",
-    b"proc_open",
-)
-_HAS = (
-    b"rocess",
-    b".poll(",
-    b"live",
-    b"HasExited",
-    b"exitCode",
-    b"pid",
-    b"proc_",
-    b"Pid",
-    b"pawn",
-    b"Popen",
-    b"exec",
-    b"fork",
-    b"kill -",
-    b"Command",
-)
 _SILENCE = re.compile(rb"(?:#|//|/\*|--)[^\n]*?flakehunter:\s*ignore(?:\[([\w\s,-]*)\])?")
 
 
@@ -203,7 +164,7 @@ def scan_files(files: Sequence[SourceFile]) -> Report:
 
 def may_matter(source: bytes) -> bool:
     """Whether a file has both a word that ends processes and one that has them; cheap enough for every file."""
-    return any(word in source for word in _ENDS) and any(word in source for word in _HAS)
+    return any(word in source for word in FILE_ENDS) and any(word in source for word in FILE_HAS)
 
 
 def _scan_one(file: SourceFile, source: bytes, report: Report) -> None:

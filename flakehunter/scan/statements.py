@@ -248,10 +248,9 @@ class Statements(Calls):
         ):
             # A promise of the exit, not a wait: the wait is where the variable is awaited.
             value = tuple(step for step in value if not (isinstance(step, Event) and step.kind is Kind.WAIT))
-        reads = bool(_READS.search(source))
-        pidlike = any(re.search(r"pid|Pid|PID", t) for t in targets)
-        own_pid = bool(_OWN_PID.search(_QUOTED.sub("", source)))
-        derived = (bool(_PARSES.search(source)) or (reads and pidlike)) and not own_pid
+        pidlike = any("pid" in t.lower() for t in targets)
+        read = bool(_PARSES.search(source)) or (pidlike and bool(_READS.search(source)))
+        derived = read and not _OWN_PID.search(_QUOTED.sub("", source))
         derived = derived or bool(_MEMBERS_OF.search(source))
         derived = derived or (
             pidlike and bool(idioms.READING_PID.search(path(right).removesuffix("()").rpartition(".")[2]))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from tree_sitter import Language, Node, Parser
@@ -55,8 +55,19 @@ class Spec:
         found = self.by_path.get((dotted, properties))
         if found is None:
             idioms = self.properties if properties else self.idioms
-            found = self.by_path[(dotted, properties)] = tuple(i for i in idioms if i.matches.search(dotted))
+            maybe = self.any_idiom[properties].search(dotted) is not None
+            found = tuple(i for i in idioms if i.matches.search(dotted)) if maybe else ()
+            self.by_path[(dotted, properties)] = found
         return found
+
+    @cached_property
+    def any_idiom(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        """What the path of any idiom, and of any property, fits: most paths fit none, and need one look only."""
+        either = [
+            re.compile(rf"(?:^|(?<=[.\s(]))(?:{'|'.join(i.pattern for i in idioms) or '(?!)'})$")
+            for idioms in (self.idioms, self.properties)
+        ]
+        return either[0], either[1]
 
     @cached_property
     def parser(self) -> Parser:
@@ -199,8 +210,13 @@ def names_in(source: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+_ARROWS = re.compile(r"->|::|\?\.|!!\.|&\.")
+_LIBRARY = re.compile(r"^(?:os|subprocess|psutil|int|str|syscall|unix|Pid|Process|ProcessHandle)\.")
+
+
+@lru_cache(maxsize=50_000)
 def normal(chain: str) -> str:
     """Return the name a chain such as `self.proc.pid` or `cmd.Process.Pid` stands for."""
-    dotted = re.sub(r"->|::|\?\.|!!\.|&\.", ".", chain).lstrip("$&*")
-    dotted = _TAIL.sub("", dotted)
-    return re.sub(r"^(?:os|subprocess|psutil|int|str|syscall|unix|Pid|Process|ProcessHandle)\.", "", dotted)
+    if not chain.isidentifier():
+        chain = _TAIL.sub("", _ARROWS.sub(".", chain).lstrip("$&*"))
+    return _LIBRARY.sub("", chain) if "." in chain else chain

@@ -15,7 +15,7 @@ from flakehunter.scan.events import (
 from flakehunter.scan.kinds import MEMBERS
 from flakehunter.scan.syntax import Spec, normal, text
 
-LARGE_BYTES = 400
+LARGE_BYTES = 100
 """Nodes up to this size are lowered whatever they say."""
 _NAME = re.compile(r"(?<![\w.])@{0,2}[A-Za-z_][\w.]*(?!\w)")
 

@@ -1,19 +1,62 @@
 """Words in source that are about processes: what is looked for before anything is lowered."""
 
-import re
+from collections.abc import Iterable
 
-ENDS = re.compile(
-    rb"[kK]ill|[Tt]erminat|[dD]estroy|[aA]bort\(|send_signal|AssignProcess|cgroup\.procs|cg_enter|[cC]ancel\(|\.Signal\(|\.signal\(|SIG[A-Z]|CloseMainWindow|"
-    rb"AddProc|AssignProc|[^\w][sS]top\w*\b|_stop\w*\b|[sS]hutdown|[dD]ispose"
+
+def _words(text: str) -> tuple[bytes, ...]:
+    return tuple(word.encode() for word in text.split())
+
+
+FILE_ENDS = (
+    b"new Process",
+    *_words(
+        """
+        kill Kill terminate Terminate TERM estroy abort( abort() Abort .signal( .Signal( send_signal SIGINT SIGHUP
+        SIGUSR AssignProcess cgroup.procs Popen pawn ancel( sAlive is_alive pid_exists HasExited GetProcessById /proc/
+        ProcessBuilder exec.Command proc_open add_process assign(
+        """
+    ),
+)
+"""A file without one of these ends, contains or looks at no process."""
+FILE_HAS = (
+    b"kill -",
+    *_words(
+        """
+        pid Pid PID subprocess child_process childProcess Popen pawn( pawn_ Process( Process. Process: Process; process.
+        ProcessBuilder CreateProcess .poll( sAlive is_alive alive( alive? HasExited exitCode proc. proc_ Command exec(
+        fork /proc/ running( isRunning execa
+        """
+    ),
+)
+"""A file without one of these has no process: both lists are looked through before a file is parsed."""
+ENDS = _words(
+    """
+    kill Kill erminat estroy abort( Abort( send_signal AssignProcess cgroup.procs cg_enter ancel( .Signal( .signal( SIG
+    CloseMainWindow AddProc AssignProc .stop .Stop _stop >stop hutdown ispose
+    """
 )
 """A function without one of these ends no process itself."""
-STARTS = re.compile(rb"Popen|[sS]pawn|\bv?fork|(?:\.|->)[sS]tart\(|proc_open|create_subprocess|CreateProcess")
+STARTS = _words("Popen pawn fork .start( .Start( >start( proc_open create_subprocess CreateProcess")
 """A function without one of these starts no process itself."""
-WORDS = re.compile(
-    rb"[kK]ill|[Tt]erminat|[dD]estroy|[aA]bort|[sS]ignal|SIG[A-Z]|[pP]roc|PROC|[pP]id|PID|[sS]pawn|[pP]open|[fF]ork|[sS]leep|[wW]ait|"
-    rb"[aA]live|[jJ]oin|[eE]xit|[cC]hild|[wW]orker|[dD]aemon|[rR]unning|[cC]ancel|[sS]top|[dD]elay|setTimeout|[pP]oll|cgroup"
+WORDS = _words(
+    """
+    kill Kill erminat estroy bort ignal SIG proc Proc PROC pid Pid PID pawn popen Popen fork Fork leep wait Wait live
+    join Join xit hild orker aemon unning ancel stop Stop elay setTimeout poll Poll cgroup Assign assign bind Bind isten
+    nlink emove elete ename rmtree rm( rmdir rmSync xists lock Lock onnect urlopen equests fetch( http readiness ready
+    Ready start Start open( cmd Cmd command Command run Run close Close hutdown ispose ead( readline recv gets Scan Read
+    Wait race( Path(
+    """
 )
 """A large part of a function without one of these says nothing of a process."""
+SET_UP = _words("setUp SetUp setup before Before Initialize autouse")
+"""A file without one of these has no set-up that is called before each test."""
+LOOKS = _words(
+    """
+    leep elay pid Pid PID live poll Poll ait ssign port xist eturncode xit gone dead unning topped /proc/ inished bind
+    isten emove nlink rm( onnect urlopen equests fetch( http
+    """
+)
+"""A function that only starts or signals something through helpers is judged when it has one of these."""
 PLAIN = frozenset(
     [
         "run",
@@ -41,6 +84,35 @@ PLAIN = frozenset(
     ]
 )
 """Names that too many functions have: a call of one does not make a function worth judging."""
+
+
+def offsets(source: bytes, words: Iterable[bytes]) -> list[int]:
+    """Return where any of `words` stands in `source`, sorted; many times as fast as a pattern of alternatives."""
+    found: list[int] = []
+    for word in words:
+        at = source.find(word)
+        while at >= 0:
+            found.append(at)
+            at = source.find(word, at + 1)
+    found.sort()
+    return found
+
+
+def calls_of(source: bytes, names: Iterable[str]) -> list[int]:
+    """Return where any of `names` stands in `source` as a whole word."""
+    found: list[int] = []
+    for name in names:
+        word = name.encode()
+        for at in offsets(source, (word,)):
+            before, after = source[at - 1 : at], source[at + len(word) : at + len(word) + 1]
+            if not (before.isalnum() or before == b"_" or after.isalnum() or after == b"_"):
+                found.append(at)
+    return found
+
+
+def looks_at(source: bytes) -> bool:
+    """Whether a function has any word by which it could look at a process or use what one holds."""
+    return any(word in source for word in LOOKS)
 
 
 def waits_after(source: bytes, start: int) -> bool:
