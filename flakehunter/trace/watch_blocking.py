@@ -14,6 +14,11 @@ SHORTEST_PAUSE_S = 0.001
 """A pause below this is none: event loops poll with a time-out of 0."""
 EXPIRY_TOLERANCE_S = 0.003
 """poll and epoll_wait count in milliseconds, and round up."""
+BLOCKING = frozenset(
+    {"nanosleep", "clock_nanosleep", "restart_syscall", "poll", "ppoll", "select", "pselect6"}
+    | {"epoll_wait", "epoll_pwait", "epoll_pwait2"}
+)
+_RESUMING = re.compile(r"resuming interrupted (\w+)")
 _SECONDS = re.compile(r"tv_sec=(\d+), tv_n?u?sec=(\d+)")
 
 
@@ -34,8 +39,17 @@ def _sleep_end(call: Call) -> float:
 
 
 def resumed_sleep(world: World, _process: Process, call: Call) -> None:
-    """restart_syscall(2): a sleep or poll goes on after a signal."""
+    """restart_syscall(2): a sleep or poll goes on after a signal, or a futex, which is not traced.
+
+    strace says which call it takes it for: the last traced one of the thread.
+    """
     attempts = world.attempts.get(call.tid)
+    resumed = _RESUMING.search(call.arguments)
+    if resumed is not None and resumed[1] not in BLOCKING:
+        if call.result == 0:
+            end = call.returned or call.entered
+            world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
+        return
     if not attempts:
         return
     expiry = attempts[-1][1]

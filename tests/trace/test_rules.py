@@ -310,3 +310,19 @@ def test_child_that_lives_and_dies_before_its_parents_call_returns_is_one_proces
 10  100.5 +++ exited with 0 +++
 """
     assert [(process.pid, process.status) for process in world_of(text).processes] == [(10, 0), (11, 0)]
+
+
+def test_lock_that_goes_on_after_a_signal_is_no_pause() -> None:
+    """A futex is not traced, but its restart is; what thread it was woken by has told it what it knew."""
+    old = "1698  1795323073.298000 clock_nanosleep(CLOCK_REALTIME, 0, {tv_sec=0, tv_nsec=1000000}, NULL) = 0 <0.0011>\n"
+    head, rest = GROUP.lstrip().split("1698  1795323073.300000", 1)
+    text = head + old + "1698  1795323073.300000" + rest + DEATH
+    thread = (
+        "1697  1795323073.324000 waitid(P_PID, 1700, {si_signo=SIGCHLD, si_pid=1700}, WEXITED, NULL) = 0 <0.0001>\n"
+    )
+    born = "1698  1795323073.290000 clone3({flags=CLONE_VM|CLONE_THREAD, exit_signal=0}, 88) = 1697 <0.0001>\n"
+    restart = "1698  1795323073.323900 restart_syscall(<... resuming interrupted {} ...>) = 0 <0.000400>\n"
+    first, others = text.split("\n", 1)
+    before = first + "\n" + born + others
+    assert judge(before + thread + restart.format("kill") + LOOK + END) == []
+    assert mechanisms(before + thread + restart.format("clock_nanosleep") + LOOK + END) == [Mechanism.FIXED_SLEEP]
