@@ -133,10 +133,9 @@ def repro(
         seed = read_bundle(replay)
         test, words = seed.get("test"), tuple(shlex.split(seed.get("command", "")))
         stress = stress or seed["stress"]
-        fix, fix_rev = fix or seed.get("fix"), fix_rev or seed.get("fix_rev")
-        fix_test = fix_test or seed.get("fix_test")
-        fix_env = fix_env or seed.get("fix_env")
-        group_kill = group_kill or ",".join(seed.get("group_kill", ())) or None
+        if not any((fix, fix_rev, fix_test, fix_env, group_kill)):
+            fix, fix_rev, fix_test, fix_env = (seed.get(key) for key in ("fix", "fix_rev", "fix_test", "fix_env"))
+            group_kill = ",".join(seed.get("group_kill", ()))
     folder = (directory or Path.cwd()).resolve()
     question = Question(
         test=test,

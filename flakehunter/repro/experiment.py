@@ -124,12 +124,19 @@ def run_experiment(request: Request, folder: Path, recorder: Recorder, progress:
         warm=warm,
         reason=reason or _why_undecided(arms),
         notes=tuple(notes),
-        mechanism=request.mechanism if run.plan is None else run.plan.mechanism,
+        mechanism=_mechanism(run.plan, request.mechanism),
         plan=run.plan,
         verdicts=tuple(run.verdicts()) if request.fixes else (),
         checks=tuple(run.checks),
         deadline=run.deadline,
     )
+
+
+def _mechanism(plan: Plan | None, suspected: Mechanism | None) -> Mechanism | None:
+    """Return what `detect` suspects where the plan allows it, since it has seen messages; else what the plan says."""
+    if plan is None or (suspected is not None and plan.may_be(suspected)):
+        return suspected
+    return plan.mechanism
 
 
 def _overall(verdicts: Sequence[ReproVerdict]) -> ReproVerdict:
@@ -167,9 +174,12 @@ class _Run:
         """Run all of it; return why it ended before the answer was certain, or nothing."""
         stress = self.request.stress
         if stress is None:
-            self.plan = self._search()
-            stress = parse_stress(FALLBACK if self.plan is None else self.plan.stressor)
-            if self.plan is None:
+            self.plan, control = self._search()
+            always = control.tally.failures > 0 and control.tally.passes == 0
+            stress = parse_stress(self.plan.stressor if self.plan else "none" if always else FALLBACK)
+            if always:
+                self.notes.append("it fails without any delay, so none was looked for")
+            elif self.plan is None:
                 self.notes.append(f"no single delay makes it fail every time; tried under {stress.spec} instead")
         stresses = [stress for _ in self.arms]
         if self.plan is not None:
@@ -187,8 +197,8 @@ class _Run:
 
     # --- the steps ---------------------------------------------------------------------------------------------
 
-    def _search(self) -> Plan | None:
-        """Look for the one delay that makes the test fail; its trials are arms of their own."""
+    def _search(self) -> tuple[Plan | None, Arm]:
+        """Look for the one delay that makes the test fail; its trials are arms of their own, `control` comes along."""
         by_name = {name: Arm(name, self.request.flawed, stressor) for name, stressor in SEARCH_ARMS.items()}
         self.bench.arms = list(by_name.values())
 
@@ -198,7 +208,7 @@ class _Run:
             result = self.bench.trial(by_name[name], parse_stress(spec))
             return result.judgement.outcome, result.report
 
-        return search(attempt)
+        return search(attempt), by_name["control"]
 
     def _measure_deadline(self, plan: Plan) -> None:
         stress = parse_stress(f"control+{FALLBACK}")

@@ -5,6 +5,7 @@ trials that it is given to run.
 """
 
 import math
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,9 @@ from flakehunter.repro.trial import Delay, ProcessRecord, TrialReport
 PLAIN_TRIALS = 3
 CONTROL_TRIALS = 4
 LADDER_MS = (10.0, 50.0, 250.0, 1000.0, 2000.0)
+SLOW_S = 0.5
+"""A test that takes longer is not tried on the first rung: what fails there fails on the second, too."""
+
 EVENTS = ("exit", "signal", "report", "start")
 """Likeliest first: most flakes of this kind look before an exit."""
 
@@ -54,6 +58,10 @@ class Plan:
     control_trials: int
     first_victim: int = 0
     """Number of the first process that is signalled; 0 for none."""
+    is_victim: bool = True
+    """Whether the process is signalled at all before the test ends."""
+    waits: bool = False
+    """Whether the test takes longer when the process is late, but not too late: then it waits, for too short a time."""
 
     @property
     def stressor(self) -> str:
@@ -62,14 +70,27 @@ class Plan:
 
     @property
     def mechanism(self) -> Mechanism:
-        """Return what the plan implies: how late an event may come tells a look at once from a pause too short."""
+        """Return what the plan implies.
+
+        A late start is about readiness, or about a process that comes too late to take another in. A late signal, where
+        a late exit does no harm, is about what the process does on it: it lets go of something. A zombie can only be
+        taken for alive by others than its parent. How late an exit may come tells a look at once from a short pause.
+        """
         if self.event == "start":
-            return Mechanism.SIGNAL_BEFORE_READY
-        if self.event == "report":
+            return Mechanism.SIGNAL_BEFORE_READY if self.is_victim else Mechanism.ASSIGN_AFTER_EXIT
+        if self.event == "signal":
+            return Mechanism.RESOURCE_STILL_HELD
+        if self.event == "report" and self.process.depth != 1:
             return Mechanism.ZOMBIE_COUNTED_ALIVE
+        if self.event == "exit" and not self.is_victim:
+            return Mechanism.SURVIVOR
         if self.critical_delay_ms <= LOOK_AT_ONCE_MS:
             return Mechanism.CHECK_BEFORE_EXIT
-        return Mechanism.FIXED_SLEEP
+        return Mechanism.DEADLINE_TOO_SHORT if self.waits else Mechanism.FIXED_SLEEP
+
+    def may_be(self, mechanism: Mechanism) -> bool:
+        """Whether other evidence for `mechanism` goes together with the plan."""
+        return mechanism in COMPATIBLE[self.event]
 
     @property
     def sentence(self) -> str:
@@ -84,6 +105,16 @@ class Plan:
             f"≥ {self.critical_delay_ms:.0f} ms late"
         )
 
+
+COMPATIBLE = {
+    "exit": frozenset(Mechanism) - {Mechanism.SIGNAL_BEFORE_READY, Mechanism.ASSIGN_AFTER_EXIT},
+    "signal": frozenset({Mechanism.RESOURCE_STILL_HELD, Mechanism.FIXED_SLEEP, Mechanism.DEADLINE_TOO_SHORT}),
+    "report": frozenset({Mechanism.ZOMBIE_COUNTED_ALIVE, Mechanism.FIXED_SLEEP, Mechanism.CHECK_BEFORE_EXIT}),
+    "start": frozenset({Mechanism.SIGNAL_BEFORE_READY, Mechanism.ASSIGN_AFTER_EXIT}),
+}
+
+LEAST_WAIT_MS = 20.0
+"""A delay shorter than that cannot be told from noise in the duration of a trial."""
 
 LOOK_AT_ONCE_MS = 10.0
 """Below it, no deliberate pause stands between the signal and the look."""
@@ -117,20 +148,32 @@ def search(attempt: Attempt) -> Plan | None:
     richest = max((report for _, report in controls), key=lambda report: _richness(report.processes))
     processes = richest.processes
     failures = sum(outcome is TrialOutcome.FAILED for outcome, _ in controls)
-    for place in range(len(LADDER_MS)):
+    durations = [report.duration_s for _, report in controls]
+    lowest = 0 if statistics.median(durations) <= SLOW_S else 1
+    for place in range(lowest, len(LADDER_MS)):
         for process, event in candidates(processes):
-            found = _climb(attempt, Delay(event, 0.0, process.index), place)
+            found = _climb(attempt, Delay(event, 0.0, process.index), place, lowest)
             if found is None:
                 return None
             if found:
                 low, high = found
-                critical = _bisect(attempt, Delay(event, high, process.index), low)
+                critical, passed = _bisect(attempt, Delay(event, high, process.index), low)
                 used = float(math.ceil(min(max(critical * MARGIN, critical + MARGIN_MS), LADDER_MS[-1])))
-                return Plan(process, event, used, critical, failures, len(controls), first_victim(richest))
+                return Plan(
+                    process,
+                    event,
+                    used,
+                    critical,
+                    failures,
+                    len(controls),
+                    first_victim(richest),
+                    is_victim=_was_signalled(process, richest.duration_s * 1000),
+                    waits=_waits(passed, durations),
+                )
     return None
 
 
-def _climb(attempt: Attempt, delay: Delay, place: int) -> tuple[float, float] | tuple[()] | None:
+def _climb(attempt: Attempt, delay: Delay, place: int, lowest: int) -> tuple[float, float] | tuple[()] | None:
     """Try a delay on rung `place`; return (a rung that is too short, the rung that fails every time).
 
     One that fails first and passes later is tried a rung higher at once: on a busy machine the look itself comes late,
@@ -141,7 +184,7 @@ def _climb(attempt: Attempt, delay: Delay, place: int) -> tuple[float, float] | 
         if failures is None:
             return None
         if failures == 1 + CONFIRMATIONS:
-            return (LADDER_MS[rung - 1] if rung else 0.0), LADDER_MS[rung]
+            return (LADDER_MS[place - 1] if place > lowest else 0.0), LADDER_MS[rung]
         if failures == 0:
             break
     return ()
@@ -169,8 +212,8 @@ def _richness(processes: Sequence[ProcessRecord]) -> tuple[int, int]:
     return len(processes), sum(process.exec_at_ms is not None for process in processes)
 
 
-def _was_signalled(process: ProcessRecord) -> bool:
-    return any(name not in HARMLESS for name, _, _ in process.signals)
+def _was_signalled(process: ProcessRecord, end_ms: float = math.inf) -> bool:
+    return any(name not in HARMLESS and at < end_ms for name, at, _ in process.signals)
 
 
 def first_victim(report: TrialReport) -> int:
@@ -202,8 +245,18 @@ def _streak(attempt: Attempt, delay: Delay, trials: int) -> int | None:
     return trials
 
 
-def _bisect(attempt: Attempt, delay: Delay, low_ms: float) -> float:
-    """Return the smallest delay that still fails more often than not: one late look must not decide."""
+def _waits(passed: Sequence[tuple[float, float]], control_s: Sequence[float]) -> bool:
+    """Whether trials that passed (delay in ms, duration in s) took as much longer as their delay was."""
+    longest_ms, duration_s = max(passed, default=(0.0, 0.0))
+    return longest_ms >= LEAST_WAIT_MS and (duration_s - statistics.median(control_s)) * 1000 >= longest_ms / 2
+
+
+def _bisect(attempt: Attempt, delay: Delay, low_ms: float) -> tuple[float, list[tuple[float, float]]]:
+    """Return the smallest delay that still fails more often than not, since one late look must not decide.
+
+    With it come the delay in ms and the duration in s of each trial that passed.
+    """
+    passed = []
 
     def fails(middle_ms: float) -> bool | None:
         failures = passes = 0
@@ -213,9 +266,11 @@ def _bisect(attempt: Attempt, delay: Delay, low_ms: float) -> float:
                 return None
             failures += result[0] is TrialOutcome.FAILED
             passes += result[0] is not TrialOutcome.FAILED
+            if result[0] is TrialOutcome.PASSED and result[1] is not None:
+                passed.append((middle_ms, result[1].duration_s))
         return failures > passes
 
-    return bisect(fails, low_ms, delay.ms)
+    return bisect(fails, low_ms, delay.ms), passed
 
 
 def bisect(fails: Callable[[float], bool | None], low_ms: float, high_ms: float) -> float:

@@ -174,6 +174,15 @@ def test_a_warm_pytest_reports_as_a_cold_one(nursery: Nursery, project: Path, te
     assert cold.status == status
 
 
+def test_a_warm_pytest_may_have_workers(project: Path) -> None:
+    plugins = ["-p", "xdist", "-n", "1", "-p", "no:cacheprovider"]
+    argv = [sys.executable, "-m", "pytest", "-q", *plugins, "test_it.py::test_fail"]
+    spec = warm_spec(project, argv)
+    with start_warm_nursery(argv, spec.env, project) as warm:
+        assert warm.run(spec).status == 1
+    assert 'name="test_fail"' in (project / "junit.xml").read_text()
+
+
 def test_a_warm_pytest_is_told_of_survivors_too(project: Path) -> None:
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py::test_leave"]
     spec = warm_spec(project, argv)

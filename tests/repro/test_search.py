@@ -27,7 +27,7 @@ PROCESSES = (
 
 
 def simulated(
-    fails: Callable[[Delay | None], bool], trials: list[str], most: int = 1000
+    fails: Callable[[Delay | None], bool], trials: list[str], most: int = 1000, *, waits: bool = False
 ) -> Callable[[str, str], tuple[TrialOutcome, TrialReport] | None]:
     def attempt(arm: str, spec: str) -> tuple[TrialOutcome, TrialReport] | None:
         if len(trials) >= most:
@@ -35,7 +35,8 @@ def simulated(
         trials.append(spec)
         delay = EventDelay.parse(spec.removeprefix("delay:")).delay if arm == "search" else None
         outcome = TrialOutcome.FAILED if fails(delay) else TrialOutcome.PASSED
-        return outcome, TrialReport(0, False, 0.1, PROCESSES, True)
+        waited_s = delay.ms / 1000 if waits and delay is not None and outcome is TrialOutcome.PASSED else 0.0
+        return outcome, TrialReport(0, False, 0.1 + waited_s, PROCESSES, True)
 
     return attempt
 
@@ -50,10 +51,12 @@ def late(event: str, who: int, slack_ms: float) -> Callable[[Delay | None], bool
         ("exit", 3, 0, Mechanism.CHECK_BEFORE_EXIT),
         ("exit", 3, 130, Mechanism.FIXED_SLEEP),
         ("exit", 2, 20, Mechanism.FIXED_SLEEP),
-        ("signal", 2, 30, Mechanism.FIXED_SLEEP),
-        ("report", 2, 3, Mechanism.ZOMBIE_COUNTED_ALIVE),
+        ("signal", 2, 30, Mechanism.RESOURCE_STILL_HELD),
+        ("report", 3, 3, Mechanism.ZOMBIE_COUNTED_ALIVE),
+        ("report", 2, 30, Mechanism.FIXED_SLEEP),
+        ("exit", 4, 30, Mechanism.SURVIVOR),
         ("start", 2, 145, Mechanism.SIGNAL_BEFORE_READY),
-        ("start", 4, 700, Mechanism.SIGNAL_BEFORE_READY),
+        ("start", 4, 700, Mechanism.ASSIGN_AFTER_EXIT),
     ],
 )
 def test_process_event_and_critical_delay_are_found(
@@ -84,6 +87,14 @@ def test_a_busy_machine_that_looks_late_rarely_changes_the_event() -> None:
         assert plan.process.index == 3
         found.append(plan.event)
     assert found.count("exit") >= 16
+
+
+def test_a_test_that_takes_longer_with_the_delay_waits_for_too_short_a_time() -> None:
+    plan = search(simulated(late("exit", 3, 130), [], waits=True))
+    assert plan is not None
+    assert plan.mechanism is Mechanism.DEADLINE_TOO_SHORT
+    assert plan.may_be(Mechanism.RESOURCE_STILL_HELD)
+    assert not plan.may_be(Mechanism.SIGNAL_BEFORE_READY)
 
 
 def test_what_fails_by_itself_every_time_needs_no_delay() -> None:

@@ -83,6 +83,10 @@ class _Window:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: "pytest.Config") -> None:
     """Serve trials; each trial's process comes back from here and goes on as the pytest it would have been."""
+    if CONTROL not in os.environ:
+        return  # a pytest that a trial has started itself, with the options of this one
+    # Workers of pytest-xdist are given the options; for them this plugin is not there.
+    config.option.plugins = [name for name in config.option.plugins if name != __name__]
     control = socket.socket(fileno=int(os.environ[CONTROL]))
     root = os.environ[ROOT]
     _restore_environment()
