@@ -31,7 +31,7 @@ def ascii_label(text: str, limit: int = 40) -> str:
 
 def trend(data: Trend, *, key: str = "trend") -> Markup:
     """Return stacked bars of all jobs over time: green, lost to flakes alone, red for another reason."""
-    with drawing(7.2, 2.5, Margins(0.45, 0.68, top=0.35)) as (figure, axes):
+    with drawing(7.2, 2.9, Margins(0.45, 0.68, top=0.35)) as (figure, axes):
         places = range(len(data.periods))
         lost = [period.lost for period in data.periods]
         broken = [period.broken for period in data.periods]
@@ -66,7 +66,7 @@ def flake_rate(data: Trend, *, key: str = "rate") -> Markup | None:
     known = [(place, period.flake_rate) for place, period in enumerate(data.periods) if period.flake_rate is not None]
     if not known:
         return None
-    with drawing(7.2, 1.7, Margins(0.6, 0.4, top=0.12)) as (figure, axes):
+    with drawing(7.2, 2.2, Margins(0.6, 0.4, top=0.12)) as (figure, axes):
         places, rates = zip(*known, strict=True)
         axes.plot(places, rates, color=FAIL, linewidth=2, marker="o", markersize=4, clip_on=False)
         axes.fill_between(places, rates, color=FAIL, alpha=0.15, linewidth=0)

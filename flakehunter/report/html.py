@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from flakehunter.report import charts, text
 from flakehunter.report.guide import GUIDES, UNKNOWN_FIX
@@ -73,6 +74,7 @@ def _environment(templates: Path | None) -> Environment:
     )
     environment.filters.update(
         cut=text.cut,
+        breakable=breakable,
         cut_lines=text.cut_lines,
         percent=text.percent,
         interval=text.interval,
@@ -123,6 +125,11 @@ def content_policy(style: str, script: str) -> str:
         f"default-src 'none'; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; "
         "base-uri 'none'; form-action 'none'"
     )
+
+
+def breakable(given: str) -> Markup:
+    """Return `given` as HTML in which long names may be broken after underscores, slashes, dots and colons."""
+    return Markup(re.sub(r"(?<=[_/.:])(?=[A-Za-z])", "<wbr>", str(escape(text.visible(given)))))
 
 
 def _finalize(value: object) -> object:

@@ -48,6 +48,8 @@ def sentence(page: TestPage) -> str:
     if row.verdict is Verdict.BROKEN:
         since = f" since {_commit_words(row)}" if row.since else ""
         return f"Broken{since} and not flaky: {counts}, in a row."
+    if not row.attempts:
+        return "It was skipped in every run, so nothing can be said of it."
     return f"It cannot be told yet whether this is a flake: {counts}."
 
 
