@@ -92,6 +92,8 @@ class Process:
     survived: bool = False
     """Whether it was still alive some time after the command's end."""
     knowledge: Knowledge = field(default_factory=dict)
+    by_signal: Knowledge = field(default_factory=dict)
+    """What senders of its signals knew."""
     handlers: dict[str, Handler] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
     children: "list[Process]" = field(default_factory=list)
@@ -125,7 +127,11 @@ class Process:
         What it learned during a pause has not ended the pause: it goes on because time is over. What it learned later
         may well be why it goes on (another thread that told it so, through memory, is not in a trace).
         """
-        learned = self.knowledge.get((kind, about.index, detail))
+        fact = (kind, about.index, detail)
+        told = self.by_signal.get(fact)
+        if told is not None and told <= at:
+            return True  # a handler runs at once, also during a pause, and it was sent on purpose
+        learned = self.knowledge.get(fact)
         if learned is None or learned > at:
             return False
         return pause is None or not pause.armed < learned <= pause.end

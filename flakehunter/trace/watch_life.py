@@ -32,6 +32,8 @@ def sends(world: World, process: Process, call: Call) -> None:
             continue
         # A signal is a message too: who passes it on knows what its sender knew.
         victim.learn(process.knowledge, call.entered)
+        for fact in process.knowledge:
+            victim.by_signal.setdefault(fact, call.entered)
         world.sent.append(
             Sent(call.entered, process, victim, signal, pid <= 0, call.tid, world.wake_of(call.tid), mark)
         )

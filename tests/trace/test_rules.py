@@ -267,6 +267,8 @@ def test_signal_carries_what_its_sender_knew_to_who_passes_it_on() -> None:
     unheard = wrapper.replace('10  100.041000 read(3<pipe:[7]>, "ready\\n", 6) = 6 <0.0001>\n', "")
     blind = "".join(line + "\n" for line in passed_on.splitlines() if "read(" not in line)
     assert judge(first + unheard + passed_on + TERM + DONE) == []
+    pause = "10  100.042000 clock_nanosleep(CLOCK_MONOTONIC, 0, {tv_sec=0, tv_nsec=27000000}, NULL) = 0 <0.0271>\n"
+    assert judge(first + unheard + passed_on + pause + TERM + DONE) == [], "a handler runs during a pause too"
     assert mechanisms(first + unheard + blind + TERM + DONE) == [Mechanism.SIGNAL_BEFORE_READY]
 
 
