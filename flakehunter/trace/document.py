@@ -64,6 +64,7 @@ def _process(process: Process, ms: Any) -> dict[str, Any]:
         "exec_ms": ms(process.executed),
         "exit_ms": ms(process.exited),
         "reap_ms": ms(process.reaped),
+        "adopted_by": process.adopted_by.pid if process.adopted_by else None,
         "reaped_by": process.reaped_by.pid if process.reaped_by else None,
         "status": process.status,
         "left_group": process.left_group or None,

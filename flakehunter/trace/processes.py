@@ -83,6 +83,10 @@ class Process:
     status: int | None = None
     """As Popen.returncode has it: negative for a signal."""
     killed_by: str = ""
+    subreaper: bool = False
+    """Whether orphans below it come to it (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    adopted_by: "Process | None" = None
+    """The subreaper that it came to when its parent ended; None for init, or while the parent lives."""
     unshared_pids: bool = False
     """Whether its further children are in a PID namespace of their own."""
     namespaced: bool = False

@@ -9,7 +9,7 @@ from flakehunter.trace.reader import Call
 from flakehunter.trace.text import file_descriptor, integer, split
 from flakehunter.trace.world import HARMLESS, World, number_argument
 
-__all__ = ["action_set", "kill_returned", "new_group", "new_session", "sends", "unshared", "waited"]
+__all__ = ["action_set", "controlled", "kill_returned", "new_group", "new_session", "sends", "unshared", "waited"]
 
 
 def sends(world: World, process: Process, call: Call) -> None:
@@ -85,6 +85,13 @@ def action_set(_world: World, process: Process, call: Call) -> None:
     process.handlers[signal] = Handler(time, own=True)
     process.installed.append((time, signal))
     process.knowledge[(FactKind.READY, process.index, signal)] = time
+
+
+def controlled(_world: World, process: Process, call: Call) -> None:
+    """prctl(2): only who takes orphans matters."""
+    arguments = split(call.arguments)
+    if call.result == 0 and arguments[0] == "PR_SET_CHILD_SUBREAPER" and len(arguments) > 1:
+        process.subreaper = arguments[1] != "0"
 
 
 def unshared(_world: World, process: Process, call: Call) -> None:

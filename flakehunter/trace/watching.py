@@ -17,6 +17,7 @@ RETURNED: dict[str, list[Handling]] = {
     "rt_sigaction": [watch_life.action_set],
     "setsid": [watch_life.new_session],
     "setpgid": [watch_life.new_group],
+    "prctl": [watch_life.controlled],
     "unshare": [watch_life.unshared],
     "setns": [watch_life.unshared],
     "wait4": [watch_life.waited],

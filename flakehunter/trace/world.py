@@ -313,6 +313,10 @@ class World:
             number = getattr(signals, record.signal, None)
             process.status = -int(number) if number is not None else None
         self.living.pop(process.pid, None)
+        adopter = next((above for above in process.ancestors() if above.subreaper and above.exited is None), None)
+        for child in process.children:
+            if child.reaped is None:
+                child.adopted_by = adopter
         for tid in [tid for tid, owner in self.threads.items() if owner is process]:
             del self.threads[tid]
 

@@ -282,6 +282,20 @@ def test_orphan_that_came_to_the_caller_cannot_vanish_before_it_is_reaped() -> N
     assert judge(text.replace("10  100.090000", reap + "10  100.090000")) == []
 
 
+def test_orphan_comes_to_the_nearest_subreaper_that_lives() -> None:
+    text = """
+10  100.0 execve("/usr/bin/a", ["a"], 0x1) = 0 <0.0001>
+10  100.1 prctl(PR_SET_CHILD_SUBREAPER, 1) = 0 <0.0001>
+10  100.2 fork() = 11 <0.0001>
+11  100.3 fork() = 12 <0.0001>
+11  100.4 +++ exited with 0 +++
+12  100.5 +++ exited with 0 +++
+10  100.6 wait4(-1, [{WIFEXITED(s)}], 0, NULL) = 12 <0.0001>
+"""
+    test, _between, orphan = world_of(text).processes
+    assert (orphan.adopted_by, orphan.reaped_by) == (test, test)
+
+
 def test_numbers_of_a_pid_namespace_name_nobody_outside() -> None:
     """What a process of the namespace calls 2 is not process 2, and its children are known by their own lines."""
     text = """

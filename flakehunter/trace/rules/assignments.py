@@ -19,7 +19,7 @@ def find(world: World) -> Iterator[Finding]:
         target = assignment.target
         if target.exited is None or target.killed_by or target.deliveries or _waited_for_it(assignment):
             continue
-        if target.reaped_by is assignment.caller and assignment.how != "cgroup.procs":
+        if assignment.caller in (target.reaped_by, target.adopted_by) and assignment.how != "cgroup.procs":
             continue  # an orphan that came to it: as with a child of its own, the pid stays until it reaps it
         slack = target.exited - assignment.time
         if slack > LONGEST_SLACK_S or (slack < 0 and not assignment.failed):
