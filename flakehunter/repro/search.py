@@ -150,44 +150,56 @@ def search(attempt: Attempt) -> Plan | None:
     failures = sum(outcome is TrialOutcome.FAILED for outcome, _ in controls)
     durations = [report.duration_s for _, report in controls]
     lowest = 0 if statistics.median(durations) <= SLOW_S else 1
-    for place in range(lowest, len(LADDER_MS)):
-        for process, event in candidates(processes):
-            found = _climb(attempt, Delay(event, 0.0, process.index), place, lowest)
-            if found is None:
-                return None
-            if found:
-                low, high = found
-                critical, passed = _bisect(attempt, Delay(event, high, process.index), low)
-                used = float(math.ceil(min(max(critical * MARGIN, critical + MARGIN_MS), LADDER_MS[-1])))
-                return Plan(
-                    process,
-                    event,
-                    used,
-                    critical,
-                    failures,
-                    len(controls),
-                    first_victim(richest),
-                    is_victim=_was_signalled(process, richest.duration_s * 1000),
-                    waits=_waits(passed, durations),
-                )
-    return None
+    found = _climb(attempt, list(candidates(processes)), LADDER_MS[lowest:])
+    if found is None:
+        return None
+    process, event, low, high = found
+    critical, passed = _bisect(attempt, Delay(event, high, process.index), low)
+    used = float(math.ceil(min(max(critical * MARGIN, critical + MARGIN_MS), LADDER_MS[-1])))
+    return Plan(
+        process,
+        event,
+        used,
+        critical,
+        failures,
+        len(controls),
+        first_victim(richest),
+        is_victim=_was_signalled(process, richest.duration_s * 1000),
+        waits=_waits(passed, durations),
+    )
 
 
-def _climb(attempt: Attempt, delay: Delay, place: int, lowest: int) -> tuple[float, float] | tuple[()] | None:
-    """Try a delay on rung `place`; return (a rung that is too short, the rung that fails every time).
+def _climb(
+    attempt: Attempt, ordered: Sequence[tuple[ProcessRecord, str]], rungs: Sequence[float]
+) -> tuple[ProcessRecord, str, float, float] | None:
+    """Return (process, event, a delay that is too short, one that fails every time); None for none, or no time.
 
-    One that fails first and passes later is tried a rung higher at once: on a busy machine the look itself comes late,
-    and a delay of another event must not be found first. Empty when it does not fail, None when time is up.
+    All are tried on a rung before the next one, so that the most sensitive is found. On a busy machine the look itself
+    comes late, and the right one may fail first and pass later; or another fails by accident. So, after a failure that
+    does not last, it and all that are likelier are tried one rung higher before those that are less likely.
     """
-    for rung in range(place, min(place + 2, len(LADDER_MS))):
-        failures = _streak(attempt, replace(delay, ms=LADDER_MS[rung]), 1 + CONFIRMATIONS)
-        if failures is None:
-            return None
-        if failures == 1 + CONFIRMATIONS:
-            return (LADDER_MS[place - 1] if place > lowest else 0.0), LADDER_MS[rung]
-        if failures == 0:
-            break
-    return ()
+    tried: set[tuple[int, str, float]] = set()
+    for place, rung in enumerate(rungs):
+        low = rungs[place - 1] if place else 0.0
+        for number, (process, event) in enumerate(ordered):
+            failures = _streak(attempt, Delay(event, rung, process.index), 1 + CONFIRMATIONS)
+            if failures is None:
+                return None
+            if failures == 1 + CONFIRMATIONS:
+                return process, event, low, rung
+            if failures == 0 or place + 1 == len(rungs):
+                continue
+            for likelier, its_event in ordered[: number + 1]:
+                again = (likelier.index, its_event, rungs[place + 1])
+                if again in tried:
+                    continue
+                tried.add(again)
+                failures = _streak(attempt, Delay(its_event, rungs[place + 1], likelier.index), 1 + CONFIRMATIONS)
+                if failures is None:
+                    return None
+                if failures == 1 + CONFIRMATIONS:
+                    return likelier, its_event, low, rungs[place + 1]
+    return None
 
 
 def candidates(processes: Sequence[ProcessRecord]) -> Iterator[tuple[ProcessRecord, str]]:
