@@ -107,3 +107,8 @@ clean:
 .PHONY: groupkill-matrix
 groupkill-matrix: $(READY)
 	$(BIN)/python benchmarks/groupkill.py --write benchmarks/groupkill.md
+
+# The fixtures of tests/ingest anew, by running the real producers that are on this machine.
+.PHONY: producers
+producers: $(READY)
+	PYTHONPATH=tests/ingest $(BIN)/python -m producers

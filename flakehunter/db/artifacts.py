@@ -24,6 +24,7 @@ from flakehunter.db.rows import (
     ResultRow,
     RunRow,
 )
+from flakehunter.db.same_tests import match_tests
 from flakehunter.db.schema import Artifact, ArtifactIssue, Document, LogEvent, Result, Run, TestCase, UtcDateTime
 from flakehunter.model import Outcome, TestIdentity
 
@@ -132,6 +133,8 @@ class ArtifactWriter:
 
     def add(self, batch: Batch) -> None:
         """Insert a part of the file, of whatever kind the artifact is."""
+        if self._artifact.kind == "log" and self.state.has_results and batch.tests:
+            batch = self._as_the_run_names_them(batch)
         ids, before = self._add_results(batch) if batch.results else ([], {})
         for issue in batch.issues:
             self.add_issue(issue)
@@ -258,7 +261,8 @@ class ArtifactWriter:
             if self._artifact.kind == "log":
                 results = self._without_counted(results, ids)
             elif self.state.has_log_results:
-                self._bulk.delete_results(self._connection, run_id, "log", sorted(set(ids)))
+                told = {*ids, *self._logged_before(batch.tests)}
+                self._bulk.delete_results(self._connection, run_id, "log", sorted(told))
                 attempts = None
             if attempts is not None:
                 before = {test: attempts[test] for test in ids if test in attempts}
@@ -313,8 +317,6 @@ class ArtifactWriter:
 
     def _test_ids(self, tests: Sequence[CaseRow], made: set[int]) -> list[int]:
         """Return the ids of test cases; those that are new to the database are added to `made`, too."""
-        if self._artifact.kind == "log":
-            tests = self._as_the_run_names_them(tests)
         ids = list(map(self._caches.tests.get, tests))
         if None in ids:
             missing = dict.fromkeys(test for test, known in zip(tests, ids, strict=True) if known is None)
@@ -337,18 +339,34 @@ class ArtifactWriter:
         made.update(number for number in ids.values() if number > highest)
         self.new_tests.update((test, ids[key]) for test, key in keys.items())
 
-    def _as_the_run_names_them(self, tests: Sequence[CaseRow]) -> Sequence[CaseRow]:
-        """Give tests of a log the suite that a JUnit file of the same run has for the same class and name."""
-        suites = self._suites_of_run()
-        return [test._replace(suite=suites.get((test.classname, test.name), test.suite)) for test in tests]
+    def _as_the_run_names_them(self, batch: Batch) -> Batch:
+        """Give tests of a log the names that JUnit files of the same run have, and leave out what they told of."""
+        rows = match_tests(batch.tests, [row for row, _ in self._tests_of_run("junit")])
+        places = {row: place for place, row in enumerate(dict.fromkeys(row for row in rows if row is not None))}
+        results = [(places[row], *result[1:]) for result in batch.results if (row := rows[result[0]]) is not None]
+        names = {
+            (told.classname, told.name): (row.classname, row.name)
+            for told, row in zip(batch.tests, rows, strict=True)
+            if row is not None
+        }
+        events = [
+            event._replace(test=names.get(event.test, event.test) if event.test else None) for event in batch.events
+        ]
+        return replace(batch, tests=list(places), results=results, events=events)
 
-    def _suites_of_run(self) -> dict[tuple[str, str], str]:
-        query = (
-            select(TestCase.classname, TestCase.name, TestCase.suite)
-            .where(TestCase.id.in_(_TESTS_OF_RUN))
-            .order_by(TestCase.id.desc())
-        )
-        return {(row[0], row[1]): row[2] for row in self._connection.execute(query, {"run_id": self.state.id})}
+    def _logged_before(self, tests: Sequence[CaseRow]) -> list[int]:
+        """Return the tests that a log of the run told of and that this file has, under whatever name."""
+        logged = self._tests_of_run("log")
+        matched = match_tests([row for row, _ in logged], list(dict.fromkeys(tests)))
+        return [number for (row, number), match in zip(logged, matched, strict=True) if match is not row]
+
+    def _tests_of_run(self, kind: str) -> list[tuple[CaseRow, int]]:
+        """Return the tests of which the run's artifacts of a kind told, with their ids."""
+        columns = (TestCase.suite, TestCase.classname, TestCase.name, TestCase.framework, TestCase.file, TestCase.line)
+        of_kind = select(Result.test_case_id).where(Result.artifact_id.in_(_OF_RUN.where(Artifact.kind == kind)))
+        query = select(*columns, TestCase.id).where(TestCase.id.in_(of_kind)).order_by(TestCase.id)
+        rows = self._connection.execute(query, {"run_id": self.state.id})
+        return [(CaseRow(*row[:-1]), row[-1]) for row in rows]
 
     def _failure_ids(self, failures: Sequence[FailureRow], used: set[int | None]) -> dict[int | None, int | None]:
         """Return the ids of the failures that results use; those of a log may all have been left out."""

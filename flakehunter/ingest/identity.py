@@ -27,6 +27,11 @@ def relative(path: str) -> str:
     return _WORKSPACE.sub("", path, count=1)
 
 
+def playwright_suite(project: str, file: str) -> str:
+    """Return the suite of a file that Playwright runs in a project (a browser, say): each has tests of its own."""
+    return f"[{project}] {file}" if project else file
+
+
 _SUITES_NAMES = {
     "pytest tests": "pytest",
     "vitest tests": "vitest",

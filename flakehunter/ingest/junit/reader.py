@@ -137,7 +137,7 @@ class JUnitReader:
         attributes = dict(element.attrib)
         self._take_time(attributes)
         self._suites_seen += 1
-        name = suite_name(attributes, parent, self._limits.name_chars)
+        name = suite_name(attributes, parent, self._outer, self._limits.name_chars)
         level = parent.level + 1 if parent else 1
         if level == 1 or not self.declared:
             self.declared += count(attributes.get("tests"))

@@ -1,5 +1,6 @@
 """Suites and the rows of their tests, which are worked out once for all files of an ingest."""
 
+import re
 from xml.etree.ElementTree import Element
 
 from flakehunter.db.rows import CaseRow
@@ -48,9 +49,15 @@ class Memory:
         return found
 
 
-def suite_name(attributes: dict[str, str], parent: Suite | None, limit: int) -> str:
-    """Return the name of a suite with that of the suites around it; `limit` is the number of characters kept."""
+def suite_name(attributes: dict[str, str], parent: Suite | None, outer: dict[str, str], limit: int) -> str:
+    """Return the name of a suite with that of the suites around it; `limit` is the number of characters kept.
+
+    `outer` holds the attributes of `<testsuites>`: Playwright, which has an `id` there, writes the name of the project
+    where others have that of the host.
+    """
     own = identity.stable_suite(attributes.get("name", "").strip())
+    if "id" in outer and re.search(r"\.[cm]?[jt]sx?$", own):
+        own = identity.playwright_suite(attributes.get("hostname", ""), own)
     above = parent.name if parent else ""
     # A suite named after a folder or configuration file of one machine says nothing of the test.
     keeps_above = above and not above.startswith(("/", "\\")) and above[1:3] not in (":\\", ":/")

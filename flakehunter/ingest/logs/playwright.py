@@ -2,6 +2,7 @@
 
 import re
 
+from flakehunter.ingest.identity import playwright_suite
 from flakehunter.ingest.logs.format import NEVER, LineReader, Owner
 from flakehunter.model import Outcome
 
@@ -29,7 +30,9 @@ class PlaywrightReader(LineReader):
             )
             scale = {"ms": 0.001, "s": 1.0, "m": 60.0}
             seconds = float(found["time"]) * scale[found["unit"]] if found["time"] else None
-            self.add(found["file"], found["name"], outcome, seconds, suite=found["file"]).file = found["file"]
+            # The same test runs once in each project, as it does in the JUnit file.
+            suite = playwright_suite(found["project"] or "", found["file"])
+            self.add(found["file"], found["name"], outcome, seconds, suite=suite).file = found["file"]
             return self.begin(found["file"], found["name"])
         section = re.match(r" +\d+\) (?:\[[^\]]+\] › )?(?P<file>\S+?):\d+:\d+ › (?P<name>.+?) ─+", line)
         if section:

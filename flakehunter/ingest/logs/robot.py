@@ -14,6 +14,7 @@ class RobotReader(LineReader):
     def __init__(self) -> None:
         super().__init__()
         self._suite = ""
+        self._suites: set[str] = set()
         self._rule = False
 
     def feed(self, line: str) -> Owner | None:
@@ -23,13 +24,18 @@ class RobotReader(LineReader):
             return None
         rule, self._rule = self._rule, False
         found = _ROBOT.match(line)
-        if found and found["name"] != self._suite:
+        if found and found["name"] in self._suites:
+            self.owner = None
+            return None
+        if found:
             outcome = {"PASS": Outcome.PASSED, "FAIL": Outcome.FAILED}.get(found["word"], Outcome.SKIPPED)
             self.add(self._suite, found["name"], outcome, suite=self._suite)
             return self.begin(self._suite, found["name"])
         if rule and line.strip() and not found:
             name = line.partition(" :: ")[0].strip()
-            self._suite = name if not re.match(r"\w+: +\S", line) else self._suite
+            if not re.match(r"\w+: +\S", line):
+                self._suite = name
+                self._suites.add(name)
         elif self.results and self.owner is not None and line.strip() and not line.startswith("-----"):
             result = self.results[-1]
             result.message = result.message or (line.strip() if result.outcome.is_bad else "")

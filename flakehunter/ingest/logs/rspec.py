@@ -13,12 +13,17 @@ class RspecReader(LineReader):
         super().__init__()
         self._lines: list[tuple[int, str]] = []
         self._over = False
+        self._blank = True
 
     def feed(self, line: str) -> Owner | None:
         """Take a line; return whose it is."""
         if line.startswith(("Finished in", "Failures:", "Pending:", "Failed examples:")):
             self.end()
+        blank, self._blank = self._blank, not line.strip()
         if self._over or not line.strip():
+            return None
+        if not blank and not line.startswith(" "):
+            # Before a group at the top RSpec leaves a line empty: this is what a test printed.
             return None
         found = re.match(r"( *)(\S.*)$", line)
         if found:

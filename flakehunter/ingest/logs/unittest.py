@@ -11,10 +11,11 @@ _WORDS = {
     "ERROR": Outcome.ERRORED,
     "skipped": Outcome.SKIPPED,
     "SKIP": Outcome.SKIPPED,
+    "skip": Outcome.SKIPPED,
     "expected failure": Outcome.SKIPPED,
     "unexpected success": Outcome.FAILED,
 }
-_WORD = r"(?P<word>ok|FAIL|ERROR|skipped|SKIP|expected failure|unexpected success)"
+_WORD = r"(?P<word>ok|FAIL|ERROR|skipped|skip|SKIP|expected failure|unexpected success)"
 _NAME = r"(?P<name>\w+) \((?P<class>[\w.<>]+)\)(?P<more>(?: [(\[].*?[)\]])?)"
 _TEST = re.compile(rf"\s*{_NAME}(?: \.\.\. (?P<rest>.*))?$")
 _NOSE = re.compile(r"(?P<class>[\w.]+)\.(?P<name>\w+)(?P<more>(?:\(.*\))?) \.\.\. (?P<rest>.*)$")
@@ -87,11 +88,16 @@ class UnittestReader(LineReader):
         owner = self.begin(classname, name)
         if block["kind"] == "UNEXPECTED SUCCESS":
             return owner
-        self._block = self._by_test.get((classname, name))
+        # nose2 and xmlrunner have one line for a test, and a block for each of its subtests that failed.
+        self._block = self._by_test.get((classname, name)) or self._failed_as_a_whole(classname, found)
         if self._block is None:
             self._result((classname, name), block["kind"])
             self._block = self._by_test[(classname, name)]
         return owner
+
+    def _failed_as_a_whole(self, classname: str, found: re.Match[str] | None) -> LogResult | None:
+        whole = self._by_test.get((classname, found["name"])) if found and found["more"] else None
+        return whole if whole is not None and whole.outcome.is_bad else None
 
     def _close(self) -> None:
         if self._block is not None:
