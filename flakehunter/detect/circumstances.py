@@ -37,7 +37,7 @@ class Split:
     """A circumstance under which a test fails more than elsewhere."""
 
     factor: str
-    """`branch`, `runner`, `job`, `hour` or `load`."""
+    """`branch`, `runner`, `job`, `hour`, `cpus` (the size of the runner) or `load`."""
     text: str
     q_value: float
 
@@ -120,7 +120,7 @@ def _comparisons(
     rows: Sequence[TestRun], runs: Mapping[int, RunRow], slowness: Mapping[int, float]
 ) -> Iterator[tuple[str, str, float]]:
     """Yield factor, text and p-value of every comparison that has enough runs on both sides."""
-    for factor in ("branch", "runner", "job", "hour"):
+    for factor in ("branch", "runner", "job", "hour", "cpus"):
         counts: dict[str, list[int]] = {}
         for row in rows:
             level = _level(factor, runs[row.run_id])
@@ -154,6 +154,8 @@ def _level(factor: str, run: RunRow) -> str:
         return run.runner
     if factor == "job":
         return kind_name(run.kind) + (f" ({run.kind[2]})" if run.kind[2] else "")
+    if factor == "cpus":
+        return str(run.cpus or "")
     if run.started_at is None:
         return ""
     start = run.started_at.hour // HOURS * HOURS
@@ -166,6 +168,7 @@ def _words(factor: str, level: str) -> str:
         "runner": f"on runner {level}",
         "job": f"in job {level}",
         "hour": f"between {level} UTC",
+        "cpus": f"on machines with {level} CPU{'s' if level != '1' else ''}",
     }[factor]
 
 

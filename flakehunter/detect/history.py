@@ -1,5 +1,6 @@
 """What the history says of each test that ever failed: proof, streaks, rate, since when, and the model's odds."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -7,7 +8,7 @@ from itertools import groupby, pairwise
 import numpy as np
 import numpy.typing as npt
 
-from flakehunter.db.queries.history import History
+from flakehunter.db.queries.history import History, RunRow
 from flakehunter.model import Interval
 from flakehunter.stats.changepoint import ChangePoint, onset
 from flakehunter.stats.history import BROKEN, FLAKY, HistoryFit, HistoryPrior, fit_histories
@@ -18,6 +19,12 @@ LONG_STREAK = 3
 
 CHANGE_FROM = 0.5
 """Probability from which a change point is taken for one; below, the test has been flaky as long as it is known."""
+
+CHANGE_RUNS = 30
+"""Runs on each side of a change point that are looked at for what else changed there."""
+
+CHANGED = 0.9
+"""Share of the runs since then that have what is new, and of those before that have not."""
 
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
 """Branches whose newest commit says whether a test is broken now; without one of them, the busiest branch."""
@@ -55,6 +62,8 @@ class TestHistory:
     onset: ChangePoint | None
     """When it began to fail, steps being places in `onset_commits`; None for a test that never failed while flaky."""
     onset_commits: tuple[str, ...]
+    onset_changes: tuple[str, ...]
+    """What else is new since then: runner, branch, size of the machine, in words."""
     last_failed: str
     broken_now: bool
     """The newest commits of the main branch fail throughout, in one kind of job at least."""
@@ -202,6 +211,7 @@ def _summary(test_id: int, pairs: list[tuple[_Series, _Fitted]], history: Histor
         since=_since(onset_at, onset_commits, flaked, history),
         onset=onset_at,
         onset_commits=onset_commits,
+        onset_changes=_changes(onset_at, onset_commits, {one.kind for one, _ in pairs}, history),
         last_failed=history.commits[int(commit[bad > 0].max())] if bad.any() else "",
         broken_now=bool(broken),
         broken_since=history.commits[min(broken)] if broken else "",
@@ -231,6 +241,30 @@ def _since(found: ChangePoint | None, commits: tuple[str, ...], flaked: npt.NDAr
     if found.probability >= CHANGE_FROM:
         return commits[found.step]
     return history.commits[int(flaked.min())]
+
+
+def _changes(found: ChangePoint | None, commits: tuple[str, ...], kinds: set[int], history: History) -> tuple[str, ...]:
+    """Return what nearly all runs have since the change point and nearly none had before it."""
+    if found is None or found.probability < CHANGE_FROM or not found.step:
+        return ()
+    at = history.commits.index(commits[found.step])
+    before: list[RunRow] = []
+    after: list[RunRow] = []
+    for run in history.runs:
+        slot = history.slots[history.slot_of[run.id]] if run.id in history.slot_of else None
+        if slot is not None and slot.kind in kinds:
+            (before if slot.commit < at else after).append(run)
+    changes = []
+    for name in ("branch", "runner", "cpus"):
+        old = Counter(getattr(run, name) for run in before[-CHANGE_RUNS:])
+        new = Counter(getattr(run, name) for run in after[:CHANGE_RUNS])
+        if not old or not new:
+            continue
+        (level, count), (former, _) = new.most_common(1)[0], old.most_common(1)[0]
+        if level and former and count >= CHANGED * new.total() and old[level] <= (1.0 - CHANGED) * old.total():
+            words = {"branch": "the branch", "runner": "the runner", "cpus": "the number of CPUs"}[name]
+            changes.append(f"{words} changed from {former} to {level}")
+    return tuple(changes)
 
 
 def kind_name(kind: tuple[str, str, str]) -> str:

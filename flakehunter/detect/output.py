@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flakehunter.detect.assess import Assessment, Detection
+from flakehunter.detect.settle import next_steps
 from flakehunter.model import SCHEMA_VERSION, Interval, Verdict
 
 COLUMNS = (
@@ -89,6 +90,7 @@ def entry(one: Assessment) -> dict[str, Any]:
             {"source": item.source.value, "text": item.text, "weight": item.weight, "ref": item.ref}
             for item in weighed.evidence
         ],
+        "next": [{"command": step.command, "shows": step.shows} for step in next_steps(identity.label, weighed)],
     }
 
 
@@ -145,6 +147,8 @@ def table_lines(detection: Detection, *, width: int, everything: bool = False) -
                 f"{item.source}: {item.text}", max(width - 4, 40), initial_indent="    ", subsequent_indent="      "
             )
             lines += [(None, line) for line in wrapped]
+        for step in next_steps(one.test.identity.label, one.weighed)[:1]:
+            lines.append((None, f"    to settle it: {step.command}"))
     return lines
 
 
@@ -191,7 +195,8 @@ def row_of(one: Assessment) -> tuple[str, str, str, str, str, str]:
     rate = ""
     if weighed.verdict is not Verdict.BROKEN and one.executed:
         rate = f"{percent(weighed.rate.value)} ({percent(weighed.rate.low)}–{percent(weighed.rate.high)})"
-    evidence = "\n".join(item.text for item in weighed.evidence[:EVIDENCE_SHOWN])
+    settle = [f"to settle it: {step.command}" for step in next_steps(one.test.identity.label, weighed)[:1]]
+    evidence = "\n".join([*(item.text for item in weighed.evidence[:EVIDENCE_SHOWN]), *settle])
     return verdict, rate, cause, weighed.since[:12], one.test.identity.label, evidence
 
 

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from flakehunter.detect.output import entry, percent
+from flakehunter.detect.settle import next_steps
 from flakehunter.detect.show import Description, Group
 from flakehunter.model import SCHEMA_VERSION, Verdict
 
@@ -172,6 +173,10 @@ def _evidence(description: Description) -> list[str]:
     for item in evidence:
         ref = item.ref if len(item.ref) <= 80 else item.ref[:79] + "…"
         lines.append(f"  {item.weight:4.2f} {item.source:<8}{item.text}" + (f" [{ref}]" if ref else ""))
+    label = description.assessment.test.identity.label
+    steps = next_steps(label, description.assessment.weighed)
+    if steps:
+        lines += ["", "what would settle it", *(f"  {step.command}  # {step.shows}" for step in steps)]
     return lines
 
 

@@ -264,6 +264,8 @@ def _onset(history: TestHistory) -> list[tuple[float, str, str]]:
     )
     if low == high:
         text = f"began to fail {where} (probability of a change {change.probability:.2f})"
+    if history.onset_changes:
+        text += f"; at the same time {' and '.join(history.onset_changes)}"
     return [(0.4 * change.probability, text, f"commits:{low},{best},{high}")]
 
 

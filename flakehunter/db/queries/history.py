@@ -52,6 +52,7 @@ class RunRow:
     started_at: datetime | None
     executed: int
     failed: int
+    cpus: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,7 @@ def _runs(connection: Connection, project: str) -> list[RunRow]:
             Run.started_at,
             counted.c.executed,
             counted.c.failed,
+            Run.cpus,
         )
         .join(Project, Project.id == Run.project_id)
         .join(counted, counted.c.run_id == Run.id)
@@ -166,8 +168,10 @@ def _runs(connection: Connection, project: str) -> list[RunRow]:
         .order_by(Run.id)
     )
     return [
-        RunRow(id_, commit or f"run {id_}", (workflow, job, os), branch, runner, started, int(executed), int(failed))
-        for id_, commit, workflow, job, os, branch, runner, started, executed, failed in connection.execute(query)
+        RunRow(
+            id_, commit or f"run {id_}", (workflow, job, os), branch, runner, started, int(executed), int(failed), cpus
+        )
+        for id_, commit, workflow, job, os, branch, runner, started, executed, failed, cpus in connection.execute(query)
     ]
 
 
