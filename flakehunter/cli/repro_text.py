@@ -37,7 +37,8 @@ def as_text(document: Mapping[str, Any], experiment_id: int) -> str:
 def _rates(arms: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     rows = []
     for arm in arms:
-        rows.append((arm["name"], arm["stressor"], arm))
+        backend = "" if arm["group_kill"] in ("", arm["name"]) else f" ({arm['group_kill']})"
+        rows.append((arm["name"] + backend, arm["stressor"], arm))
         if arm["name"] == "search":
             failed = [plan for plan in arm["plans"] if plan["failures"]]
             rows += [("", plan["stressor"], plan) for plan in failed[:MOST_PLANS]]
