@@ -79,7 +79,7 @@ class TrialSpec:
     @property
     def loads_wait(self) -> bool:
         """Whether the loads rest until the trial, or the order of its processes, says that the test runs."""
-        return self.has_window or self.window_from > 0
+        return bool(self.loads) and (self.has_window or self.window_from > 0)
 
 
 @dataclass(frozen=True, slots=True)
