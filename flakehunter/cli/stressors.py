@@ -25,6 +25,7 @@ def stressors(
     for row in rows:
         state = "works" if row["usable"] else f"no: {row['reason']}"
         console.write(f"{row['usage']:<{wide}}  {row['summary']} ({state})")
-        for word, text in (("needs", row["needs"]), ("side effects", row["side_effects"])):
+        hint = "" if row["usable"] else row["hint"]
+        for word, text in (("needs", row["needs"]), ("side effects", row["side_effects"]), ("to allow it", hint)):
             if text:
                 console.write(f"{'':<{wide}}    {word}: {text}")

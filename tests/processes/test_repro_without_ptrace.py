@@ -51,3 +51,4 @@ def test_the_list_of_stressors_gives_the_reason(tmp_path: Path) -> None:
     assert "seccomp" in rows["delay"]["reason"]
     assert "SYS_PTRACE" in rows["delay"]["hint"]
     assert rows["cpu"]["usable"]
+    assert "to allow it: in a container: docker run --cap-add SYS_PTRACE" in run(tmp_path, "stressors").stdout
