@@ -48,9 +48,9 @@ def build_site(
             else "give a CODEOWNERS file with --codeowners",
         )
     flaky = {row.test_id for row in judged if row.verdict is Verdict.FLAKY}
-    bad = [row for row in rows.bad_results(connection) if row.run_id in by_id]
-    retried = [row for row in rows.retried_results(connection) if row.run_id in by_id]
-    lost = timeline.losses(bad, retried, flaky)
+    notable = [row for row in rows.failed_or_retried(connection) if row.run_id in by_id]
+    bad = [row for row in notable if row.outcome.is_bad]
+    lost = timeline.losses(bad, [row for row in notable if row.attempt > 1], flaky)
     if scope.owner:
         lost = timeline.losses_with(lost, {row.test_id for row in verdicts})
     bad_runs: dict[int, set[int]] = defaultdict(set)

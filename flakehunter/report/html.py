@@ -12,9 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from flakehunter.report import charts, text
+from flakehunter.report.cells import attempt_rows, squares
 from flakehunter.report.guide import GUIDES, UNKNOWN_FIX
 from flakehunter.report.views import Overview, Site, TestPage
-from flakehunter.report.words import describe_cell, describe_commit, lede, place, sentence
+from flakehunter.report.words import describe_commit, lede, place, sentence
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ("sortable.auto.min.js", "app.js")
@@ -87,7 +88,8 @@ def _environment(templates: Path | None) -> Environment:
         signed=text.signed,
         short_hashes=text.short_hashes,
         durations=charts.describe,
-        describe=describe_cell,
+        attempt_rows=attempt_rows,
+        squares=squares,
         counts=describe_commit,
         place=place,
         sentence=sentence,

@@ -86,7 +86,7 @@ class Reporter:
 
 
 def test_first_report_has_nothing_to_compare_with(report: Reporter) -> None:
-    assert report().changes is None
+    assert report().site.changes is None
     assert "What changed" not in report.page()
 
 
@@ -94,21 +94,21 @@ def test_second_report_says_what_changed_and_a_third_of_the_same_data_says_it_ag
     report()
     report.change("UPDATE verdicts SET verdict = 'healthy' WHERE mechanism = 'resource-still-held'")
     report.change("UPDATE verdicts SET verdict = 'flaky' WHERE verdict = 'unknown'")
-    changes = report().changes
+    changes = report().site.changes
     assert changes
     assert names(changes, "new") == ["pytest::tests.test_group::test_reads_pid_file"]
     assert names(changes, "healed") == ["vitest::test/server.test.ts::binds the same port again"]
     second = report.page()
     assert "No longer flaky" in second
-    assert report().changes == changes
+    assert report().site.changes == changes
     assert report.page() == second
 
 
 def test_reports_of_other_limits_are_not_compared(report: Reporter) -> None:
     report()
-    assert report(branch="").changes is None, "the same data, and nothing before it"
+    assert report(branch="").site.changes is None, "the same data, and nothing before it"
     report.change("UPDATE runs SET branch = 'main'")
-    assert report(branch="main").changes is None
+    assert report(branch="main").site.changes is None
 
 
 def build(report: Reporter, scope: Scope, codeowners: str = "") -> Site:

@@ -139,15 +139,9 @@ def run_totals(connection: Connection) -> dict[int, RunTotals]:
     return {run_id: RunTotals(count, float(seconds or 0.0)) for run_id, count, seconds in connection.execute(query)}
 
 
-def bad_results(connection: Connection) -> list[ResultRow]:
-    """Return every failed or errored attempt of every test, in the order they were stored."""
-    query = select(*RESULT_COLUMNS).where(Result.outcome.in_(BAD)).order_by(Result.id)
-    return [ResultRow(*row) for row in connection.execute(query)]
-
-
-def retried_results(connection: Connection) -> list[ResultRow]:
-    """Return every attempt of a test after its first within a run, in the order they were stored."""
-    query = select(*RESULT_COLUMNS).where(Result.attempt > 1).order_by(Result.id)
+def failed_or_retried(connection: Connection) -> list[ResultRow]:
+    """Return every attempt that failed, errored, or was not the first within its run, in the order they were stored."""
+    query = select(*RESULT_COLUMNS).where(Result.outcome.in_(BAD) | (Result.attempt > 1)).order_by(Result.id)
     return [ResultRow(*row) for row in connection.execute(query)]
 
 
