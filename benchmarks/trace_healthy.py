@@ -37,6 +37,8 @@ TRACERS = (
     "tests/trace/test_windows.py",
 )
 """They use ptrace(2) or strace themselves."""
+WINE = ("tests/groupkill/test_windows.py",)
+"""Wine asks its server for everything: traced, a start of it takes minutes."""
 FLAWED = ("tests/repro/test_repro_command_line.py",)
 """They run flawed tests on purpose, and a trace names them."""
 FOLDERS = ("cli", "corpus", "db", "detect", "groupkill", "ingest", "processes", "repro", "scan", "stats", "trace")
@@ -54,7 +56,7 @@ class Suite:
 
 def suites() -> list[Suite]:
     """Return all of them."""
-    ignored = tuple(f"--ignore={file}" for file in (*TRACERS, *FLAWED))
+    ignored = tuple(f"--ignore={file}" for file in (*TRACERS, *WINE, *FLAWED))
     vitest = ("node", str(SAMPLE / "node_modules" / "vitest" / "vitest.mjs"), "run")
     return [
         Suite("sample pytest", (*PYTEST, *(f"tests/test_{name}.py" for name in WAITING)), SAMPLE),

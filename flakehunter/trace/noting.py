@@ -1,7 +1,8 @@
 """Add a look or an assignment to the world: what the rules judge."""
 
+from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.marks import Mark
-from flakehunter.trace.processes import Assignment, FactKind, Look, LookKind, Process
+from flakehunter.trace.processes import Assignment, Look, LookKind, Process
 from flakehunter.trace.reader import Call
 from flakehunter.trace.world import World
 
@@ -16,7 +17,7 @@ def note_assignment(world: World, caller: Process, target: Process, how: str, ca
     world.assignments.append(Assignment(call.entered, caller, target, how, failed, world.take_mark(call)))
     if not failed:
         time = call.returned or call.entered
-        caller.knowledge.setdefault((FactKind.ASSIGNED, target.index, ""), time)
+        caller.knowledge.tell((FactKind.ASSIGNED, target.index, ""), time)
 
 
 def note_look(

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from flakehunter.trace.knowledge import FactKind, Knowledge
 from flakehunter.trace.marks import Mark
 
 __all__ = [
     "Assignment",
     "Delivery",
-    "Fact",
-    "FactKind",
     "Handler",
     "Look",
     "LookKind",
@@ -19,30 +18,6 @@ __all__ = [
     "Wait",
     "Wake",
 ]
-
-
-class FactKind(StrEnum):
-    """What one process can know of another."""
-
-    EXIT = "exit"
-    """The process has ended."""
-    REAP = "reap"
-    """Its parent has reaped it, so that its pid is free."""
-    READY = "ready"
-    """It has set its handler for a signal (named in the fact's detail)."""
-    RELEASED = "released"
-    """It has removed a file (named in the fact's detail)."""
-    CREATED = "created"
-    """It has made a file (named in the fact's detail)."""
-    ASSIGNED = "assigned"
-    """It was taken into a container."""
-
-
-Fact = tuple[FactKind, int, str]
-"""Kind, index of the process that it is about, and a detail."""
-
-Knowledge = dict[Fact, float]
-"""Facts, each with the time at which it was learned (seconds since the epoch)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +70,8 @@ class Process:
     reaped_by: "Process | None" = None
     survived: bool = False
     """Whether it was still alive some time after the command's end."""
-    knowledge: Knowledge = field(default_factory=dict)
-    by_signal: Knowledge = field(default_factory=dict)
+    knowledge: Knowledge = field(default_factory=Knowledge)
+    by_signal: Knowledge = field(default_factory=Knowledge)
     """What senders of its signals knew."""
     handlers: dict[str, Handler] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
@@ -139,11 +114,6 @@ class Process:
         if learned is None or learned > at:
             return False
         return pause is None or not pause.armed < learned <= pause.end
-
-    def learn(self, knowledge: Knowledge, time: float) -> None:
-        """Take over all facts of another process or a channel."""
-        for fact in knowledge:
-            self.knowledge.setdefault(fact, time)
 
     def delivered(self, *, before: float) -> Delivery | None:
         """Return the first signal that could end it, delivered before that time."""

@@ -2,8 +2,9 @@
 
 import re
 
+from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.noting import note_assignment
-from flakehunter.trace.processes import FactKind, Process, Wait, Wake
+from flakehunter.trace.processes import Process, Wait, Wake
 from flakehunter.trace.reader import Call
 from flakehunter.trace.text import integer, members, split
 from flakehunter.trace.world import World, number_argument
@@ -79,7 +80,7 @@ def polled(world: World, process: Process, call: Call) -> None:
     for number in _ready(call):
         target = process.pid_descriptors.get(number)
         if target is not None:
-            world.tell(process, (FactKind.EXIT, target.index, ""), end)
+            process.knowledge.tell((FactKind.EXIT, target.index, ""), end)
 
 
 def _armed(world: World, call: Call, expiry: float) -> float:

@@ -2,9 +2,10 @@
 
 from pathlib import PurePosixPath
 
+from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.native import native_mark
 from flakehunter.trace.noting import note_assignment, note_look
-from flakehunter.trace.processes import FactKind, Handler, LookKind, Process, Sent, Wake
+from flakehunter.trace.processes import Handler, LookKind, Process, Sent, Wake
 from flakehunter.trace.reader import Call
 from flakehunter.trace.text import file_descriptor, integer, split
 from flakehunter.trace.world import HARMLESS, World, number_argument
@@ -31,9 +32,8 @@ def sends(world: World, process: Process, call: Call) -> None:
         if victim is process or victim.exited is not None:
             continue
         # A signal is a message too: who passes it on knows what its sender knew.
-        victim.learn(process.knowledge, call.entered)
-        for fact in process.knowledge:
-            victim.by_signal.setdefault(fact, call.entered)
+        victim.knowledge.learn(process.knowledge, call.entered)
+        victim.by_signal.learn(process.knowledge, call.entered)
         world.sent.append(
             Sent(call.entered, process, victim, signal, pid <= 0, call.tid, world.wake_of(call.tid), mark)
         )
@@ -84,7 +84,7 @@ def action_set(_world: World, process: Process, call: Call) -> None:
     time = call.returned or call.entered
     process.handlers[signal] = Handler(time, own=True)
     process.installed.append((time, signal))
-    process.knowledge[(FactKind.READY, process.index, signal)] = time
+    process.knowledge.tell((FactKind.READY, process.index, signal), time)
 
 
 def controlled(_world: World, process: Process, call: Call) -> None:
@@ -139,7 +139,7 @@ def waited(world: World, process: Process, call: Call) -> None:
         _polled_child(world, process, pid, call, gone=bool(reaped))
     if child is not None:
         if keeps:
-            world.tell(process, (FactKind.EXIT, child.index, ""), time)
+            process.knowledge.tell((FactKind.EXIT, child.index, ""), time)
         else:
             world.reap(process, child.pid, time)
         world.wakes[call.tid].append(_wake_by_child(child, call, hangs))

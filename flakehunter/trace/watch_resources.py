@@ -3,8 +3,9 @@
 import re
 from pathlib import PurePosixPath
 
+from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.noting import note_assignment, note_look
-from flakehunter.trace.processes import FactKind, Look, LookKind, Process, Wake
+from flakehunter.trace.processes import Look, LookKind, Process, Wake
 from flakehunter.trace.reader import Call
 from flakehunter.trace.text import file_descriptor, port_of, split, strings
 from flakehunter.trace.world import World, number_argument
@@ -44,8 +45,7 @@ def writes(world: World, process: Process, call: Call) -> None:
         # At the call's beginning: the reader may be there before the writer's call returns.
         channel = world.channel(name)
         channel.writers.add(process.index)
-        for fact in process.knowledge:
-            channel.knowledge.setdefault(fact, call.entered)
+        channel.knowledge.learn(process.knowledge, call.entered)
     elif "cgroup.procs" in call.arguments or "/tasks>" in call.arguments:
         _assigns_by_file(world, process, call)
 
@@ -77,7 +77,7 @@ def reads(world: World, process: Process, call: Call) -> None:
             world.ends_of_output.append((end, process, frozenset(channel.writers)))
             world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
         return
-    process.learn(channel.knowledge, end)
+    process.knowledge.learn(channel.knowledge, end)
     if name.startswith(("pipe:", "socket:")):
         process.told.append(end)
         world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
@@ -123,13 +123,13 @@ def named(world: World, process: Process, call: Call) -> None:
 def listens(world: World, process: Process, call: Call) -> None:
     for port, holder in world.holders.items():
         if holder is process:
-            world.channel(f"port {port}").knowledge.update(process.knowledge)
+            world.channel(f"port {port}").knowledge.learn(process.knowledge, call.entered)
 
 
 def connected(world: World, process: Process, call: Call) -> None:
     port = port_of(call.arguments)
     if port and call.result == 0:
-        process.learn(world.channel(f"port {port}").knowledge, call.returned or call.entered)
+        process.knowledge.learn(world.channel(f"port {port}").knowledge, call.returned or call.entered)
 
 
 def _path_of(call: Call) -> str:
@@ -156,12 +156,12 @@ def opened(world: World, process: Process, call: Call) -> None:
         time = call.returned or call.entered
         world.creators[path] = process
         process.created[path] = time
-        process.knowledge[(FactKind.CREATED, process.index, path)] = time
-        world.channel(path).knowledge.update(process.knowledge)
+        process.knowledge.tell((FactKind.CREATED, process.index, path), time)
+        world.channel(path).knowledge.learn(process.knowledge, time)
     elif not exclusive:
         _looks_for_result(world, process, call, path, there=succeeded)
     if succeeded and path in world.creators:
-        process.learn(world.channel(path).knowledge, call.returned or call.entered)
+        process.knowledge.learn(world.channel(path).knowledge, call.returned or call.entered)
 
 
 def tested(world: World, process: Process, call: Call) -> None:
@@ -173,7 +173,7 @@ def tested(world: World, process: Process, call: Call) -> None:
         return
     _looks_at_file(world, process, call, path, held=call.result == 0)
     if call.result == 0:
-        process.learn(world.channel(path).knowledge, call.returned or call.entered)
+        process.knowledge.learn(world.channel(path).knowledge, call.returned or call.entered)
 
 
 def removed(world: World, process: Process, call: Call) -> None:
@@ -183,7 +183,7 @@ def removed(world: World, process: Process, call: Call) -> None:
         return
     time = call.returned or call.entered
     process.removed[path] = time
-    process.knowledge.setdefault((FactKind.RELEASED, creator.index, path), time)
+    process.knowledge.tell((FactKind.RELEASED, creator.index, path), time)
 
 
 def _looks_at_file(world: World, process: Process, call: Call, path: str, *, held: bool) -> None:

@@ -5,15 +5,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from flakehunter.trace.knowledge import FactKind, Knowledge
 from flakehunter.trace.marks import PREFIX, Mark, parse_mark
 from flakehunter.trace.native import native_mark
 from flakehunter.trace.processes import (
     Assignment,
     Delivery,
-    Fact,
-    FactKind,
     Handler,
-    Knowledge,
     Look,
     Process,
     Sent,
@@ -53,7 +51,7 @@ HARMLESS = frozenset({"SIGCHLD", "SIGCONT", "SIGWINCH", "SIGURG", "SIGSTOP", "SI
 class Channel:
     """A pipe, socket pair, listening port or file: what was written into it is known to whoever reads it."""
 
-    knowledge: Knowledge = field(default_factory=dict)
+    knowledge: Knowledge = field(default_factory=Knowledge)
     writers: set[int] = field(default_factory=set)
 
 
@@ -191,7 +189,8 @@ class World:
         child.argv = child.argv or parent.argv
         child.pgid, child.sid = child.pgid or parent.pgid, child.sid or parent.sid
         child.namespaced = child.namespaced or parent.namespaced or parent.unshared_pids
-        child.learn(parent.knowledge, child.spawned)
+        own, child.knowledge = child.knowledge, Knowledge(parent.knowledge, child.spawned)
+        child.knowledge.learn(own, child.spawned)
         for name, handler in parent.handlers.items():
             child.handlers.setdefault(name, Handler(handler.time, own=False))
 
@@ -281,6 +280,13 @@ class World:
         wakes = self.wakes.get(tid)
         return wakes[-1] if wakes else None
 
+    def has_failed(self, process: Process, time: float) -> bool:
+        """Tell whether the test that a process worked for at that moment failed; without a test, the command."""
+        window = self.windows.of(process, time)
+        if window is not None and window.failed is not None:
+            return window.failed
+        return self.root is not None and self.root.status not in (0, None)
+
     def is_scanning(self, tid: int) -> bool:
         """Tell whether the thread has listed processes since it last blocked: then it takes a picture of them all."""
         wake = self.wake_of(tid)
@@ -341,9 +347,9 @@ class World:
         # A signal ended it, so what it learned after that was sent has not caused its end: a shell may reap its own
         # child before it dies of the same SIGTERM, or not.
         until = self._doomed(child) if child.killed_by else time
-        waiter.learn({fact: when for fact, when in child.knowledge.items() if when <= until}, time)
-        self.tell(waiter, (FactKind.EXIT, child.index, ""), time)
-        self.tell(waiter, (FactKind.REAP, child.index, ""), time)
+        waiter.knowledge.learn_until(child.knowledge, until, time)
+        waiter.knowledge.tell((FactKind.EXIT, child.index, ""), time)
+        waiter.knowledge.tell((FactKind.REAP, child.index, ""), time)
         return child
 
     def _doomed(self, child: Process) -> float:
@@ -351,11 +357,6 @@ class World:
         sent = [one.time for one in self.sent if one.victim is child and one.signal == child.killed_by]
         delivered = [one.time for one in child.deliveries if one.signal == child.killed_by]
         return min(sent + delivered, default=child.exited or child.spawned)
-
-    @staticmethod
-    def tell(process: Process, fact: Fact, time: float) -> None:
-        """Note that the process has learned a fact."""
-        process.knowledge.setdefault(fact, time)
 
     def channel(self, name: str) -> Channel:
         """Return the channel of that name; both ends of a socket pair are one."""

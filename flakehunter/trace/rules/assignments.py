@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from flakehunter.model import Mechanism
 from flakehunter.trace.findings import Finding, milliseconds, name_of
-from flakehunter.trace.processes import Assignment, FactKind
+from flakehunter.trace.knowledge import FactKind
+from flakehunter.trace.processes import Assignment
 from flakehunter.trace.world import World
 
 __all__ = ["find"]
@@ -21,6 +22,10 @@ def find(world: World) -> Iterator[Finding]:
             continue
         if assignment.caller in (target.reaped_by, target.adopted_by) and assignment.how != "cgroup.procs":
             continue  # an orphan that came to it: as with a child of its own, the pid stays until it reaps it
+        if assignment.failed and not world.has_failed(assignment.caller, assignment.time):
+            continue  # it tolerates that
+        if assignment.how == "pidfd_open" and assignment.caller.knowledge.get((FactKind.EXIT, target.index, "")):
+            continue  # opened to wait for the end
         slack = target.exited - assignment.time
         if slack > LONGEST_SLACK_S or (slack < 0 and not assignment.failed):
             continue

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from flakehunter.model import Mechanism
 from flakehunter.trace.findings import Finding, milliseconds, name_of
-from flakehunter.trace.processes import FactKind, Look, Process, Wait
+from flakehunter.trace.knowledge import FactKind
+from flakehunter.trace.processes import Look, Process, Wait
 from flakehunter.trace.world import World
 
 __all__ = ["STRESSED_DEATH_S", "find"]

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from flakehunter.model import Mechanism
 from flakehunter.trace.findings import Finding, milliseconds, name_of
+from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.marks import Mark
-from flakehunter.trace.processes import FactKind, Look, LookKind, Process
+from flakehunter.trace.processes import Look, LookKind, Process
 from flakehunter.trace.world import World
 
 __all__ = ["Trigger", "find", "trigger_of"]
@@ -43,14 +44,6 @@ def find(world: World) -> Iterator[Finding]:
         finding = _decide(world, looks)
         if finding is not None:
             yield finding
-
-
-def _failed(world: World, look: Look) -> bool:
-    """Tell whether the test that looked failed; without marks of a runner, whether the command did."""
-    window = world.windows.of(look.looker, look.time)
-    if window is not None and window.failed is not None:
-        return window.failed
-    return world.root is not None and world.root.status not in (0, None)
 
 
 def trigger_of(world: World, looker: Process, victim: Process, before: float) -> Trigger | None:
@@ -93,7 +86,7 @@ def _decide(world: World, looks: list[Look]) -> Finding | None:
             return None
         if not look.alive:
             return _finding(look, trigger)
-    if len(asked) == 1 and asked[0].victim.exited is not None and _failed(world, asked[0]):
+    if len(asked) == 1 and asked[0].victim.exited is not None and world.has_failed(asked[0].looker, asked[0].time):
         trigger = trigger_of(world, asked[0].looker, asked[0].victim, asked[0].time)
         return _finding(asked[0], trigger) if trigger else None
     return None

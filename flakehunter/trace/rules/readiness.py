@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from flakehunter.model import Mechanism
 from flakehunter.trace.findings import Finding, milliseconds, name_of
-from flakehunter.trace.processes import FactKind, Sent
+from flakehunter.trace.knowledge import FactKind
+from flakehunter.trace.processes import Sent
 from flakehunter.trace.world import World
 
 __all__ = ["find"]
