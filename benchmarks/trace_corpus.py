@@ -158,6 +158,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     pairs = [pair for pair in load_pairs() if pair.tool_is_here and (not options.pair or pair.name in options.pair)]
+    pairs.sort(key=lambda pair: "pytest" not in pair.name)  # the longest first, so that both lanes end together
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("wb") as quiet:
 

@@ -89,7 +89,7 @@ def judge_and_look(text: str) -> None:
         assert finding.slack_to_reap_s is None or finding.looked is not None
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(lines(), max_size=60))
 def test_any_order_of_any_calls_is_judged_without_an_error(made: list[str]) -> None:
     text = "".join(line.replace("{time:.6f}", f"{100 + number * 0.01:.6f}") + "\n" for number, line in enumerate(made))

@@ -17,7 +17,7 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(steps)
 def test_knowledge_is_as_if_everything_was_copied(made: list[tuple[str, int, int]]) -> None:
     shared, copied = [Knowledge()], [dict[Fact, float]()]
