@@ -211,10 +211,17 @@ def _evidence(stored: Sequence[Any]) -> list[EvidenceItem]:
 def _finding(row: of_tests.FindingRow) -> SourceFinding:
     place = f"{row.file}:{row.line}" if row.line else row.file
     text = row.evidence.get("text") or row.evidence.get("message") or ""
-    quote = row.evidence.get("quote") or row.evidence.get("source_lines") or ""
-    if isinstance(quote, list):
-        quote = "\n".join(str(line) for line in quote)
-    return SourceFinding(row.mechanism, row.source, place, str(text), str(quote), row.score)
+    return SourceFinding(row.mechanism, row.source, place, str(text), _quote(row.evidence), row.score)
+
+
+def _quote(evidence: Mapping[str, Any]) -> str:
+    """Return the source lines of a finding: the one that signals and the one that looks, with their numbers."""
+    lines = []
+    for what in ("signal", "look"):
+        number, source = evidence.get(f"{what}_line"), evidence.get(f"{what}_source")
+        if source:
+            lines.append(f"{number or '':>5} {what + 's':7} | {source}")
+    return "\n".join(lines) or str(evidence.get("quote") or "")
 
 
 def _companions(

@@ -171,3 +171,22 @@ def test_texts_beside_the_site_are_those_of_the_formats(run: Run, tmp_path: Path
         assert code == ExitCode.USAGE
         assert f"--also {wrong!r} is no FORMAT=FILE" in err
     assert run("report", "--db", "team.db", "--json", "--also", "badge=x")[0] == ExitCode.USAGE
+
+
+def test_lines_that_scan_found_are_quoted_on_the_page(run: Run, tmp_path: Path) -> None:
+    with Builder(tmp_path / "x.db") as build:
+        test = build.test("test_kill", classname="tests.test_a", framework="pytest", file="tests/test_a.py")
+        build.results(test, [build.run("c1", attempt=n) for n in range(1, 9)], ".F.F...F", failure=build.failure("no"))
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_a.py").write_text(
+        "import os, signal\n\n\n"
+        "def test_kill(pid):\n    os.kill(pid, signal.SIGTERM)\n    assert not is_alive(pid)\n\n\n"
+        "def is_alive(pid):\n    try:\n        os.kill(pid, 0)\n    except ProcessLookupError:\n        return False\n"
+        "    return True\n"
+    )
+    assert run("scan", "tests", "--db", "x.db")[0] == ExitCode.OK
+    assert run("report", "--db", "x.db", "-o", "site")[0] == ExitCode.OK
+    (page,) = (tmp_path / "site/tests").glob("test-kill-*.html")
+    text = page.read_text(encoding="utf-8")
+    assert "    5 signals | os.kill(pid, signal.SIGTERM)" in text
+    assert "    6 looks   | assert not is_alive(pid)" in text
