@@ -16,6 +16,9 @@ from flakehunter.repro.trial import Delay, ProcessRecord, TrialReport
 PLAIN_TRIALS = 3
 CONTROL_TRIALS = 4
 LADDER_MS = (10.0, 50.0, 250.0, 1000.0, 2000.0)
+VERY_SLOW_S = 1.0
+"""A test that takes longer is run plain once, and twice under `control`: the time is needed for the search."""
+
 SLOW_S = 0.5
 """A test that takes longer is not tried on the first rung: what fails there fails on the second, too."""
 
@@ -133,15 +136,20 @@ def delay_stressor(delay: Delay) -> str:
 def search(attempt: Attempt) -> Plan | None:
     """Return the plan that makes the test fail every time, or None when no single delay does, or time is up."""
     for _ in range(PLAIN_TRIALS):
-        if attempt("plain", "none") is None:
+        result = attempt("plain", "none")
+        if result is None:
             return None
+        if result[1] is not None and result[1].duration_s > VERY_SLOW_S:
+            break
     controls: list[tuple[TrialOutcome, TrialReport]] = []
-    for _ in range(CONTROL_TRIALS):
+    for number in range(CONTROL_TRIALS):
         result = attempt("control", "control")
         if result is None:
             return None
         if result[1] is not None:
             controls.append((result[0], result[1]))
+            if number and result[1].duration_s > VERY_SLOW_S:
+                break
     if not controls or all(outcome is TrialOutcome.FAILED for outcome, _ in controls):
         return None  # what fails without any delay cannot be told by one
     # The richest record: a trial that failed early never started all of them, or signalled some before their exec.
