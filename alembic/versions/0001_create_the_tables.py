@@ -258,7 +258,30 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("results", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_results_artifact_id"), ["artifact_id"], unique=False)
+        batch_op.create_index(
+            "ix_results_failed",
+            ["test_case_id", "failure_id", "run_id", "outcome"],
+            unique=False,
+            sqlite_where=sa.text("failure_id IS NOT NULL"),
+            postgresql_where=sa.text("failure_id IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_results_test_case_id_run_id"), ["test_case_id", "run_id"], unique=False)
+
+    op.create_table(
+        "rollups",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("project_id", ROW_ID, nullable=False),
+        sa.Column("upto", sa.BigInteger(), nullable=False),
+        sa.Column("stamp", sa.String(length=64), nullable=False),
+        sa.Column("results", sa.Integer(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["projects.id"], name=op.f("fk_rollups_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rollups")),
+    )
+    with op.batch_alter_table("rollups", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rollups_project_id"), ["project_id"], unique=False)
 
     op.create_table(
         "trials",
@@ -313,7 +336,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_trials_experiment_id"))
 
     op.drop_table("trials")
+    with op.batch_alter_table("rollups", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rollups_project_id"))
+
+    op.drop_table("rollups")
     with op.batch_alter_table("results", schema=None) as batch_op:
+        batch_op.drop_index("ix_results_failed")
         batch_op.drop_index(batch_op.f("ix_results_test_case_id_run_id"))
         batch_op.drop_index(batch_op.f("ix_results_artifact_id"))
 

@@ -63,6 +63,11 @@ _FILL = """ON CONFLICT (key) DO UPDATE SET
     WHERE test_cases.file = '' AND excluded.file <> ''"""
 
 
+# Results are deleted from artifacts that may be in a rollup already: that one and those after it are made anew.
+_STALE = """DELETE FROM rollups WHERE project_id = (SELECT project_id FROM runs WHERE id = {})
+    AND upto >= (SELECT min(id) FROM artifacts WHERE run_id = {} AND kind = {})"""
+
+
 class SqliteBulk:
     """SQLite through the driver's executemany: SQLAlchemy's own parameter handling would halve the rate."""
 
@@ -122,6 +127,8 @@ class SqliteBulk:
                 " AND artifact_id IN (SELECT id FROM artifacts WHERE run_id = ? AND kind = ?)"
             )
             deleted += connection.exec_driver_sql(query, (run_id, *chunk, run_id, kind)).rowcount
+        if deleted:
+            connection.exec_driver_sql(_STALE.format("?", "?", "?"), (run_id, run_id, kind))
         return deleted
 
 
@@ -191,8 +198,11 @@ class PostgresBulk:
 
     def delete_results(self, connection: Connection, run_id: int, kind: str, test_ids: Iterable[int]) -> int:
         """Delete the results of these tests that the run's artifacts of `kind` brought; return how many."""
-        return connection.exec_driver_sql(
+        deleted = connection.exec_driver_sql(
             "DELETE FROM results WHERE run_id = %s AND test_case_id = ANY(%s)"
             " AND artifact_id IN (SELECT id FROM artifacts WHERE run_id = %s AND kind = %s)",
             (run_id, list(test_ids), run_id, kind),
         ).rowcount
+        if deleted:
+            connection.exec_driver_sql(_STALE.format("%s", "%s", "%s"), (run_id, run_id, kind))
+        return deleted

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -202,7 +203,16 @@ class Result(Base):
     """Outcome of one attempt of a test case in a run; kept narrow, since there are millions."""
 
     __tablename__ = "results"
-    __table_args__ = (Index(None, "test_case_id", "run_id"), Index(None, "artifact_id"))
+    __table_args__ = (
+        Index(None, "test_case_id", "run_id"),
+        Index(None, "artifact_id"),
+        Index(
+            "ix_results_failed",
+            *("test_case_id", "failure_id", "run_id", "outcome"),
+            sqlite_where=text("failure_id IS NOT NULL"),
+            postgresql_where=text("failure_id IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     test_case_id: Mapped[int] = mapped_column(ForeignKey("test_cases.id", ondelete="CASCADE"))
@@ -214,6 +224,22 @@ class Result(Base):
     outcome: Mapped[Outcome] = mapped_column(Word(Outcome))
     duration_s: Mapped[float | None]
     failure_id: Mapped[int | None] = mapped_column(ForeignKey("failures.id", ondelete="SET NULL"))
+
+
+class Rollup(Base):
+    """Results of one project, packed: those of its artifacts after the rollup before, up to `upto`."""
+
+    __tablename__ = "rollups"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
+    upto: Mapped[int] = mapped_column(BigInteger)
+    """Highest id of an artifact in it."""
+    stamp: Mapped[str] = mapped_column(String(64))
+    """Number and size of all artifacts up to `upto` when it was made: what else they are now, it is stale."""
+    results: Mapped[int]
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    """Columns of test case ids, run ids (4 bytes each) and outcomes (1 byte), compressed with zlib."""
 
 
 class LogEvent(Base):

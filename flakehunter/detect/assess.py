@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 
 from flakehunter.clock import utc_now
 from flakehunter.db.engine import open_database, readonly, shown_url
-from flakehunter.db.queries.failures import failed_runs, failure_counts, failure_texts, log_events
+from flakehunter.db.queries.failures import failure_counts, failure_texts, log_events
 from flakehunter.db.queries.findings import experiments, findings
 from flakehunter.db.queries.history import OUTAGE_SHARE, History, RunRow, project_names, read_history
+from flakehunter.db.queries.rollups import update_rollups
 from flakehunter.db.queries.tests import TestRow, list_tests
 from flakehunter.detect.circumstances import Cost, look_around
 from flakehunter.detect.clusters import BadRun, sensitivity, set_apart
@@ -94,6 +95,7 @@ def detect(
         with engine.begin() as connection:
             for name, part in parts:
                 store(connection, name, part.assessments, utc_now())
+                update_rollups(connection, name)
         return whole
     finally:
         engine.dispose()
@@ -130,7 +132,7 @@ def assess_project(
     history, bad_runs = set_apart(connection, history)
     summaries = summarise(history, p_flaky=PRIOR_FLAKY)
     failed = [test for test in tests if test.id in summaries]
-    matches = _matches(connection, project, rules, leave_out, failed)
+    matches = _matches(connection, project, rules, leave_out, failed, history)
     found = _by_test(findings(connection, project, sources=[EvidenceSource.SCAN, EvidenceSource.TRACE]))
     tried = _by_test(experiments(connection, project))
     executed = {int(test): int(runs) for test, _bad, runs in history.totals}
@@ -194,7 +196,12 @@ def _joined(parts: Iterable[Detection], outage_share: float) -> Detection:
 
 
 def _matches(
-    connection: Connection, project: str, rules: Sequence[Rule], leave_out: Sequence[int], tests: Sequence[TestRow]
+    connection: Connection,
+    project: str,
+    rules: Sequence[Rule],
+    leave_out: Sequence[int],
+    tests: Sequence[TestRow],
+    history: History,
 ) -> dict[int, list[Match]]:
     """Apply the rules to tests that failed outside of outages."""
     ids = {test.id for test in tests}
@@ -205,8 +212,9 @@ def _matches(
     texts = _by_test(failure_texts(connection, project, leave_out, test_id=only))
     events = _by_test(log_events(connection, ids, leave_out))
     failed: dict[int, set[int]] = defaultdict(set)
-    for test_id, run in failed_runs(connection, ids):
-        failed[test_id].add(run)
+    for test_id, run in history.failures.tolist():
+        if test_id in ids:
+            failed[test_id].add(run)
     found = {}
     for test in tests:
         name = f"{test.identity.classname} {test.identity.name}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flakehunter.db.engine import open_database
+from flakehunter.db.queries.rollups import update_rollups
 from flakehunter.db.rows import ArtifactRow, Batch, IssueRow, RunRow
 from flakehunter.db.write import Writer
 from flakehunter.errors import NothingToDoError
@@ -89,6 +90,8 @@ def ingest(paths: Sequence[Path], url: str, options: IngestOptions, observe: Obs
                 work.take(source, kind, run)
                 if observe is not None:
                     observe(source, summary)
+        with engine.begin() as connection:
+            update_rollups(connection, options.project)
     finally:
         engine.dispose()
     return summary

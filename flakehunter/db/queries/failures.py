@@ -54,7 +54,7 @@ def failure_counts(connection: Connection, project: str, leave_out: Collection[i
         .join(Failure, Failure.id == Result.failure_id)
         .join(TestCase, TestCase.id == Result.test_case_id)
         .join(Project, Project.id == TestCase.project_id)
-        .where(Project.name == project, BAD, Result.run_id.not_in(list(leave_out)))
+        .where(Project.name == project, BAD, Result.failure_id.is_not(None), Result.run_id.not_in(list(leave_out)))
         .group_by(Result.test_case_id, Failure.fingerprint)
     )
     return {(test, bytes(fingerprint)): count for test, fingerprint, count in connection.execute(query)}
@@ -81,7 +81,7 @@ def failure_texts(
         .join(Failure, Failure.id == Result.failure_id)
         .join(TestCase, TestCase.id == Result.test_case_id)
         .join(Project, Project.id == TestCase.project_id)
-        .where(Project.name == project, BAD, Result.run_id.not_in(list(leave_out)))
+        .where(Project.name == project, BAD, Result.failure_id.is_not(None), Result.run_id.not_in(list(leave_out)))
         .group_by(Result.test_case_id, Failure.id, Failure.fingerprint)
     )
     if test_id is not None:
@@ -128,20 +128,6 @@ def log_events(connection: Connection, test_ids: Collection[int], leave_out: Col
         )
         events += [Event(*row) for row in connection.execute(query)]
     return events
-
-
-def failed_runs(connection: Connection, test_ids: Collection[int]) -> set[tuple[int, int]]:
-    """Return the pairs of test case id and run id in which the test failed at least once."""
-    wanted = sorted(test_ids)
-    pairs: set[tuple[int, int]] = set()
-    for start in range(0, len(wanted), IDS_AT_ONCE):
-        query = (
-            select(Result.test_case_id, Result.run_id)
-            .where(Result.test_case_id.in_(wanted[start : start + IDS_AT_ONCE]), BAD)
-            .distinct()
-        )
-        pairs.update((test, run) for test, run in connection.execute(query))
-    return pairs
 
 
 def run_names(connection: Connection, run_ids: Collection[int]) -> dict[int, str]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Column as SqlColumn
-from sqlalchemy import Connection, Integer, MetaData, Select, Table, case, func, insert, select, text
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
-from flakehunter.db.schema import Project, Result, Run
+from flakehunter.db.queries.rollups import BAD as BAD_CODE
+from flakehunter.db.queries.rollups import SKIPPED, Packed, read_packed
+from flakehunter.db.schema import Artifact, Project, Result, Run
 from flakehunter.model import Outcome
 
 Ints = npt.NDArray[np.int64]
@@ -25,8 +26,8 @@ OUTAGE_MIN_TESTS = 5
 OUTAGE_MAX_RUNS = 0.5
 """A kind of job in which more than this share of the runs looks like an outage is broken, not out."""
 
-ROWS_AT_ONCE = 50_000
-"""Rows of an aggregate that are Python objects at one time."""
+DIRECT_IDS = 50_000_000
+"""Ids up to here are looked up in an array, which takes four bytes for each."""
 
 IDS_AT_ONCE = 500
 """Ids in one IN list; SQLite takes 32766 parameters, and plans do not improve with longer lists."""
@@ -85,6 +86,8 @@ class History:
     """Failures in outages by test case id."""
     slot_of: dict[int, int]
     """Slot of each run that is no outage, by run id."""
+    failures: Ints
+    """(n, 2) test case id and run id of every failed attempt, those in outages too."""
 
 
 def project_names(connection: Connection) -> list[str]:
@@ -95,11 +98,12 @@ def project_names(connection: Connection) -> list[str]:
 def read_history(
     connection: Connection, project: str, *, outage_share: float = OUTAGE_SHARE, test_id: int | None = None
 ) -> History:
-    """Read the aggregates of `project`, of all its tests or of one; the database does the counting.
+    """Read the history of `project`, of all its tests or of one, from its rollups.
 
     Runs in which more than `outage_share` of the results failed are outages: they are listed, and count nowhere else.
     """
-    runs = _runs(connection, project)
+    packed = read_packed(connection, project)
+    runs = _runs(connection, project, packed)
     outages = find_outages(runs, share=outage_share)
     out = {run.id for run in outages}
     usable = [run for run in runs if run.id not in out]
@@ -108,22 +112,48 @@ def read_history(
     kinds = sorted({run.kind for run in usable})
     kind_place = {kind: index for index, kind in enumerate(kinds)}
     slot_place: dict[Slot, int] = {}
-    rows = []
+    slot_of: dict[int, int] = {}
     for run in usable:
         slot = Slot(kind_place[run.kind], run.branch, place[run.commit])
-        rows.append({"run_id": run.id, "slot": slot_place.setdefault(slot, len(slot_place))})
-    run_slots = _load_slots(connection, rows)
+        slot_of[run.id] = slot_place.setdefault(slot, len(slot_place))
+    table = Table([run.id for run in runs], [slot_of.get(run.id, -1) for run in runs])
+    bad = packed.outcome == BAD_CODE
+    in_outage = bad & (table.of(packed.run) < 0)
+    out_tests, out_counts = np.unique(packed.test[in_outage], return_counts=True)
+    if test_id is not None:
+        packed = packed.where(packed.test == test_id)
+        bad = packed.outcome == BAD_CODE
     return History(
         runs=runs,
         commits=commits,
         kinds=kinds,
         slots=list(slot_place),
         outages=outages,
-        cells=_cells(connection, run_slots, test_id),
-        totals=_totals(connection, run_slots, test_id),
-        outage_failures=_outage_failures(connection, [run.id for run in outages]),
-        slot_of={row["run_id"]: row["slot"] for row in rows},
+        cells=_cells(packed, table),
+        totals=_totals(packed, table),
+        outage_failures=dict(zip(out_tests.tolist(), out_counts.tolist(), strict=True)),
+        slot_of=slot_of,
+        failures=np.stack([packed.test[bad], packed.run[bad]], axis=1).astype(np.int64),
     )
+
+
+class Table:
+    """Looks many ids up at once: an array where the ids are small, a search where they are not."""
+
+    def __init__(self, ids: Sequence[int], values: Sequence[int]) -> None:
+        order = np.argsort(np.array(ids, np.int64), kind="stable")
+        self._ids = np.array(ids, np.int64)[order]
+        self._values = np.array(values, np.int32)[order]
+        self._direct: npt.NDArray[np.int32] | None = None
+        if len(ids) and self._ids[-1] < DIRECT_IDS:
+            self._direct = np.full(int(self._ids[-1]) + 1, -1, np.int32)
+            self._direct[self._ids] = self._values
+
+    def of(self, wanted: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Return the value of each id; every one has to be known."""
+        if self._direct is not None:
+            return self._direct[wanted]
+        return self._values[np.searchsorted(self._ids, wanted)]
 
 
 def find_outages(runs: Sequence[RunRow], *, share: float = OUTAGE_SHARE) -> list[RunRow]:
@@ -138,16 +168,8 @@ def find_outages(runs: Sequence[RunRow], *, share: float = OUTAGE_SHARE) -> list
     return [run for run in suspects if out[run.kind] <= OUTAGE_MAX_RUNS * total[run.kind]]
 
 
-def _runs(connection: Connection, project: str) -> list[RunRow]:
-    counted = (
-        select(
-            Result.run_id,
-            func.sum(case((EXECUTED, 1), else_=0)).label("executed"),
-            func.sum(case((BAD, 1), else_=0)).label("failed"),
-        )
-        .group_by(Result.run_id)
-        .subquery()
-    )
+def _runs(connection: Connection, project: str, packed: Packed) -> list[RunRow]:
+    """Return the runs that have results, with what their results came to."""
     query = (
         select(
             Run.id,
@@ -158,20 +180,23 @@ def _runs(connection: Connection, project: str) -> list[RunRow]:
             Run.branch,
             Run.runner,
             Run.started_at,
-            counted.c.executed,
-            counted.c.failed,
             Run.cpus,
         )
         .join(Project, Project.id == Run.project_id)
-        .join(counted, counted.c.run_id == Run.id)
         .where(Project.name == project)
         .order_by(Run.id)
     )
+    rows = connection.execute(query).all()
+    place = Table([row[0] for row in rows], range(len(rows))).of(packed.run)
+    results = np.bincount(place, minlength=len(rows)).tolist()
+    executed = np.bincount(place[packed.outcome != SKIPPED], minlength=len(rows)).tolist()
+    failed = np.bincount(place[packed.outcome == BAD_CODE], minlength=len(rows)).tolist()
     return [
         RunRow(
-            id_, commit or f"run {id_}", (workflow, job, os), branch, runner, started, int(executed), int(failed), cpus
+            id_, commit or f"run {id_}", (workflow, job, os), branch, runner, started, executed[at], failed[at], cpus
         )
-        for id_, commit, workflow, job, os, branch, runner, started, executed, failed, cpus in connection.execute(query)
+        for at, (id_, commit, workflow, job, os, branch, runner, started, cpus) in enumerate(rows)
+        if results[at]
     ]
 
 
@@ -186,49 +211,36 @@ def _commit_order(runs: Sequence[RunRow]) -> list[str]:
     return sorted(first, key=lambda commit: first[commit])
 
 
-def _load_slots(connection: Connection, rows: Sequence[dict[str, int]]) -> Table:
-    """Put the slot of each run into a temporary table, so that the database can group by small numbers."""
-    slots = Table(
-        "run_slots",
-        MetaData(),
-        SqlColumn("run_id", Integer, primary_key=True),
-        SqlColumn("slot", Integer, nullable=False),
-        prefixes=["TEMPORARY"],
-    )
-    connection.execute(text("DROP TABLE IF EXISTS run_slots"))
-    slots.create(connection)
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        connection.execute(insert(slots), list(rows[start : start + ROWS_AT_ONCE]))
-    return slots
+def _cells(packed: Packed, slots: Table) -> Ints:
+    """Count by test and slot, for tests that ever failed outside of outages."""
+    slot = slots.of(packed.run)
+    usable = (slot >= 0) & (packed.outcome != SKIPPED)
+    failed = np.unique(packed.test[usable & (packed.outcome == BAD_CODE)])
+    if not len(failed):
+        return np.zeros((0, 5), np.int64)
+    of_failed = np.zeros(int(packed.test.max()) + 1, np.bool_) if packed.test.max() < DIRECT_IDS else None
+    if of_failed is not None:
+        of_failed[failed] = True
+        usable &= of_failed[packed.test]
+    else:
+        usable &= np.isin(packed.test, failed)
+    test, run, slot, bad = packed.test[usable], packed.run[usable], slot[usable], packed.outcome[usable] == BAD_CODE
+    # First by run, to see which of them have both outcomes; then by slot.
+    runs, at = np.unique(test.astype(np.int64) << 32 | run, return_inverse=True)
+    run_bad, run_executed = np.bincount(at, weights=bad), np.bincount(at)
+    run_slot = slots.of((runs & 0xFFFFFFFF).astype(np.int32))
+    keys, at = np.unique(runs >> 32 << 32 | run_slot, return_inverse=True)
+    mixed = (run_bad > 0) & (run_bad < run_executed)
+    columns = [keys >> 32, keys & 0xFFFFFFFF, *(np.bincount(at, weights=w) for w in (run_bad, run_executed, mixed))]
+    return np.stack([column.astype(np.int64) for column in columns], axis=1)
 
 
-def _ever_failed(run_slots: Table, test_id: int | None) -> Select[int]:
-    query = select(Result.test_case_id).join(run_slots, run_slots.c.run_id == Result.run_id).where(BAD).distinct()
-    return query if test_id is None else query.where(Result.test_case_id == test_id)
-
-
-def _cells(connection: Connection, run_slots: Table, test_id: int | None) -> Ints:
-    failed = _ever_failed(run_slots, test_id)
-    by_run = (
-        select(
-            Result.test_case_id.label("test"),
-            run_slots.c.slot,
-            func.sum(case((BAD, 1), else_=0)).label("bad"),
-            func.count().label("executed"),
-        )
-        .join(run_slots, run_slots.c.run_id == Result.run_id)
-        .where(Result.test_case_id.in_(failed), EXECUTED)
-        .group_by(Result.test_case_id, Result.run_id, run_slots.c.slot)
-        .subquery()
-    )
-    mixed = case(((by_run.c.bad > 0) & (by_run.c.bad < by_run.c.executed), 1), else_=0)
-    query = (
-        select(by_run.c.test, by_run.c.slot, func.sum(by_run.c.bad), func.sum(by_run.c.executed), func.sum(mixed))
-        .group_by(by_run.c.test, by_run.c.slot)
-        .order_by(by_run.c.test, by_run.c.slot)
-    )
-    chunks = [_numbers(rows, 5) for rows in connection.execute(query).partitions(ROWS_AT_ONCE)]
-    return np.concatenate(chunks) if chunks else np.zeros((0, 5), np.int64)
+def _totals(packed: Packed, slots: Table) -> Ints:
+    usable = slots.of(packed.run) >= 0
+    tests, at = np.unique(packed.test[usable], return_inverse=True)
+    outcome = packed.outcome[usable]
+    bad, executed = (np.bincount(at, weights=mask) for mask in (outcome == BAD_CODE, outcome != SKIPPED))
+    return np.stack([tests.astype(np.int64), bad.astype(np.int64), executed.astype(np.int64)], axis=1)
 
 
 def _numbers(rows: Iterable[Sequence[Any]], width: int) -> Ints:
@@ -236,29 +248,9 @@ def _numbers(rows: Iterable[Sequence[Any]], width: int) -> Ints:
     return np.fromiter(chain.from_iterable(rows), dtype=np.int64).reshape(-1, width)
 
 
-def _totals(connection: Connection, run_slots: Table, test_id: int | None) -> Ints:
-    query = (
-        select(Result.test_case_id, func.sum(case((BAD, 1), else_=0)), func.sum(case((EXECUTED, 1), else_=0)))
-        .join(run_slots, run_slots.c.run_id == Result.run_id)
-        .group_by(Result.test_case_id)
-        .order_by(Result.test_case_id)
-    )
-    if test_id is not None:
-        query = query.where(Result.test_case_id == test_id)
-    rows = connection.execute(query).all()
-    return _numbers(rows, 3)
-
-
-def _outage_failures(connection: Connection, run_ids: Sequence[int]) -> dict[int, int]:
-    if not run_ids:
-        return {}
-    query = (
-        select(Result.test_case_id, func.count())
-        .where(Result.run_id.in_(run_ids), BAD)
-        .group_by(Result.test_case_id)
-        .order_by(Result.test_case_id)
-    )
-    return {int(test): int(count) for test, count in connection.execute(query)}
+def _artifacts_of(runs: ColumnElement[bool]) -> Select[int]:
+    """Results have no index by run, but one by artifact."""
+    return select(Artifact.id).where(runs)
 
 
 def results_of_runs(connection: Connection, run_ids: Sequence[int]) -> Ints:
@@ -267,7 +259,8 @@ def results_of_runs(connection: Connection, run_ids: Sequence[int]) -> Ints:
     for start in range(0, len(run_ids), IDS_AT_ONCE):
         query = (
             select(Result.test_case_id, Result.run_id, func.sum(case((BAD, 1), else_=0)), func.count())
-            .where(Result.run_id.in_(run_ids[start : start + IDS_AT_ONCE]), EXECUTED)
+            .where(Result.artifact_id.in_(_artifacts_of(Artifact.run_id.in_(run_ids[start : start + IDS_AT_ONCE]))))
+            .where(EXECUTED)
             .group_by(Result.test_case_id, Result.run_id)
         )
         chunks.append(_numbers(connection.execute(query).all(), 4))
@@ -318,7 +311,8 @@ def neighbour_durations(connection: Connection, leave_out: Sequence[int], *, new
     since = connection.execute(select(func.max(Run.id))).scalar_one() or 0
     query = (
         select(Result.run_id, func.avg(Result.duration_s))
-        .where(Result.run_id > since - newest, Result.outcome == Outcome.PASSED, Result.duration_s.is_not(None))
+        .where(Result.artifact_id.in_(_artifacts_of(Artifact.run_id > since - newest)))
+        .where(Result.outcome == Outcome.PASSED, Result.duration_s.is_not(None))
         .where(Result.test_case_id.not_in(list(leave_out)))
         .group_by(Result.run_id)
     )

@@ -1,0 +1,142 @@
+"""Rollups say what the rows say, whatever came, went or was replaced since they were made."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import Connection, delete, func, insert, select
+
+from flakehunter.db.engine import open_database
+from flakehunter.db.queries import rollups
+from flakehunter.db.queries.history import History, read_history
+from flakehunter.db.queries.rollups import read_packed, update_rollups
+from flakehunter.db.rows import RunRow
+from flakehunter.db.schema import Artifact, Result, Rollup, Run
+from flakehunter.ingest.pipeline import IngestOptions, ingest
+from flakehunter.ingest.runs import RunNaming
+from flakehunter.model import Outcome
+from tests.detect.builder import DatabaseBuilder
+
+SAMPLE = Path(__file__).resolve().parents[2] / "sample_data" / "runs"
+CODES = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.ERRORED: 1, Outcome.SKIPPED: 2}
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    """Return a connection to a database of forty runs of ten tests, not rolled up."""
+    builder = DatabaseBuilder(tmp_path)
+    draw = random.Random(1)
+    for commit in range(20):
+        for _ in range(2):
+            run = builder.run(f"c{commit}")
+            for test in range(10):
+                builder.result(run, f"test_{test}", draw.choice(["P", "P", "P", "F", "S", "FP", "E"]))
+    engine = open_database(builder.close())
+    with engine.connect() as opened:
+        yield opened
+    engine.dispose()
+
+
+def rows(connection: Connection) -> Counter[tuple[int, int, int]]:
+    """Return the results as their rows say them."""
+    query = select(Result.test_case_id, Result.run_id, Result.outcome)
+    return Counter((test, run, CODES[outcome]) for test, run, outcome in connection.execute(query))
+
+
+def packed(connection: Connection) -> Counter[tuple[int, int, int]]:
+    """Return the results as rollups and new rows say them."""
+    found = read_packed(connection, "default")
+    return Counter(zip(found.test.tolist(), found.run.tolist(), found.outcome.tolist(), strict=True))
+
+
+def count(connection: Connection) -> int:
+    """Return how many rollups there are."""
+    return connection.scalar(select(func.count()).select_from(Rollup)) or 0
+
+
+def add_artifact(connection: Connection, run_id: int, outcomes: list[Outcome]) -> None:
+    """Add one more artifact to a run, with a result for each of the first tests."""
+    number = (connection.scalar(select(func.max(Artifact.id))) or 0) + 1
+    one = connection.execute(select(Artifact).limit(1)).mappings().one()
+    connection.execute(
+        insert(Artifact).values(
+            {**one, "id": number, "run_id": run_id, "sha256": number.to_bytes(32, "big")}
+        )
+    )
+    for test, outcome in enumerate(outcomes, start=1):
+        values = {"test_case_id": test, "run_id": run_id, "artifact_id": number, "outcome": outcome, "attempt": 9}
+        connection.execute(insert(Result).values(**values))
+
+
+def same(one: History, other: History) -> bool:
+    """Whether two histories say the same."""
+    arrays = all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("cells", "totals"))
+    return arrays and one.runs == other.runs and one.outage_failures == other.outage_failures
+
+
+def test_history_is_the_same_with_and_without(connection: Connection) -> None:
+    before = read_history(connection, "default")
+    assert update_rollups(connection, "default") == sum(rows(connection).values())
+    assert count(connection) == 1
+    assert packed(connection) == rows(connection)
+    assert same(before, read_history(connection, "default"))
+    assert update_rollups(connection, "default") == 0
+
+
+def test_what_came_later_is_read_from_rows_and_then_rolled_up(connection: Connection) -> None:
+    update_rollups(connection, "default")
+    first_run = connection.scalar(select(func.min(Run.id))) or 0
+    add_artifact(connection, first_run, [Outcome.FAILED, Outcome.PASSED])
+    assert packed(connection) == rows(connection)
+    assert update_rollups(connection, "default") == 2
+    assert count(connection) == 2
+    assert packed(connection) == rows(connection)
+
+
+def test_stale_rollup_is_left_out_and_made_anew(connection: Connection) -> None:
+    update_rollups(connection, "default")
+    first = connection.scalar(select(func.min(Artifact.id)))
+    connection.execute(delete(Result).where(Result.artifact_id == first))
+    connection.execute(delete(Artifact).where(Artifact.id == first))
+    assert packed(connection) == rows(connection)
+    assert update_rollups(connection, "default") == sum(rows(connection).values())
+    assert packed(connection) == rows(connection)
+
+
+def test_many_small_ones_are_made_one(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollups, "MANY_SMALL", 3)
+    run = connection.scalar(select(func.min(Run.id))) or 0
+    for _ in range(4):
+        update_rollups(connection, "default")
+        add_artifact(connection, run, [Outcome.PASSED])
+    update_rollups(connection, "default")
+    assert count(connection) == 2
+    assert packed(connection) == rows(connection)
+
+
+def test_large_ones_are_split(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollups, "ROWS_A_ROLLUP", 100)
+    update_rollups(connection, "default")
+    assert count(connection) > 4
+    assert packed(connection) == rows(connection)
+
+
+def test_ingest_rolls_up_and_a_late_junit_file_replaces_the_log(tmp_path: Path) -> None:
+    run = next(SAMPLE.glob("*/*/linux-pytest"))
+    url = f"sqlite:///{tmp_path / 'late.db'}"
+    for name in ("console.log", "junit.xml"):
+        naming = RunNaming(given=RunRow(external_id="1", commit="c1", job="linux-pytest"))
+        ingest([run / name], url, IngestOptions(naming=naming))
+        engine = open_database(url)
+        with engine.connect() as connection:
+            assert count(connection) >= 1
+            assert packed(connection) == rows(connection) != Counter()
+        engine.dispose()
+
+
+def test_project_without_results_has_none(connection: Connection) -> None:
+    assert update_rollups(connection, "other") == 0
+    assert len(read_packed(connection, "other").test) == 0
