@@ -112,3 +112,13 @@ groupkill-matrix: $(READY)
 .PHONY: producers
 producers: $(READY)
 	PYTHONPATH=tests/ingest $(BIN)/python -m producers
+
+# The rows of errors and escapes of Job Objects, and ours 500 times, into benchmarks/groupkill_windows.md; needs Wine.
+.PHONY: groupkill-windows
+groupkill-windows: $(READY)
+	$(BIN)/python benchmarks/groupkill_windows.py --write benchmarks/groupkill_windows.md
+
+# Time, memory and page sizes of a report of 10,000 tests and 1,000 runs, into benchmarks/report.md; some minutes.
+.PHONY: report-size
+report-size: $(READY)
+	$(BIN)/python benchmarks/report_size.py --write

@@ -76,7 +76,7 @@ plt.show()
 #
 # `kill()` returns when the signal is queued. From then on the victim has to be scheduled, to run its exit, and to
 # be reaped. So: start what the test starts, signal its group, and look until the grandchild is gone, without any
-# pause. Fifty times on the machine as it is, and fifty times beside four busy processes.
+# pause. Forty times on the machine as it is, and forty times beside four busy processes.
 
 
 # %%
@@ -131,7 +131,7 @@ def kill_once(wait_ms):
 kills = []
 for workers in (0, 4):
     with busy(workers):
-        kills += [{"load": f"{workers} busy processes", "death_ms": kill_once(0)[1]} for _ in range(50)]
+        kills += [{"load": f"{workers} busy processes", "death_ms": kill_once(0)[1]} for _ in range(40)]
 deaths = pd.DataFrame(kills)
 deaths.groupby("load")["death_ms"].describe(percentiles=[0.5, 0.9]).round(2)
 
@@ -148,7 +148,7 @@ looks = []
 for workers in (0, 4):
     with busy(workers):
         for wait in waits_ms:
-            alive = [kill_once(wait)[0] for _ in range(18)]
+            alive = [kill_once(wait)[0] for _ in range(12)]
             looks.append({"load": f"{workers} busy processes", "wait_ms": wait, "failed": float(np.mean(alive))})
 measured = pd.DataFrame(looks)
 

@@ -72,11 +72,11 @@ looks, trials = 100, 60
 fooled = {"p-value": 0, "e-value": 0}
 for _ in range(looks):
     before, after = (random.random(trials) < 0.3).cumsum(), (random.random(trials) < 0.3).cumsum()
-    for n in range(5, trials, 3):
+    for n in range(5, trials, 6):
         if fisher_exact([[before[n], n + 1 - before[n]], [after[n], n + 1 - after[n]]], "greater").pvalue < 0.05:
             fooled["p-value"] += 1
             break
-    for n in range(5, trials, 3):
+    for n in range(5, trials, 6):
         if evidence_of_improvement(Counts(int(before[n]), n + 1), Counts(int(after[n]), n + 1)) >= 20:
             fooled["e-value"] += 1
             break
