@@ -1,55 +1,83 @@
-"""Rows of errors and escapes of each way to get a process into a Job Object, on a Windows Python under Wine.
+"""Errors and escapes of each way to get a process into a Job Object, on a Windows Python under Wine.
 
-    python benchmarks/groupkill_windows.py SITE [--starts 30] [--ours 500]
+    python benchmarks/groupkill_windows.py [--starts 50] [--ours 500] [--write FILE]
 
-SITE is a folder of Windows packages with psutil; tests/groupkill/test_windows.py makes one in .cache/windows-site.
+Needs Wine; fetches the Windows Python and its packages once, into .cache.
 """
 
 import argparse
 import json
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "sample_data"))
+sys.path.insert(0, str(ROOT / "tests/groupkill"))
 
-import windows_python  # noqa: E402
+from windows import ON_WINDOWS, make_site, run_on_windows  # noqa: E402
 
-ROWS = ROOT / "tests/groupkill/on_windows/rows.py"
+DELAYS_MS = (0, 5, 20, 60, 200)
+FLAWED = {
+    "naive": "naive: start, then assign",
+    "checked": "checked: look at the exit code, then assign",
+    "checked-259": "the same, the child exits with 259 = STILL_ACTIVE",
+}
+OURS = {"job": "job-object: created inside the job", "suspended": "created suspended, assigned, resumed"}
 BATCH = 50  # a Wine that serves one run for minutes would meet that run's time limit
+HEADING = "## Figures\n"
 
 
-def measure(python: windows_python.WindowsPython, site: Path, kind: str, starts: int, delay_ms: int) -> tuple[int, int]:
+def measure(site: Path, kind: str, starts: int, delay_ms: int) -> tuple[int, int]:
     """Return the errors and the escapes of `starts` starts."""
     errors = escapes = 0
-    code = f"import runpy, sys; sys.path[:0] = {[f'Z:{ROOT}', f'Z:{site}']!r}; sys.argv[:] = sys.argv[1:]; "
-    code += "runpy.run_path(sys.argv[0], run_name='__main__')"
     for begin in range(0, starts, BATCH):
-        count = min(BATCH, starts - begin)
-        done = python.run("-c", code, f"Z:{ROWS}", kind, str(count), str(delay_ms))
+        done = run_on_windows(
+            site, f"Z:{ON_WINDOWS / 'rows.py'}", kind, str(min(BATCH, starts - begin)), str(delay_ms), limit_s=300.0
+        )
         if done.returncode:
             raise SystemExit(done.stdout)
         row = json.loads(done.stdout.splitlines()[-1])
         errors += row["errors"]
         escapes += row.get("escapes", 0)
+        print(f"{kind}, {delay_ms} ms: {row}", file=sys.stderr, flush=True)
     return errors, escapes
 
 
+def document(site: Path, starts: int, ours: int) -> Iterator[str]:
+    """Measure, and return the lines of the tables."""
+    found = {(kind, delay): measure(site, kind, starts, delay) for kind in FLAWED for delay in DELAYS_MS}
+    heads = " | ".join(f"{delay} ms" for delay in DELAYS_MS)
+    for title, place in (("error 5 (ACCESS_DENIED)", 0), ("grandchild escaped", 1)):
+        yield f"| {title}, by the delay between start and assignment | {heads} |"
+        yield "|---|" + "---|" * len(DELAYS_MS)
+        for kind, words in FLAWED.items():
+            if place == 0 or kind != "checked-259":
+                counts = " | ".join(f"{found[kind, delay][place]}/{starts}" for delay in DELAYS_MS)
+                yield f"| {words} | {counts} |"
+        yield ""
+    yield "| ours | errors | escapes |\n|---|---|---|"
+    for kind, words in OURS.items():
+        errors, escapes = measure(site, kind, ours, 0)
+        yield f"| {words} | {errors}/{ours} | {escapes}/{ours} |"
+
+
 def main() -> None:
-    """Print the rows."""
+    """Print the tables, or write them into a file, below its introduction."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("site", type=Path)
-    parser.add_argument("--starts", type=int, default=30)
+    parser.add_argument("--starts", type=int, default=50)
     parser.add_argument("--ours", type=int, default=500)
+    parser.add_argument(
+        "--write", type=Path, default=None, help="replace what follows the heading Figures in this file"
+    )
     arguments = parser.parse_args()
-    python = windows_python.set_up(ROOT / ".cache" / "windows-python")
-    site = arguments.site.resolve()
-    print("| way | delay ms | starts | errors (5) | escapes |\n|---|---|---|---|---|")
-    rows = [(kind, arguments.starts, delay) for kind in ("naive", "checked", "checked-259") for delay in (0, 5, 20, 60)]
-    for kind, starts, delay_ms in [*rows, ("job", arguments.ours, 0), ("suspended", arguments.ours, 0)]:
-        errors, escapes = measure(python, site, kind, starts, delay_ms)
-        shown = "-" if kind == "checked-259" else str(escapes)
-        print(f"| {kind} | {delay_ms} | {starts} | {errors} | {shown} |", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        text = "\n".join(document(make_site(Path(folder)), arguments.starts, arguments.ours)) + "\n"
+    if arguments.write is None:
+        print(text)
+        return
+    head, _, _ = arguments.write.read_text(encoding="utf-8").partition(HEADING)
+    arguments.write.write_text(f"{head}{HEADING}\n{text}", encoding="utf-8")
 
 
 if __name__ == "__main__":

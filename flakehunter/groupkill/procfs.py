@@ -5,6 +5,7 @@ import sys
 assert sys.platform == "linux"
 
 import os
+from collections.abc import Iterator
 
 from flakehunter.groupkill.records import ProcessId, ProcessStat
 
@@ -67,6 +68,7 @@ def _read(path: str) -> bytes | None:
 
 
 ONE_READ = 4096
+MOST_LISTINGS = 50
 
 
 def _read_at_once(path: str) -> bytes | None:
@@ -126,15 +128,25 @@ def is_gone(identity: ProcessId, *, zombies_ok: bool = True) -> bool:
     return zombies_ok and stat.is_dead
 
 
+def _pids() -> Iterator[str]:
+    """Give the pid of every process, also of those that appear meanwhile.
+
+    One listing is old when its end is read: a chain of processes that fork and exit would always be one pid ahead. The
+    second and further ones hold only what is new, and so catch up with it.
+    """
+    seen: set[str] = set()
+    for _ in range(MOST_LISTINGS):
+        new = [name for name in os.listdir("/proc") if name.isdecimal() and name not in seen]  # noqa: PTH208
+        if not new:
+            return
+        seen.update(new)
+        yield from new
+
+
 def snapshot() -> dict[int, ProcessStat]:
-    """Return every process that can be seen, by pid; not atomic: what forks meanwhile may be missing."""
-    found = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib builds an object for each entry
-        if name.isdecimal():
-            stat = read_stat(int(name))
-            if stat is not None:
-                found[stat.pid] = stat
-    return found
+    """Return every process that can be seen, by pid; not atomic, but see `_pids`."""
+    stats = (read_stat(int(pid)) for pid in _pids())
+    return {stat.pid: stat for stat in stats if stat is not None}
 
 
 def living_since(start_ticks: int) -> list[ProcessStat]:
@@ -143,8 +155,8 @@ def living_since(start_ticks: int) -> list[ProcessStat]:
     A search for young processes among many: the older ones are told by one number of their stat.
     """
     found = []
-    for name in os.listdir("/proc"):  # noqa: PTH208
-        text = _read_at_once(f"/proc/{name}/stat") if name.isdecimal() else None
+    for pid in _pids():
+        text = _read_at_once(f"/proc/{pid}/stat")
         if text and int(text[text.rindex(b")") + 2 :].split(b" ", 20)[19]) >= start_ticks:
             stat = parse_stat(text.decode("utf-8", "replace"))
             if not stat.is_dead:

@@ -23,8 +23,11 @@ print(child.pid, flush=True)
 child.wait()
 """
 GRANDCHILD_END_S = 5.0
-NOT_FOUND, PARTLY = 128, 255
-"""Exit codes of taskkill: no such process, and not all of the tree could be ended."""
+TASKKILL_LIMIT_S = 30.0
+NOT_FOUND = 128
+MEANINGS = {NOT_FOUND: "no such process", 255: "not all of the tree ended"}
+"""Exit codes of taskkill. 128 of a leader that runs on is an error; of one that has ended it is none, but what hangs
+below the dead leader is not found."""
 
 
 class NaiveGroup(JobGroup):
@@ -53,22 +56,33 @@ class NaiveBackend(JobBackend):
 class TaskkillGroup(JobGroup):
     """A child whose tree taskkill walks; what hangs below a dead parent is not found by it."""
 
+    program: tuple[str, ...] = ("taskkill", "/T", "/F", "/PID")
+
     def _kill(self, errors: list[str]) -> None:
-        done = subprocess.run(
-            ["taskkill", "/T", "/F", "/PID", str(self.pid)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=30,
-            check=False,
-        )
+        error = self._taskkill()
         for held in self._held.values():
             held.signals.append(("taskkill", self._ms()))
-        if done.returncode == 0 or (done.returncode == NOT_FOUND and api.has_ended(self.process.process, 1.0)):
-            return
-        said = done.stdout.decode(errors="replace").strip()
-        meaning = {NOT_FOUND: "no such process", PARTLY: "not all of the tree ended"}.get(done.returncode, said)
-        errors.append(f"taskkill: exit code {done.returncode}: {meaning}")
+        if error:
+            errors.append(f"taskkill: {error}")
+
+    def _taskkill(self) -> str:
+        """Run taskkill on the leader; returns what went wrong, empty when nothing did."""
+        try:
+            done = subprocess.run(
+                [*self.program, str(self.pid)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=TASKKILL_LIMIT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        if done.returncode == NOT_FOUND and api.has_ended(self.process.process, 1.0):
+            return ""  # it had ended by itself meanwhile
+        said = " ".join(done.stdout.decode(errors="replace").split())
+        meaning = MEANINGS.get(done.returncode, said)
+        return f"exit code {done.returncode}: {meaning}" if done.returncode else ""
 
 
 class TaskkillBackend(NaiveBackend):

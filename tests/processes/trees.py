@@ -96,22 +96,29 @@ class Observer:
 
     def living(self) -> set[int]:
         """Return the pids of the living members now."""
-        found = set()
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdecimal() and int(folder.name) != os.getpid():
-                with contextlib.suppress(OSError):
-                    words = (folder / "cmdline").read_bytes()
-                    state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-                    # A supervisor has its command's arguments in its own; it is no member.
-                    if self.mark.encode() in words and state not in "ZX" and not any(w in words for w in NO_MEMBERS):
-                        found.add(int(folder.name))
-        return found
+        found: set[int] = set()
+        seen: set[Path] = set()
+        # Until a listing shows nobody new: a chain that forks and exits is ahead of a single one.
+        while new := {path for path in Path("/proc").iterdir() if path.name.isdecimal()} - seen:
+            seen |= new
+            found.update(int(path.name) for path in new if self._is_living_member(path))
+        return found - {os.getpid()}
+
+    def _is_living_member(self, folder: Path) -> bool:
+        try:
+            words = (folder / "cmdline").read_bytes()
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        # A supervisor has its command's arguments in its own; it is no member.
+        return self.mark.encode() in words and state not in "ZX" and not any(word in words for word in NO_MEMBERS)
 
     def wait_for(self, count: int, deadline_s: float = 30.0) -> set[int]:
         """Wait until `count` members run and return them."""
         end = time.monotonic() + deadline_s
         while len(found := self.living()) < count:
             assert time.monotonic() < end, f"only {len(found)} of {count} members after {deadline_s} s"
+            time.sleep(0.01)  # a look reads all of /proc
         return found
 
     def end_all(self) -> None:

@@ -13,6 +13,7 @@ from flakehunter.groupkill import Command, StartError, choose, probe_all, spawn
 from flakehunter.groupkill import windows_api as api
 from flakehunter.groupkill.windows_job import CheckedJobBackend, NaiveJobBackend
 from flakehunter.groupkill.windows_job_object import Adoption, JobObject
+from flakehunter.groupkill.windows_naive import TaskkillBackend
 from flakehunter.groupkill.windows_process import create_process
 
 PIPE, NULL = subprocess.PIPE, subprocess.DEVNULL
@@ -186,10 +187,60 @@ def test_auto_takes_the_job_and_the_others_say_why_not():
     assert found["taskkill"].reason  # Wine's has no /T, Windows' has
 
 
+def with_taskkill(argv, program=None):
+    """Start a command under the backend taskkill, whose probe says no under Wine; `program` stands for taskkill."""
+    group = TaskkillBackend().spawn(argv, stdin=PIPE, stdout=PIPE)
+    if program is not None:
+        group.program = program
+    return group
+
+
+def exits_with(code):
+    """Return a program that really ends so, whatever else stands on its command line."""
+    return (sys.executable, "-S", "-c", f"raise SystemExit({code})")
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(128, "exit code 128: no such process"), (255, "exit code 255: not all of the tree ended"), (0, None)],
+)
+def test_exit_codes_of_taskkill_are_told_from_success(code, text):
+    # The program leaves the command alone, so the report must not be clean either.
+    with with_taskkill(SLEEPER, exits_with(code)) as group:
+        group.stdout.readline()
+        report = group.terminate(grace_s=0, deadline_s=0.3)
+        assert not report.clean
+        assert [error for error in report.errors if error.startswith("taskkill")] == (
+            [f"taskkill: {text}"] if text else []
+        )
+        assert report.survivors[0].pid == group.pid
+        group.process.kill()
+
+
+def test_taskkill_of_a_leader_that_has_ended_is_no_error():
+    with with_taskkill([sys.executable, "-c", "print(1)"], exits_with(128)) as group:
+        group.wait(60)
+        report = group.terminate(grace_s=0)
+    assert report.clean
+    assert report.errors == ()
+
+
+def test_wines_own_taskkill_knows_no_tree():
+    # What this machine's taskkill says; Windows' ends the tree, and then the probe says yes.
+    with with_taskkill(SLEEPER) as group:
+        group.stdout.readline()
+        report = group.terminate(grace_s=0, deadline_s=1.0)
+        assert report.clean is not bool(report.survivors)
+        assert report.clean or report.errors
+        group.process.kill()
+
+
 def flakehunter(*arguments):
     """Run the command line."""
-    paths = f"import sys; sys.path[:0] = {sys.path!r}; sys.argv[1:] = {list(arguments)!r}; "
-    code = paths + "from flakehunter.cli.app import main; sys.exit(main())"
+    setting = f"import sys; sys.path[:0] = {sys.path!r}; sys.argv[1:] = {list(arguments)!r}; "
+    # Compiled modules are kept, which an embedded Python does not do by itself: each start would take seconds.
+    setting += f"sys.dont_write_bytecode = False; sys.pycache_prefix = {sys.pycache_prefix!r}; "
+    code = setting + "from flakehunter.cli.app import main; sys.exit(main())"
     return subprocess.run([sys.executable, "-c", code], stdin=NULL, capture_output=True, text=True, check=False)
 
 
