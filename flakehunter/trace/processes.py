@@ -84,7 +84,10 @@ class Process:
     """Files that it has made, and when."""
     told: list[float] = field(default_factory=list)
     """When a read from a pipe or socket returned: from then on it may do something because it was told to."""
-    pid_descriptors: "dict[int, Process]" = field(default_factory=dict)
+    pid_descriptors: dict[int, int] = field(default_factory=dict)
+    """Process ids of its pidfds: the process may show itself later, where its birth is not seen."""
+    awaited: dict[int, float] = field(default_factory=dict)
+    """When a pidfd of a process was last seen readable, by that process's index."""
 
     @property
     def command(self) -> str:

@@ -15,6 +15,8 @@ SHORTEST_PAUSE_S = 0.001
 """A pause below this is none: event loops poll with a time-out of 0."""
 EXPIRY_TOLERANCE_S = 0.003
 """poll and epoll_wait count in milliseconds, and round up."""
+SHORTEST_TIMER_S = 2 * EXPIRY_TOLERANCE_S
+"""Waits that are shorter end too close to each other to tell whether they are the rest of one pause."""
 BLOCKING = frozenset(
     {"nanosleep", "clock_nanosleep", "restart_syscall", "poll", "ppoll", "select", "pselect6"}
     | {"epoll_wait", "epoll_pwait", "epoll_pwait2"}
@@ -78,9 +80,10 @@ def polled(world: World, process: Process, call: Call) -> None:
         world.waits.append(Wait(process, call.tid, armed, end, call.entered + timeout - armed))
     world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
     for number in _ready(call):
-        target = process.pid_descriptors.get(number)
+        target = world.find(process.pid_descriptors.get(number, 0))
         if target is not None:
             process.knowledge.tell((FactKind.EXIT, target.index, ""), end)
+            process.awaited[target.index] = end
 
 
 def _armed(world: World, call: Call, expiry: float) -> float:
@@ -89,7 +92,8 @@ def _armed(world: World, call: Call, expiry: float) -> float:
     for start, ends in reversed(world.attempts.get(call.tid, ())):
         if abs(ends - expiry) > EXPIRY_TOLERANCE_S:
             break
-        armed = min(armed, start)
+        if ends - start >= SHORTEST_TIMER_S:
+            armed = min(armed, start)
     return armed
 
 
@@ -114,9 +118,10 @@ def _ready(call: Call) -> list[int]:
 
 
 def pid_descriptor(world: World, process: Process, call: Call) -> None:
-    target = world.find(number_argument(call, 0) or 0)
+    pid = number_argument(call, 0) or 0
+    if call.result is not None and call.result >= 0:
+        process.pid_descriptors[call.result] = pid
+    target = world.find(pid)
     if target is None:
         return
-    if call.result is not None and call.result >= 0:
-        process.pid_descriptors[call.result] = target
     note_assignment(world, process, target, "pidfd_open", call)

@@ -19,7 +19,7 @@ def sends(world: World, process: Process, call: Call) -> None:
         arguments = arguments[1:] or [""]
     if call.name == "pidfd_send_signal":
         descriptor = file_descriptor(arguments[0])
-        target = process.pid_descriptors.get(descriptor[0]) if descriptor else None
+        target = world.find(process.pid_descriptors.get(descriptor[0], 0)) if descriptor else None
         victims, pid = ([target] if target else []), target.pid if target else 0
     else:
         pid = integer(arguments[0]) or 0
@@ -150,8 +150,7 @@ def _waitid_target(process: Process, arguments: list[str]) -> int | None:
         return None
     if arguments[0] == "P_PIDFD":
         descriptor = file_descriptor(arguments[1])
-        target = process.pid_descriptors.get(descriptor[0]) if descriptor else None
-        return target.pid if target else None
+        return process.pid_descriptors.get(descriptor[0]) if descriptor else None
     return integer(arguments[1]) if arguments[0] == "P_PID" else None
 
 

@@ -86,6 +86,24 @@ def test_what_another_thread_learned_after_the_pause_orders_the_look_and_during_
     assert judge(after + LOOK + END) == []
 
 
+def test_look_before_the_wait_at_a_pidfd_decides_nothing() -> None:
+    pidfd = "1698  1795323073.322800 pidfd_open(1700, 0) = 5<anon_inode:[pidfd]> <0.00001>\n"
+    group = GROUP.replace("1698  1795323073.322867", pidfd + "1698  1795323073.322867")
+    poll = "1698  1795323073.345000 poll([{fd=5, events=POLLIN}], 1, 5000) = 1 ([{fd=5, revents=POLLIN}]) <0.00010>\n"
+    assert judge(group + DEATH + LOOK + poll + END) == []
+    assert mechanisms(group + DEATH + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
+
+
+def test_short_waits_one_after_the_other_are_no_pause_together() -> None:
+    pidfd = "1698  1795323073.322800 pidfd_open(1700, 0) = 5<anon_inode:[pidfd]> <0.00001>\n"
+    group = GROUP.replace("1698  1795323073.322867", pidfd + "1698  1795323073.322867")
+    polls = "".join(
+        f"1698  1795323073.34{number}000 poll([{{fd=5, events=POLLIN}}], 1, 1) = {result} <0.00{number % 2}100>\n"
+        for number, result in ((0, "1 ([{fd=5, revents=POLLIN}])"), (1, "0 (Timeout)"))
+    )
+    assert judge(group + DEATH + polls + LOOK + END) == []
+
+
 def test_end_of_output_is_no_edge() -> None:
     eof = '1698  1795323073.323400 read(3<pipe:[114941]>, "", 8192) = 0 <0.00001>\n'
     assert mechanisms(GROUP + DEATH + eof + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]

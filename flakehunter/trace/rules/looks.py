@@ -109,14 +109,12 @@ def _is_no_resource(look: Look, trigger: Trigger) -> bool:
 
 
 def _waits_for_it_later(look: Look) -> bool:
-    """The looker itself reaps the process afterwards, so what it saw has decided nothing yet."""
+    """The looker itself reaps the process afterwards, or waits at its pidfd: what it saw has decided nothing yet."""
     victim = look.victim
-    return (
-        look.kind in (LookKind.PROC, LookKind.PROC_STATE)
-        and victim.reaped_by is look.looker
-        and victim.reaped is not None
-        and victim.reaped > look.time
-    )
+    if look.kind not in (LookKind.PROC, LookKind.PROC_STATE):
+        return False
+    reaps = victim.reaped_by is look.looker and victim.reaped is not None and victim.reaped > look.time
+    return reaps or look.looker.awaited.get(victim.index, 0.0) > look.time
 
 
 def _is_polling(look: Look) -> bool:
