@@ -57,8 +57,8 @@ class Plan:
     delay_ms: float
     """What the trials of the experiment use: comfortably above the critical delay."""
     critical_delay_ms: float
-    control_failures: int
-    control_trials: int
+    failures_by_itself: int
+    """Of the trials without a delay, plain and traced."""
     first_victim: int = 0
     """Number of the first process that is signalled; 0 for none."""
     is_victim: bool = True
@@ -99,7 +99,7 @@ class Plan:
     def sentence(self) -> str:
         """Return the diagnosis in one sentence."""
         deed = {"exit": "ends", "signal": "gets its signal", "report": "is reaped", "start": "starts"}[self.event]
-        how = "fails if and only if" if self.control_failures == 0 else "fails every time when"
+        how = "fails if and only if" if self.failures_by_itself == 0 else "fails every time when"
         generation = {0: "the test itself", 1: "child of the test", 2: "grandchild of the test"}.get(
             self.process.depth or 0, f"{self.process.depth} generations below the test"
         )
@@ -135,10 +135,12 @@ def delay_stressor(delay: Delay) -> str:
 
 def search(attempt: Attempt) -> Plan | None:
     """Return the plan that makes the test fail every time, or None when no single delay does, or time is up."""
+    by_itself = 0
     for _ in range(PLAIN_TRIALS):
         result = attempt("plain", "none")
         if result is None:
             return None
+        by_itself += result[0] is TrialOutcome.FAILED
         if result[1] is not None and result[1].duration_s > VERY_SLOW_S:
             break
     controls: list[tuple[TrialOutcome, TrialReport]] = []
@@ -155,7 +157,7 @@ def search(attempt: Attempt) -> Plan | None:
     # The richest record: a trial that failed early never started all of them, or signalled some before their exec.
     richest = max((report for _, report in controls), key=lambda report: _richness(report.processes))
     processes = richest.processes
-    failures = sum(outcome is TrialOutcome.FAILED for outcome, _ in controls)
+    by_itself += sum(outcome is TrialOutcome.FAILED for outcome, _ in controls)
     durations = [report.duration_s for _, report in controls]
     lowest = 0 if statistics.median(durations) <= SLOW_S else 1
     found = _climb(attempt, list(candidates(processes)), LADDER_MS[lowest:])
@@ -169,8 +171,7 @@ def search(attempt: Attempt) -> Plan | None:
         event,
         used,
         critical,
-        failures,
-        len(controls),
+        by_itself,
         first_victim(richest),
         is_victim=_was_signalled(process, richest.duration_s * 1000),
         waits=_waits(passed, durations),

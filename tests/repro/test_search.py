@@ -121,6 +121,13 @@ def test_the_sentence_says_who_what_and_how_late() -> None:
     assert said.endswith(" ms late")
 
 
+def test_what_fails_by_itself_now_and_then_does_not_fail_only_if() -> None:
+    answers = iter([True])
+    plan = search(simulated(lambda delay: next(answers, late("exit", 3, 0)(delay)), []))
+    assert plan is not None
+    assert plan.sentence.startswith("fails every time when process 3 ")
+
+
 def test_victims_come_first_and_sigkill_is_never_held() -> None:
     killed = (PROCESSES[0], record(2, 1, 1, "bash", "SIGKILL"), record(3, 1, 1, "date"))
     order = [(process.index, event) for process, event in candidates(killed)]
