@@ -34,7 +34,13 @@ class OutputFormat(StrEnum):
 
 
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders that the CI wrote.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, folders, patterns and archives that the CI wrote, - for standard input, or https://, s3://, gs://.",
+        ),
+    ],
     commit: Annotated[str | None, typer.Option(help="Commit that was tested.")] = None,
     branch: Annotated[str | None, typer.Option(help="Branch that was tested.")] = None,
     run_id: Annotated[str | None, typer.Option("--run-id", help="The CI's id of the run.")] = None,
@@ -61,6 +67,20 @@ def ingest(
     redact: Annotated[
         list[str] | None, typer.Option(metavar="REGEX", help="Mask what this matches, beside the known secrets.")
     ] = None,
+    max_element: Annotated[
+        int, typer.Option(min=1, metavar="MIB", help="Refuse XML with a larger test case, text or attribute.")
+    ] = 32,
+    max_depth: Annotated[int, typer.Option(min=1, metavar="N", help="Refuse XML whose elements nest deeper.")] = 200,
+    max_unpacked: Annotated[
+        int, typer.Option(min=1, metavar="MIB", help="Stop reading an archive that unpacks to more.")
+    ] = 16384,
+    max_ratio: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Stop reading an archive that grows more than so many times.")
+    ] = 250,
+    max_entries: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Stop reading an archive with more files.")
+    ] = 200_000,
+    max_nesting: Annotated[int, typer.Option(min=1, metavar="N", help="Refuse archives deeper inside each other.")] = 3,
     project: ProjectOption = None,
     output: Annotated[OutputFormat, typer.Option("--format", help="What to print on stdout.")] = OutputFormat.TEXT,
     as_json: JsonOption = False,
@@ -71,15 +91,26 @@ def ingest(
     Which run a file belongs to comes from these options, from --layout, from the CI's environment variables, or from
     the git checkout around.
     """
+    from flakehunter.ingest.limits import MIB, Limits
     from flakehunter.ingest.pipeline import IngestOptions
     from flakehunter.ingest.pipeline import ingest as run_ingest
     from flakehunter.ingest.redact import add_patterns
+    from flakehunter.ingest.remote import is_remote
 
     naming = _naming(commit, branch, run_id, attempt, job, workflow, started_at, layout)
     add_patterns(redact or [])
-    options = IngestOptions(project=project or "default", naming=naming, strict=strict, repair=repair)
-    with _progress(paths) as observe:
-        summary = run_ingest(paths, database_url(db), options, observe)
+    limits = Limits(
+        xml_element=max_element * MIB,
+        xml_depth=max_depth,
+        archive_bytes=max_unpacked * MIB,
+        archive_ratio=max_ratio,
+        archive_entries=max_entries,
+        archive_depth=max_nesting,
+    )
+    options = IngestOptions(project=project or "default", naming=naming, strict=strict, repair=repair, limits=limits)
+    sources: list[Path | str] = [path if is_remote(path) else Path(path) for path in paths]
+    with _progress(sources) as observe:
+        summary = run_ingest(sources, database_url(db), options, observe)
     tell_ingested(summary)
     if as_json or output is OutputFormat.JSON:
         console.write(json.dumps(ingest_document(summary), indent=2))
@@ -137,7 +168,7 @@ def _moment(text: str) -> "datetime":
 
 
 @contextmanager
-def _progress(paths: Sequence[Path]) -> "Iterator[Observer | None]":
+def _progress(paths: Sequence[Path | str]) -> "Iterator[Observer | None]":
     """Draw a bar that tells how far the ingest is, on a terminal only."""
     if not console.shows_progress():
         yield None
@@ -146,8 +177,9 @@ def _progress(paths: Sequence[Path]) -> "Iterator[Observer | None]":
 
     from flakehunter.ingest.sources import find_sources
 
-    # Standard input can be read only once, so its size stays unknown and the bar only moves.
-    total = None if Path("-") in paths else sum(1 for _ in find_sources(paths))
+    # Standard input can be read only once, and a URL is fetched once: then the bar only moves.
+    once = any(isinstance(path, str) or path == Path("-") for path in paths)
+    total = None if once else sum(1 for _ in find_sources(paths))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console.err(), transient=True) as bar:
         task = bar.add_task("files", total=total)

@@ -67,13 +67,14 @@ class IngestOptions:
 Observer = Callable[[Source, Summary], None]
 
 
-def ingest(paths: Sequence[Path], url: str, options: IngestOptions, observe: Observer | None = None) -> Summary:
+def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observe: Observer | None = None) -> Summary:
     """Ingest the artifacts of `paths` into the database at `url`; `observe` is called after each of them.
 
     A broken file is recorded and does not stop the others.
 
     Raises:
         UsageError: a path does not exist.
+        RemoteError: a service that a URL names fails.
         NothingToDoError: there is no artifact below the paths, or none that the layout fits.
         DatabaseError: the database cannot be written.
     """
@@ -111,7 +112,7 @@ def _few_collections() -> Iterator[None]:
 _Found = tuple[Source, Kind, RunRow]
 
 
-def _artifacts(paths: Sequence[Path], options: IngestOptions, summary: Summary) -> Iterator[_Found]:
+def _artifacts(paths: Sequence[Path | str], options: IngestOptions, summary: Summary) -> Iterator[_Found]:
     for source in _files(paths, options.limits, summary):
         try:
             kind = Kind.REFUSED if source.problem else kind_of(_head(source), source)
@@ -131,8 +132,8 @@ def _artifacts(paths: Sequence[Path], options: IngestOptions, summary: Summary) 
         yield source, kind, run
 
 
-def _files(paths: Sequence[Path], limits: Limits, summary: Summary) -> Iterator[Source]:
-    for found in find_sources(paths):
+def _files(paths: Sequence[Path | str], limits: Limits, summary: Summary) -> Iterator[Source]:
+    for found in find_sources(paths, limits.archive_bytes):
         summary.files += 1
         try:
             yield from unpacked(found, limits)
@@ -147,7 +148,7 @@ def _head(source: Source) -> bytes:
     return source.content.read(HEAD)
 
 
-def _nothing(paths: Sequence[Path], options: IngestOptions, summary: Summary) -> NothingToDoError:
+def _nothing(paths: Sequence[Path | str], options: IngestOptions, summary: Summary) -> NothingToDoError:
     where = ", ".join(str(path) for path in paths)
     if summary.rejected and options.naming.layout is not None:
         names = ", ".join(entry.path for entry in summary.rejected[:3])

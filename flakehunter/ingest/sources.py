@@ -13,8 +13,9 @@ from typing import IO
 from flakehunter.errors import UsageError
 from flakehunter.ingest import runtable
 from flakehunter.ingest.archives import SPOOL, archive_kind, members
-from flakehunter.ingest.limits import Limits
+from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
 from flakehunter.ingest.logs.reading import looks_like_log
+from flakehunter.ingest.remote import remote_files
 
 HEAD = 64 * 1024
 """Bytes looked at to tell what a file is."""
@@ -47,11 +48,13 @@ class Source:
     """Its first kilobytes, where somebody has read them already."""
     root: Path | None = None
     """The folder that `relative` begins at; None for what does not lie on this machine."""
+    url: str = ""
+    """Where it was fetched from."""
 
     @property
     def shown(self) -> str:
         """The path as it is told to the user and stored."""
-        return str(self.path)
+        return self.url or str(self.path)
 
     def open(self) -> IO[bytes]:
         """Open the file, at its beginning."""
@@ -64,16 +67,22 @@ class Source:
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", "node_modules", ".venv", "__pycache__", ".flakehunter", ".tox"})
 
 
-def find_sources(paths: Sequence[Path]) -> Iterator[Source]:
+def find_sources(paths: Sequence[Path | str], max_bytes: int = DEFAULT_LIMITS.archive_bytes) -> Iterator[Source]:
     """Yield the files of `paths`: files as they are, folders with everything below them, each file once, in order.
 
+    A string is a URL, which is fetched if it holds no more than `max_bytes`; use each file before the next is taken.
     Symbolic links to folders are not followed: they may lead out of the folder, or round in it.
 
     Raises:
         UsageError: a path does not exist or cannot be read.
+        RemoteError: a service fails.
     """
     seen: set[Path] = set()
-    for path in _expanded(paths):
+    for url in (path for path in paths if isinstance(path, str)):
+        for where, relative, content in remote_files(url, max_bytes):
+            with content:
+                yield Source(Path(relative), relative, True, content, url=where)
+    for path in _expanded([path for path in paths if isinstance(path, Path)]):
         if str(path) == "-":
             yield _standard_input()
         elif path.is_dir():
@@ -125,7 +134,8 @@ def unpacked(source: Source, limits: Limits) -> Iterator[Source]:
             for member in members(stream, kind, limits):  # type: ignore[arg-type]
                 path = source.path / member.name if member.name else _without_suffix(source.path, kind)
                 relative = f"{source.relative}/{member.name}" if member.name else source.relative
-                yield Source(path, relative, False, member.content, member.problem, root=source.root)
+                url = f"{source.url}/{member.name}" if source.url and member.name else source.url
+                yield Source(path, relative, False, member.content, member.problem, root=source.root, url=url)
     if not kind and source.content is None:
         yield replace(source, head=head)
 

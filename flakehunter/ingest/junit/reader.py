@@ -56,6 +56,7 @@ class JUnitReader:
         self.declared = 0
         """Tests that the suites say they have."""
         self._suites_seen = 0
+        self._nesting = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -82,10 +83,12 @@ class JUnitReader:
             while data := self._stream.read(CHUNK):
                 before = self.cases
                 self._tree.feed(data)
+                if self._tree.depth() > self._limits.xml_depth:
+                    raise self._too_deep()
                 self._harvest()
                 since_progress = 0 if self.cases > before else since_progress + len(data)
-                if since_progress > self._limits.xml_element or self._tree.depth() > self._limits.xml_depth:
-                    raise self._too_big(since_progress)
+                if since_progress > self._limits.xml_element:
+                    raise XmlDamage("", f"one element is larger than {self._limits.xml_element} bytes", refused=True)
                 if len(self._batch.results) >= self._limits.batch_results:
                     yield self._flush()
             self._tree.close()
@@ -98,9 +101,7 @@ class JUnitReader:
             self._harvest([])
         yield self._flush(last=True)
 
-    def _too_big(self, since_progress: int) -> XmlDamage:
-        if since_progress > self._limits.xml_element:
-            return XmlDamage("", f"one element is larger than {self._limits.xml_element} bytes", refused=True)
+    def _too_deep(self) -> XmlDamage:
         return XmlDamage("", f"elements are nested deeper than {self._limits.xml_depth}", refused=True)
 
     def _harvest(self, open_elements: list[Element] | None = None) -> None:
@@ -149,6 +150,16 @@ class JUnitReader:
             self.started_at = moment
 
     def _take(self, element: Element, suite: Suite, unfinished: set[int] | None) -> None:
+        """Take the finished children out of a suite; in a closed one there may be suites of any depth."""
+        self._nesting += 1
+        try:
+            if self._nesting > self._limits.xml_depth:
+                raise self._too_deep()
+            self._take_finished(element, suite, unfinished)
+        finally:
+            self._nesting -= 1
+
+    def _take_finished(self, element: Element, suite: Suite, unfinished: set[int] | None) -> None:
         number = len(element)
         if not number:
             return
