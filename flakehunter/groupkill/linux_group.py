@@ -247,7 +247,7 @@ class LinuxProcessGroup(ProcessGroup):
             members=members,
             escalations=tuple(escalations),
             errors=tuple(errors),
-            notes=(),
+            notes=tuple(dict.fromkeys(self._tracker.notes)),
             elapsed_ms=self._now_ms(),
             timed_out=timed_out,
             verified_by=verified,

@@ -66,7 +66,7 @@ class Member:
     escaped: str
     """How it left the group (`setsid`, `setpgid`, `double fork`, ...); empty when it did not."""
     error: str
-    """What the system said when it could not be signalled."""
+    """What the system said when it could not be signalled: EPERM, or ESRCH when it was just gone."""
 
     @property
     def is_alive(self) -> bool:
@@ -113,6 +113,7 @@ class KillReport:
     errors: tuple[str, ...]
     """What the system refused and what timed out, beside the members' own errors."""
     notes: tuple[str, ...]
+    """What is worth knowing and no error: ESRCH for a process group that had ended by itself, ..."""
     elapsed_ms: float
     timed_out: bool
     """Whether the deadline passed before the backend found its group empty."""

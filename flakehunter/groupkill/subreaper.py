@@ -238,7 +238,7 @@ class SupervisedGroup(ProcessGroup):
             members=self._members(answer),
             escalations=tuple(Escalation(*escalation) for escalation in answer["escalations"]),
             errors=tuple(errors),
-            notes=(),
+            notes=tuple(answer["notes"]),
             elapsed_ms=answer["elapsed_ms"],
             timed_out=not answer["clean"],
             verified_by="waitid of the group's subreaper: ECHILD, the kernel has no descendant left",

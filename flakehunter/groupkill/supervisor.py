@@ -269,6 +269,7 @@ class Supervisor:
             "clean": report.clean,
             "elapsed_ms": report.elapsed_ms,
             "errors": report.errors,
+            "notes": list(dict.fromkeys(self.sweeper.notes)),
             "escalations": escalations,
         }
 

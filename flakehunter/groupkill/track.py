@@ -10,7 +10,8 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 from flakehunter.groupkill.procfs import parse_stat, read_argv, read_stat, stat_text
 from flakehunter.groupkill.records import ProcessId, ProcessStat, SweptProcess, signal_name
@@ -78,6 +79,8 @@ class Tracker:
         self.begin_s = time.monotonic()
         self.processes: dict[ProcessId, Tracked] = {}
         self.errors: list[str] = []
+        self.notes: list[str] = []
+        """What the system said that is no error, such as ESRCH for a group that had ended by itself."""
         self._blows: list[tuple[int, int, float]] = []
         self._pids: set[int] = set()
         self._by_fd: dict[int, Tracked] = {}
@@ -87,6 +90,14 @@ class Tracker:
         """Let go of all processes."""
         for tracked in list(self._by_fd.values()):
             self.release(tracked)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def restart_clock(self) -> None:
         """Count times from now on."""
@@ -210,6 +221,7 @@ class Tracker:
         try:
             os.killpg(group, number)
         except ProcessLookupError:
+            self.notes.append(f"killpg({group}, {signal_name(number)}): ESRCH: nobody was in it any more")
             return False
         except OSError as error:
             self.note(f"killpg({group})", error)
@@ -224,6 +236,8 @@ class Tracker:
             stat = None
         # One that is gone already was in its group a moment ago, so the blow at the group was what ended it.
         if (stat or tracked.last).pgid not in reached and (stat is None or not self._send(tracked, number)):
+            if not tracked.signals:
+                tracked.error = tracked.error or "ESRCH"
             return
         self.note_signal(tracked, number)
         if stat is None:

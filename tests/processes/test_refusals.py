@@ -1,0 +1,71 @@
+"""What the system refuses stands in the report: EPERM, ESRCH, EBUSY, and deadlines that pass."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+if sys.platform != "linux":
+    pytest.skip("Linux", allow_module_level=True)
+
+from nobody import NOBODY, need_root
+
+from flakehunter.groupkill.cgroup_mounts import find_unified
+from flakehunter.groupkill.cgroup_reach import make_group, remove_tree
+from flakehunter.groupkill.track import Tracker
+
+# The group is started by root, and ended by a process that has given its privilege up and may take it back.
+REFUSED = f"""
+import json, os, subprocess
+from flakehunter.groupkill import spawn
+with spawn(["bash", "-c", "sleep 4567 & echo up; wait"], backend="process-group", stdout=subprocess.PIPE) as group:
+    group.stdout.readline()
+    os.setresuid({NOBODY}, {NOBODY}, 0)
+    report = group.terminate(9, deadline_s=0.2)
+    os.setresuid(0, 0, 0)
+    print(json.dumps(report.as_dict()))
+"""
+
+
+def test_a_refused_signal_and_a_passed_deadline_are_in_the_report() -> None:
+    need_root()
+    done = subprocess.run([sys.executable, "-c", REFUSED], capture_output=True, text=True, check=True)
+    report = json.loads(done.stdout)
+    assert report["clean"] is False
+    assert report["timed_out"] is True
+    assert len(report["survivors"]) == 2
+    assert {member["error"] for member in report["members"]} == {"EPERM"}
+    assert {member["why"] for member in report["members"]} == {"could not be signalled: EPERM; sleeping"}
+    assert any(error.endswith(": EPERM") and error.startswith("killpg(") for error in report["errors"])
+    assert any(error.startswith("deadline passed after ") for error in report["errors"])
+
+
+def test_who_was_just_gone_is_noted_and_no_error() -> None:
+    with Tracker() as tracker, subprocess.Popen(["sleep", "4567"], process_group=0) as child:
+        assert tracker.take(child.pid, lambda stat: stat.pgid == child.pid)
+        child.kill()
+        child.wait()
+        assert not tracker.signal_group(child.pid, signal.SIGTERM)
+        assert tracker.notes == [f"killpg({child.pid}, SIGTERM): ESRCH: nobody was in it any more"]
+        (member,) = tracker.living()
+        member.last = member.last._replace(pgid=0)  # as one that had left the group
+        tracker.signal_one(member, signal.SIGTERM)
+        assert tracker.errors == []
+        (described,) = tracker.describe()
+        assert (described.signals, described.error, described.state) == ((), "ESRCH", "")
+
+
+def test_a_cgroup_that_is_in_use_is_reported_and_removed_later() -> None:
+    parent = find_unified()
+    if parent is None or not os.access(parent, os.W_OK):
+        pytest.skip("no cgroup v2 that can be written")
+    folder = make_group(parent, "busy")
+    with subprocess.Popen(["sleep", "4567"]) as member:
+        (folder / "cgroup.procs").write_text(str(member.pid))
+        assert remove_tree(folder, time.monotonic()) == [f"rmdir {folder}: EBUSY: still in use"]
+        member.kill()
+    assert remove_tree(folder, time.monotonic() + 10) == []
