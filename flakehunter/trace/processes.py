@@ -86,6 +86,8 @@ class Process:
     """When a read from a pipe or socket returned: from then on it may do something because it was told to."""
     pid_descriptors: dict[int, int] = field(default_factory=dict)
     """Process ids of its pidfds: the process may show itself later, where its birth is not seen."""
+    listed: dict[int, list[float]] = field(default_factory=dict)
+    """When it was in a list of processes that another one took, by that one's index."""
     awaited: dict[int, float] = field(default_factory=dict)
     """When a pidfd of a process was last seen readable, by that process's index."""
 

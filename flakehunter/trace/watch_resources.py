@@ -213,7 +213,10 @@ def _looks_at_proc(world: World, process: Process, call: Call, path: str) -> boo
         return False
     victim = world.find(int(found[1]))
     mark = world.take_mark(call)
-    if victim is None or victim is process or process.namespaced or world.is_scanning(call.tid):
+    if victim is None or victim is process or process.namespaced:
+        return True
+    if world.is_scanning(call.tid):
+        victim.listed.setdefault(process.index, []).append(call.entered)
         return True
     succeeded = call.result is not None and call.result >= 0
     kind = LookKind.PROC_STATE if found[2] in ("stat", "status") else LookKind.PROC

@@ -104,6 +104,18 @@ def test_short_waits_one_after_the_other_are_no_pause_together() -> None:
     assert judge(group + DEATH + polls + LOOK + END) == []
 
 
+def test_who_watches_a_process_anyway_does_not_look_because_of_the_signal() -> None:
+    look = '1698  1795323073.{} openat(AT_FDCWD</tmp>, "/proc/1700/stat", 0) = 3</proc/1700/stat> <0.00001>\n'
+    ready = "1699  1795323073.422685"
+    group = GROUP.replace("1795323073.32", "1795323073.42")
+    late = (PAUSE + LOOK + END).replace("1795323073.3", "1795323073.4")
+    at_once = "".join(map(look.format, ("422600", "422610", "422620")))
+    apart = "".join(map(look.format, ("360000", "380000", "400000")))
+    assert judge(group.replace(ready, apart + ready) + late) == []
+    assert mechanisms(group.replace(ready, at_once + ready) + late) == [Mechanism.FIXED_SLEEP]
+    assert mechanisms(group + late) == [Mechanism.FIXED_SLEEP]
+
+
 def test_end_of_output_is_no_edge() -> None:
     eof = '1698  1795323073.323400 read(3<pipe:[114941]>, "", 8192) = 0 <0.00001>\n'
     assert mechanisms(GROUP + DEATH + eof + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]

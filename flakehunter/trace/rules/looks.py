@@ -21,6 +21,10 @@ __all__ = ["Trigger", "find", "trigger_of"]
 
 _SEES_ZOMBIES = (LookKind.KILL, LookKind.PROC)
 _RESOURCES = (LookKind.PORT, LookKind.FILE)
+MONITORING_ROUNDS = 3
+"""Who has looked so often without a reason watches the process anyway."""
+ROUND_S = 0.01
+"""Looks that are closer to each other are one: a library reads several files of /proc for one answer."""
 _LOCK_NAMES = re.compile(r"\.(?:pid|lock|lck|sock|socket)$|/lock$")
 
 
@@ -74,6 +78,8 @@ def _trigger_above(world: World, looker: Process, victim: Process, before: float
 
 def _decide(world: World, looks: list[Look]) -> Finding | None:
     """Return the finding for looks of one looker at one thing, if there is one."""
+    if _is_monitor(world, looks):
+        return None
     asked: list[Look] = []
     for look in looks:
         trigger = trigger_of(world, look.looker, look.victim, look.time) or _port_of_the_dead(look)
@@ -90,6 +96,19 @@ def _decide(world: World, looks: list[Look]) -> Finding | None:
         trigger = trigger_of(world, asked[0].looker, asked[0].victim, asked[0].time)
         return _finding(asked[0], trigger) if trigger else None
     return None
+
+
+def _is_monitor(world: World, looks: list[Look]) -> bool:
+    """Tell whether the looker has looked again and again before anybody ended the process: it would look on."""
+    looker, victim = looks[0].looker, looks[0].victim
+    seen = [look.time for look in looks if look.alive] + victim.listed.get(looker.index, [])
+    rounds, last = 0, 0.0
+    for time in sorted(seen):
+        if trigger_of(world, looker, victim, time) is not None:
+            break
+        rounds += time - last > ROUND_S
+        last = time
+    return rounds >= MONITORING_ROUNDS
 
 
 def _port_of_the_dead(look: Look) -> Trigger | None:
