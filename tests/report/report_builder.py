@@ -426,9 +426,12 @@ def hostile_history(path: Path) -> None:
             build.verdict(test, Verdict.FLAKY if place % 3 else Verdict.BROKEN, evidence=evidence, since=HOSTILE[0])
             build.log_event(test, runs[1], text)
             build.finding(test, Mechanism.SURVIVOR, text=text, quote=text)
+            build.finding(test, Mechanism.FIXED_SLEEP, text=text, signal_source=text, look_source=text, look_line=7)
             if place < 3:
-                build.trace(test, [{"pid": text, "argv": [text], "text": text, "signal_ms": 1, "look_ms": 2.0}])
+                seen = {"pid": text, "argv": [text], "text": text, "signal_ms": 1, "look_ms": 2.0}
+                build.trace(test, [{**seen, "predicted_rates": {text: 0.5, "cpu:8": text}}])
             if place > 5:
                 continue  # the texts of an experiment are shown as all others are, and its chart takes 0.1 s
             arm = {"name": text, "stressor": text, "group_kill": text, "trials": 9, "failures": 3}
-            build.experiment(test, {"replay": text, "arms": [{**arm, "rate": {"value": 0.3, "low": 0.1, "high": 0.7}}]})
+            arms = [{**arm, "rate": {"value": 0.3, "low": 0.1, "high": 0.7}}, {**arm, "stressor": "none"}]
+            build.experiment(test, {"replay": text, "arms": arms})
