@@ -317,6 +317,7 @@ def upgrade() -> None:
         sa.Column("survived", sa.Boolean(), nullable=False),
         sa.Column("time_to_exit_ms", sa.Float(), nullable=True),
         sa.Column("time_to_reap_ms", sa.Float(), nullable=True),
+        sa.Column("timeline", DOCUMENT, nullable=True),
         sa.ForeignKeyConstraint(
             ["trial_id"], ["trials.id"], name=op.f("fk_process_exits_trial_id"), ondelete="CASCADE"
         ),

@@ -382,3 +382,6 @@ class ProcessExit(Base):
     time_to_exit_ms: Mapped[float | None]
     """From the end of the test, or from its first signal where a tracer saw it."""
     time_to_reap_ms: Mapped[float | None]
+    timeline: Mapped[dict[str, Any] | None]
+    """What a tracer saw: index in order of creation, parent's index, depth, moments (ms since the start of the trial) of
+    spawn, exec, end and reaping, and [name, moment, sender's pid] of each signal. Null without a tracer."""

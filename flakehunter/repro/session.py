@@ -265,6 +265,7 @@ class DatabaseRecorder:
                 survived=record.survived,
                 time_to_exit_ms=record.exit_ms,
                 time_to_reap_ms=record.reap_ms,
+                timeline=record.timeline,
             )
             for record in (report.processes if report is not None else ())
         ]

@@ -113,6 +113,22 @@ class ProcessRecord:
     signals: tuple[tuple[str, float, int | None], ...] = ()
     """(name, moment in ms, sender's pid) of each signal that it received."""
 
+    @property
+    def timeline(self) -> dict[str, Any] | None:
+        """Return what the tracer saw, as the database keeps it; None without a tracer."""
+        if self.depth is None:
+            return None
+        return {
+            "index": self.index,
+            "parent_index": self.parent_index,
+            "depth": self.depth,
+            "spawned_at_ms": self.spawned_at_ms,
+            "exec_at_ms": self.exec_at_ms,
+            "ended_at_ms": self.ended_at_ms,
+            "reaped_at_ms": self.reaped_at_ms,
+            "signals": [list(signal) for signal in self.signals],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class TrialReport:

@@ -212,6 +212,16 @@ def test_the_search_names_process_event_and_delay_and_the_seed_replays_it(
     assert arms["control"]["trials"] >= 4
     assert arms["flawed"]["failures"] >= 2
     assert document["replay"] == "repro.toml"
+    engine = open_database(url)
+    with engine.connect() as connection:
+        traced = [trial for trial, row in trials_of(connection, 1) if row.stressor == "control"]
+        sleep = processes_of(connection, traced[0])[2]
+        plain = processes_of(connection, trials_of(connection, 1)[0][0])
+    engine.dispose()
+    assert sleep.timeline is not None
+    assert (sleep.timeline["depth"], sleep.timeline["signals"][0][0]) == (2, "SIGTERM")
+    assert sleep.timeline["spawned_at_ms"] <= sleep.timeline["exec_at_ms"] <= sleep.timeline["ended_at_ms"]
+    assert plain[0].timeline is None
     code, out, _ = run(capsys, "--db", url, "--replay", "repro.toml", "--budget", "1ms", "--json")
     document = json.loads(out)
     assert [arm["stressor"] for arm in document["arms"]] == [plan["stressor"]] * 2

@@ -25,6 +25,8 @@ class ProcessRow:
     survived: bool
     time_to_exit_ms: float | None
     time_to_reap_ms: float | None
+    timeline: dict[str, Any] | None = None
+    """What a tracer saw of it, see the table."""
 
 
 @dataclass(frozen=True, slots=True)

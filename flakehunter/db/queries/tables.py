@@ -200,6 +200,7 @@ TABLES: Mapping[str, UserTable] = {
             "survived": ProcessExit.survived,
             "time_to_exit_ms": ProcessExit.time_to_exit_ms,
             "time_to_reap_ms": ProcessExit.time_to_reap_ms,
+            "timeline": ProcessExit.timeline,
         },
         ProcessExit.id,
     ),
