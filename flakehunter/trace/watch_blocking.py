@@ -2,7 +2,6 @@
 
 import re
 
-from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.noting import note_assignment
 from flakehunter.trace.processes import Process, Wait, Wake
 from flakehunter.trace.reader import Call
@@ -82,7 +81,7 @@ def polled(world: World, process: Process, call: Call) -> None:
     for number in _ready(call):
         target = world.find(process.pid_descriptors.get(number, 0))
         if target is not None:
-            process.knowledge.tell((FactKind.EXIT, target.index, ""), end)
+            world.tell_end(process, target, end)
             process.awaited[target.index] = end
 
 

@@ -139,7 +139,7 @@ def waited(world: World, process: Process, call: Call) -> None:
         _polled_child(world, process, pid, call, gone=bool(reaped))
     if child is not None:
         if keeps:
-            process.knowledge.tell((FactKind.EXIT, child.index, ""), time)
+            world.tell_end(process, child, time)
         else:
             world.reap(process, child.pid, time)
         world.wakes[call.tid].append(_wake_by_child(child, call, hangs))

@@ -348,9 +348,22 @@ class World:
         # child before it dies of the same SIGTERM, or not.
         until = self._doomed(child) if child.killed_by else time
         waiter.knowledge.learn_until(child.knowledge, until, time)
-        waiter.knowledge.tell((FactKind.EXIT, child.index, ""), time)
+        self.tell_end(waiter, child, time)
         waiter.knowledge.tell((FactKind.REAP, child.index, ""), time)
         return child
+
+    def tell_end(self, process: Process, ended: Process, time: float) -> None:
+        """Note that a process has learned of another's end.
+
+        The end of the first process of a PID namespace is the end of all of them: the kernel kills and reaps the others
+        before (pid_namespaces(7)).
+        """
+        process.knowledge.tell((FactKind.EXIT, ended.index, ""), time)
+        if ended.namespaced and ended.parent is not None and not ended.parent.namespaced:
+            for member in self.processes[ended.index + 1 :]:
+                if member.namespaced and ended in member.ancestors():
+                    process.knowledge.tell((FactKind.EXIT, member.index, ""), time)
+                    process.knowledge.tell((FactKind.REAP, member.index, ""), time)
 
     def _doomed(self, child: Process) -> float:
         """Return when the signal that ended a process was sent, or delivered when nobody of the trace sent it."""

@@ -346,6 +346,25 @@ def test_numbers_of_a_pid_namespace_name_nobody_outside() -> None:
     assert [process.parent.pid if process.parent else None for process in world.processes] == [None, 10, 11]
 
 
+def test_end_of_a_pid_namespaces_first_process_is_the_end_of_all_of_it() -> None:
+    text = """
+10  100.0 execve("/usr/bin/unshare", ["unshare"], 0x1) = 0 <0.0001>
+10  100.1 unshare(CLONE_NEWPID) = 0 <0.0001>
+10  100.2 clone(child_stack=NULL, flags=SIGCHLD) = 11 <0.0001>
+11  100.3 clone(child_stack=NULL, flags=SIGCHLD) = 2 <0.0001>
+12  100.4 execve("/usr/bin/sleep", ["sleep", "30"], 0x1) = 0 <0.0001>
+10  100.5 kill(11, SIGKILL) = 0 <0.0001>
+12  100.6 +++ killed by SIGKILL +++
+11  100.7 +++ killed by SIGKILL +++
+10  100.8 wait4(11, [{WIFSIGNALED(s)}], 0, NULL) = 11 <0.0001>
+10  100.9 kill(12, 0) = -1 ESRCH (No such process) <0.0001>
+10  101.0 +++ exited with 0 +++
+"""
+    assert judge(text) == []
+    wait = "10  100.8 wait4(11, [{WIFSIGNALED(s)}], 0, NULL) = 11 <0.0001>\n"
+    assert mechanisms(text.replace(wait, "")) == [Mechanism.SURVIVOR]
+
+
 def test_child_that_lives_and_dies_before_its_parents_call_returns_is_one_process() -> None:
     text = """
 10  100.0 execve("/usr/bin/bash", ["bash"], 0x1) = 0 <0.0001>
