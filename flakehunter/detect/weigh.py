@@ -1,7 +1,7 @@
 """Weigh the evidence of one test: P(flaky), P(mechanism | flaky), the verdict, and the reasons in words.
 
 P(flaky) starts from `PRIOR_FLAKY` and adds, in natural log-odds, the Bayes factor of the history model, up to
-`TEXT_LOG_ODDS` for failure texts that speak of a mechanism, and what reproductions and findings say.
+the weight of `text` for failure texts that speak of a mechanism, and what reproductions and findings say.
 
 P(mechanism | flaky) starts from eight mechanisms that share `PRIOR_KNOWN` evenly, and "another cause" with the rest.
 A rule of weight w means: with this match alone, the probability of its mechanism is w. So its likelihood ratio is
@@ -19,25 +19,17 @@ from flakehunter.detect.circumstances import Circumstances
 from flakehunter.detect.clusters import BadRun
 from flakehunter.detect.history import CHANGE_FROM, TestHistory
 from flakehunter.detect.text import Match
+from flakehunter.detect.weights import weights
 from flakehunter.model import Evidence, EvidenceSource, Interval, Mechanism, ReproVerdict, Verdict
 
-PRIOR_FLAKY = 0.05
+PRIOR_FLAKY = weights().prior_flaky
 """A test that has failed at least once is flaky."""
 
 PRIOR_KNOWN = 0.5
 """A flaky test flakes by one of the eight mechanisms; the rest is order, network, randomness and the like."""
 
-TEXT_LOG_ODDS = math.log(3.0)
-"""What a text of weight 1 adds for "flaky": broken tests of such code show the same words, only not as often."""
-
-FINDING_LOG_ODDS = {EvidenceSource.SCAN: math.log(2.0), EvidenceSource.TRACE: math.log(5.0)}
+FINDING_LOG_ODDS = {EvidenceSource.SCAN: weights().scan, EvidenceSource.TRACE: weights().trace}
 """What a finding of score 1 adds for "flaky"."""
-
-REPRODUCED_LOG_ODDS = math.log(1000.0)
-"""A test that failed in some trials and passed in others of one experiment is flaky by definition."""
-
-LOAD_LOG_ODDS = math.log(2.0)
-"""What failing under load adds for each mechanism that waits for too little time, against the others."""
 
 TIMING = (
     Mechanism.CHECK_BEFORE_EXIT,
@@ -137,13 +129,13 @@ def _reproduced(experiment: ExperimentRow) -> bool:
 def _p_flaky(case: Case) -> float:
     log_odds = _logit(PRIOR_FLAKY)
     history = case.history
-    log_odds += (history.log_bayes_factor if history else 0.0) + case.sensitivity
+    log_odds += (weights().history * history.log_bayes_factor if history else 0.0) + case.sensitivity
     if history:
-        log_odds += TEXT_LOG_ODDS * max((match.rule.weight * match.share for match in case.matches), default=0.0)
+        log_odds += weights().text * max((match.rule.weight * match.share for match in case.matches), default=0.0)
     for source, most in FINDING_LOG_ODDS.items():
         log_odds += most * max((one.score for one in case.findings if one.source is source), default=0.0)
     if any(_reproduced(experiment) for experiment in case.experiments):
-        return _expit(max(log_odds, 0.0) + REPRODUCED_LOG_ODDS)
+        return _expit(max(log_odds, 0.0) + weights().reproduced)
     repeats = (history.short_streaks if history else 0) + len(case.bad_runs)
     if not ((history and history.has_proof) or repeats >= 2):
         log_odds = min(log_odds, UNPROVEN_LOG_ODDS)
@@ -163,24 +155,24 @@ def _verdict(case: Case, p_flaky: float) -> Verdict:
 def mechanism_log_odds(case: Case) -> dict[Mechanism, float]:
     """Return the log likelihood ratio of each mechanism that has any evidence, against "another cause"."""
     prior = PRIOR_KNOWN / len(Mechanism)
-    weights: dict[Mechanism, list[tuple[float, float]]] = {}
+    seen: dict[Mechanism, list[tuple[float, float]]] = {}
     for match in case.matches:
-        weights.setdefault(match.rule.mechanism, []).append((match.rule.weight, match.share))
+        seen.setdefault(match.rule.mechanism, []).append((match.rule.weight, match.share))
     for finding in case.findings:
-        weights.setdefault(finding.mechanism, []).append((min(max(finding.score, 0.01), 0.99), 1.0))
+        seen.setdefault(finding.mechanism, []).append((min(max(finding.score, 0.01), 0.99), 1.0))
     for experiment in case.experiments:
         if experiment.mechanism is not None and _reproduced(experiment):
-            weights.setdefault(experiment.mechanism, []).append((0.9, 1.0))
+            seen.setdefault(experiment.mechanism, []).append((0.9, 1.0))
     result = {}
     if case.circumstances.load_sensitive:
         for mechanism in TIMING:
-            weights.setdefault(mechanism, [])
-    for mechanism, pairs in weights.items():
+            seen.setdefault(mechanism, [])
+    for mechanism, pairs in seen.items():
         ratios = [1.0 + share * (math.exp(_logit(weight) - _logit(prior)) - 1.0) for weight, share in pairs]
         ordered = sorted((math.log(ratio) for ratio in ratios), reverse=True)
         result[mechanism] = sum(value * 0.5**place for place, value in enumerate(ordered))
         if mechanism in TIMING and case.circumstances.load_sensitive:
-            result[mechanism] += LOAD_LOG_ODDS
+            result[mechanism] += weights().load
     return result
 
 
@@ -203,7 +195,7 @@ def _history_evidence(case: Case) -> list[Evidence]:
     history = case.history
     found: list[tuple[float, str, str]] = []
     if history:
-        weight = _expit(_logit(PRIOR_FLAKY) + history.log_bayes_factor)
+        weight = _expit(_logit(PRIOR_FLAKY) + weights().history * history.log_bayes_factor)
         jobs = ", ".join(history.kinds[:2]) + (f" and {len(history.kinds) - 2} more" if len(history.kinds) > 2 else "")
         counts = f"{history.failed} of {history.executed} executions failed, in {jobs}"
         if history.has_proof:
