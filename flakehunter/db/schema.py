@@ -383,5 +383,5 @@ class ProcessExit(Base):
     """From the end of the test, or from its first signal where a tracer saw it."""
     time_to_reap_ms: Mapped[float | None]
     timeline: Mapped[dict[str, Any] | None]
-    """What a tracer saw: index in order of creation, parent's index, depth, moments (ms since the start of the trial) of
+    """What a tracer saw: index in order of creation, parent's index, depth, the moments (ms since the trial began) of
     spawn, exec, end and reaping, and [name, moment, sender's pid] of each signal. Null without a tracer."""
