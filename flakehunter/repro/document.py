@@ -63,9 +63,7 @@ def _fixes(outcome: Outcome) -> list[dict[str, Any]]:
         late = None
         if check is not None:
             late = asdict(check) | {"holds": check.holds, "text": check.sentence}
-        rows.append(
-            {"name": arm.name, "group_kill": arm.group_kill, "verdict": verdict.value, "critical_delay": late}
-        )
+        rows.append({"name": arm.name, "group_kill": arm.group_kill, "verdict": verdict.value, "critical_delay": late})
     return rows
 
 

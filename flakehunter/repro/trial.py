@@ -75,7 +75,6 @@ class TrialSpec:
     delays: tuple[Delay, ...] = ()
     """At which events which processes are held; needs `trace`."""
 
-
     @property
     def loads_wait(self) -> bool:
         """Whether the loads rest until the trial, or the order of its processes, says that the test runs."""
