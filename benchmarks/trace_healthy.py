@@ -4,7 +4,7 @@
 
 The suites are flakehunter's own tests, folder by folder, and the waiting tests of the sample project (pytest, vitest).
 Left out are the files whose tests trace or are stopped by ptrace(2) themselves, since a process has one tracer at most,
-and those that run flawed tests on purpose.
+those that run flawed tests on purpose or a Wine, and tests that stop processes.
 Exit status 1 when there is a finding; `--write` puts the table into benchmarks/trace.md.
 """
 
@@ -41,6 +41,8 @@ WINE = ("tests/groupkill/test_windows.py",)
 """Wine asks its server for everything: traced, a start of it takes minutes."""
 FLAWED = ("tests/repro/test_repro_command_line.py",)
 """They run flawed tests on purpose, and a trace names them."""
+NO_STOPS = ("-k", "not stopped and not stops")
+"""A tracer sees every stop first: tests that stop processes go another way below one."""
 FOLDERS = ("cli", "corpus", "db", "detect", "groupkill", "ingest", "processes", "repro", "scan", "stats", "trace")
 WAITING = ("abort_polls", "agent_waits", "backoff", "job", "journal", "pool_waits", "spec")
 
@@ -63,7 +65,7 @@ def suites() -> list[Suite]:
         Suite("sample vitest", (*vitest, "polls", "duration", "exec-output"), SAMPLE),
         Suite("sample vitest, threads", (*vitest, "--pool=threads", "polls", "duration", "exec-output"), SAMPLE),
         Suite("sample pytest, xdist", (*PYTEST, "-n2", *(f"tests/test_{name}.py" for name in WAITING)), SAMPLE),
-        *(Suite(f"own tests/{folder}", (*PYTEST, *ignored, f"tests/{folder}")) for folder in FOLDERS),
+        *(Suite(f"own tests/{folder}", (*PYTEST, *ignored, *NO_STOPS, f"tests/{folder}")) for folder in FOLDERS),
     ]
 
 
@@ -85,6 +87,9 @@ def run(chosen: Sequence[Suite], timeout_s: float) -> tuple[list[str], int]:
         lines.append(row(suite, result))
         findings += len(result.findings)
         print(lines[-1], file=sys.stderr, flush=True)
+        for window in result.world.windows:
+            if window.failed:
+                print(f"    failed: {window.test}", file=sys.stderr, flush=True)
         for finding in result.findings:
             place = f"{finding.look_mark.file}:{finding.look_mark.line}" if finding.look_mark else ""
             print(f"    {place} {finding.text}", file=sys.stderr, flush=True)
