@@ -21,14 +21,27 @@ HERE = Path(__file__).resolve().parent
 SCRIPTS = ("sortable.auto.min.js", "app.js")
 
 
+MOST_PICTURES = 300
+"""Tests, worst first, whose durations are drawn; a picture takes 60 ms, and the words below it say the same."""
+
+
+MOST_ROWS = 500
+"""Tests in a table, worst first: about 1.2 KB each, and no page may be over 2 MB. tests/index.html lists all."""
+
+
 def render(site: Site, *, templates: Path | None = None) -> Iterator[tuple[str, str]]:
     """Give (path below the output folder, HTML) of every page; files in the user's folder `templates` go first."""
     environment = _environment(templates)
     overview = environment.get_template("index.html")
     yield "index.html", overview.render(site=site, root="", charts=_overview_charts(site.overview))
     test = environment.get_template("test.html")
+    by_cost = [*site.overview.flaky, *site.overview.broken, *site.overview.unsure]
+    worst = {row.slug for row in by_cost[:MOST_PICTURES]}
     for page in site.pages:
-        yield f"tests/{page.summary.slug}.html", test.render(page=page, root="../", **_page_charts(page))
+        charts_of_page = _page_charts(page, drawn=page.summary.slug in worst)
+        yield f"tests/{page.summary.slug}.html", test.render(page=page, root="../", **charts_of_page)
+    listed = environment.get_template("tests.html")
+    yield "tests/index.html", listed.render(tests=[row.summary for row in site.pages], root="../")
     yield "mechanisms/index.html", environment.get_template("mechanisms.html").render(site=site, root="../")
     mechanism_page = environment.get_template("mechanism.html")
     for mechanism, guide in GUIDES.items():
@@ -49,11 +62,12 @@ def _overview_charts(overview: Overview) -> dict[str, Markup]:
     return drawn
 
 
-def _page_charts(page: TestPage) -> dict[str, Any]:
+def _page_charts(page: TestPage, *, drawn: bool) -> dict[str, Any]:
     mechanism = page.summary.mechanism
     return {
         "guide": GUIDES[mechanism] if mechanism else None,
-        "chart_durations": charts.durations(page.durations),
+        "chart_durations": charts.durations(page.durations) if drawn else None,
+        "chart_left_out": not drawn,
         "chart_deaths": charts.deaths(page.deaths) if page.deaths else None,
         "chart_trace": charts.timeline(page.trace) if page.trace else None,
         "experiments": [
@@ -104,6 +118,7 @@ def _environment(templates: Path | None) -> Environment:
         policy=Markup(content_policy(style, script)),
         guides=GUIDES,
         unknown_fix=UNKNOWN_FIX,
+        most_rows=MOST_ROWS,
         version=version("flakehunter-ci"),
     )
     return environment

@@ -35,7 +35,7 @@ def test_path_of_the_first_page_is_data_and_the_rest_is_told(run: Run, tmp_path:
     assert Path(out.strip()) == Path("site/index.html")
     assert Path(out.strip()).is_file()
     assert "2 flaky tests of 10, 8 of 42 jobs lost to flakes alone" in err
-    assert "wrote 14 pages" in err
+    assert "wrote 15 pages" in err
     assert "judging" not in err
 
 

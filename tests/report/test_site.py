@@ -157,7 +157,7 @@ def test_same_input_gives_the_same_bytes(team: Engine, team_site: Path, tmp_path
         for site in (team_site, tmp_path / "out")
     )
     assert first == second
-    assert len(first) == 15
+    assert len(first) == 16
 
 
 @pytest.mark.parametrize("kind", ["team_site", "hostile_site"])
@@ -266,3 +266,25 @@ def test_flake_rate_counts_the_attempts_of_flaky_tests(team: Engine) -> None:
     assert sum(period.flaky_failures for period in trend.periods) == 12
     assert sum(period.flaky_attempts for period in trend.periods) == 2 * 42
     assert trend.periods[0].flake_rate == 0
+
+
+def test_durations_are_drawn_for_the_worst_tests_and_told_for_all(
+    team: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flakehunter.report.html.MOST_PICTURES", 1)
+    write_report(team, tmp_path / "site")
+    pages = [path.read_text(encoding="utf-8") for path in sorted((tmp_path / "site/tests").glob("*-*.html"))]
+    assert sum("Chart: durations" in page for page in pages) == 1
+    assert all("How long it takes" in page and "Passes: " in page for page in pages)
+
+
+def test_tables_end_where_a_page_would_be_too_large_and_a_list_has_all(
+    team: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flakehunter.report.html.MOST_ROWS", 1)
+    write_report(team, tmp_path / "site")
+    pages = pages_of(tmp_path / "site")
+    assert "The worst 1 of 2; the list of all tests has the others." in pages["index.html"].text
+    assert "tests/index.html" in pages["index.html"].links
+    listed = {link for link in pages["tests/index.html"].links if link.endswith(".html") and "/" not in link}
+    assert listed == {path.name for path in (tmp_path / "site/tests").glob("*.html")} - {"index.html"}
