@@ -189,4 +189,6 @@ def _of_a_field(call: Call) -> bool:
     """Whether `self._thread.start()` is called: a method of something that the object holds, not of the object."""
     if call.path.partition(".")[0] in _MODULES:
         return True
+    if call.path.count(".") >= 3 and call.name in _COMMON:
+        return True  # `result.manager.store.close()`: whose method that is, nobody can tell from here
     return bool(call.receiver) and call.receiver[0].startswith(("self.", "this.", "@")) and call.name in _COMMON

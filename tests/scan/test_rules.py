@@ -345,3 +345,14 @@ def test_process_started_on_the_way_out_of_a_branch(tmp_path: Path) -> None:
         assert proc.poll() is not None
     """
     assert findings(tmp_path, source) == [("check-before-exit", 8, 10)]
+
+
+def test_method_of_something_far_away_is_not_a_helper_of_that_name(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("class Job:\n    def close(self):\n        self.proc.kill()\n")
+    source = """
+    from helper import Job
+    def test_it(lock_file):
+        result.manager.store.close()
+        FileLock(lock_file).acquire()
+    """
+    assert findings(tmp_path, source) == []
