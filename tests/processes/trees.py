@@ -116,9 +116,11 @@ class Observer:
     def wait_for(self, count: int, deadline_s: float = 30.0) -> set[int]:
         """Wait until `count` members run and return them."""
         end = time.monotonic() + deadline_s
+        pause = 0.005
         while len(found := self.living()) < count:
             assert time.monotonic() < end, f"only {len(found)} of {count} members after {deadline_s} s"
-            time.sleep(0.01)  # a look reads all of /proc
+            time.sleep(pause)  # a look reads all of /proc, and takes the time that the members need
+            pause = min(2 * pause, 0.1)
         return found
 
     def end_all(self) -> None:
