@@ -135,7 +135,8 @@ def mechanism(name: Mechanism) -> str:
         parts += [f"## {fix.says}", ""]
         for snippet in fix.snippets:
             fence = FENCES.get(snippet.grammar, snippet.grammar)
-            parts += [f"### {snippet.language}", "", f"```{fence}", snippet.code, "```", ""]
+            heading = snippet.language.replace("#", r"\#")  # a hash at the end would close the heading
+            parts += [f"### {heading}", "", f"```{fence}", snippet.code, "```", ""]
     parts += ["## Find it", "", "```console", "$ flakehunter scan tests/", "$ flakehunter report -o site", "```", ""]
     return "\n".join(parts)
 
