@@ -135,7 +135,8 @@ def test_only_settled_grandchildren_are_demoted(nursery: Nursery, tmp_path: Path
 
 ORPHANS = """
 reader, writer = os.pipe()
-child = subprocess.Popen(["bash", "-c", "exec 3<&0; (read x <&3 & echo $!)"], stdin=reader, stdout=subprocess.PIPE, text=True)
+line = "exec 3<&0; (read x <&3 & echo $!)"
+child = subprocess.Popen(["bash", "-c", line], stdin=reader, stdout=subprocess.PIPE, text=True)
 orphan = int(child.stdout.readline())
 child.wait()
 os.close(reader); os.close(writer)
