@@ -6,8 +6,8 @@ BIN is the folder of programs of an environment with `pip install pytest pytest-
 flaky-repro`; without it only plain reruns, stress-ng and Shaker's configurations are compared. Every tool runs the
 flawed variant as a command that notes its first failure; then the tool is ended, and all its processes are reaped, so
 that the kernel's sum counts everybody, stressors and start-up too. A tool that has used up `--cap` CPU-seconds (or four
-times as many seconds) without a failure is ended as well. Finished cells are kept in .cache/peers-repro.jsonl. Half an
-hour on a quiet machine for the default pairs; Shaker's configurations take up to 73 % of the memory.
+times as many seconds) without a failure is ended as well. Finished cells are kept in .cache/peers-repro.jsonl. Forty
+minutes on a quiet machine for the default pairs; Shaker's configurations take up to 73 % of the memory.
 """
 
 import argparse
@@ -92,11 +92,14 @@ def tree_cpu_s() -> float:
 
 
 def cost(argv: Sequence[str], folder: Path, marker: Path, cap_cpu_s: float) -> dict[str, float | bool]:
-    """Run a tool until the marker is there, it ends, or it has used up its share; return whether, and what it took."""
+    """Run a tool until the marker is there, it ends, or it has used up its share; return whether, and what it took.
+
+    What it leaves in the temporary folder goes with `folder`: its own clean-up is killed with it.
+    """
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = subprocess.Popen(
         argv, cwd=folder, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(folder)},
     )  # fmt: skip
     while not marker.exists() and process.poll() is None:
         if tree_cpu_s() >= cap_cpu_s or time.monotonic() - begin >= 4 * cap_cpu_s:
