@@ -34,9 +34,7 @@ def sends(world: World, process: Process, call: Call) -> None:
         # A signal is a message too: who passes it on knows what its sender knew.
         victim.knowledge.learn(process.knowledge, call.entered)
         victim.by_signal.learn(process.knowledge, call.entered)
-        world.sent.append(
-            Sent(call.entered, process, victim, signal, pid <= 0, call.tid, world.wake_of(call.tid), mark)
-        )
+        world.note_sent(Sent(call.entered, process, victim, signal, pid <= 0, call.tid, world.wake_of(call.tid), mark))
 
 
 def _targets(world: World, process: Process, pid: int, is_kill: bool) -> list[Process]:

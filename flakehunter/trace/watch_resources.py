@@ -74,7 +74,7 @@ def reads(world: World, process: Process, call: Call) -> None:
     if call.result == 0:
         if name.startswith(("pipe:", "socket:")):
             process.told.append(end)
-            world.ends_of_output.append((end, process, frozenset(channel.writers)))
+            world.ends_of_output[process.index].append((end, frozenset(channel.writers)))
             world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
         return
     process.knowledge.learn(channel.knowledge, end)

@@ -77,10 +77,11 @@ class World:
         self.processes: list[Process] = []
         self.looks: list[Look] = []
         self.sent: list[Sent] = []
+        self._sent_to: dict[int, list[Sent]] = defaultdict(list)
         self.waits: list[Wait] = []
         self.assignments: list[Assignment] = []
-        self.ends_of_output: list[tuple[float, Process, frozenset[int]]] = []
-        """Ends of file: when, who read it, and the indices of the processes that had written to that channel."""
+        self.ends_of_output: dict[int, list[tuple[float, frozenset[int]]]] = defaultdict(list)
+        """Ends of file, by who read them: when, and the indices of the processes that had written to that channel."""
         self.wakes: dict[int, list[Wake]] = defaultdict(list)
         """What blocked, by thread id."""
         self.timers: dict[tuple[int, str], float] = {}
@@ -299,6 +300,15 @@ class World:
         known = self.by_pid.get(pid)
         return known[-1] if known else None
 
+    def note_sent(self, sent: Sent) -> None:
+        """Add a signal that was sent."""
+        self.sent.append(sent)
+        self._sent_to[sent.victim.index].append(sent)
+
+    def sent_to(self, victim: Process) -> list[Sent]:
+        """Return the signals that were sent to a process, in the order of time."""
+        return self._sent_to.get(victim.index, [])
+
     def group(self, pgid: int | None) -> list[Process]:
         """Return the living members of a process group."""
         return [process for process in self.living.values() if process.pgid == pgid]
@@ -367,7 +377,7 @@ class World:
 
     def _doomed(self, child: Process) -> float:
         """Return when the signal that ended a process was sent, or delivered when nobody of the trace sent it."""
-        sent = [one.time for one in self.sent if one.victim is child and one.signal == child.killed_by]
+        sent = [one.time for one in self.sent_to(child) if one.signal == child.killed_by]
         delivered = [one.time for one in child.deliveries if one.signal == child.killed_by]
         return min(sent + delivered, default=child.exited or child.spawned)
 

@@ -54,13 +54,13 @@ def _polled(world: World) -> Iterator[Finding]:
 
 def _gave_up(world: World, last: Look) -> bool:
     """Tell whether the time ran out and the waiter did nothing about it: who then sends a harder signal waits on."""
-    return not any(sent.victim is last.victim and sent.time > last.time for sent in world.sent)
+    return not any(sent.time > last.time for sent in world.sent_to(last.victim))
 
 
 def _judge(
     world: World, waiter: Process, victim: Process, start: float, end: float, timeout: float, look: Look | None
 ) -> Finding | None:
-    signal = next((sent for sent in world.sent if sent.victim is victim and sent.time <= end), None)
+    signal = next((sent for sent in world.sent_to(victim) if sent.time <= end), None)
     used = end - start
     too_short = timeout < STRESSED_DEATH_S or used > LARGEST_SHARE * timeout
     if signal is None or timeout <= 0 or not too_short:

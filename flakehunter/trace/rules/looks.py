@@ -52,14 +52,14 @@ def find(world: World) -> Iterator[Finding]:
 
 def trigger_of(world: World, looker: Process, victim: Process, before: float) -> Trigger | None:
     """Return the first reason to expect the victim's end that came before that time; None when there was none."""
-    for sent in world.sent:
-        if sent.victim is victim and sent.time <= before:
+    for sent in world.sent_to(victim):
+        if sent.time <= before:
             return Trigger(sent.time, True, sent.signal, sent.mark)
     delivery = victim.delivered(before=before)
     if delivery is not None:
         return Trigger(delivery.time, True, delivery.signal)
-    for time, reader, writers in world.ends_of_output:
-        if time <= before and reader is looker and victim.index in writers:
+    for time, writers in world.ends_of_output.get(looker.index, ()):
+        if time <= before and victim.index in writers:
             return Trigger(time, True, "end of output")
     return _trigger_above(world, looker, victim, before)
 
@@ -69,9 +69,9 @@ def _trigger_above(world: World, looker: Process, victim: Process, before: float
     for above in victim.ancestors():
         if above.index in own:
             continue
-        for sent in world.sent:
+        for sent in world.sent_to(above):
             # Signals to its parent before it was born say nothing of it.
-            if sent.victim is above and victim.spawned <= sent.time <= before:
+            if victim.spawned <= sent.time <= before:
                 return Trigger(sent.time, False, sent.signal, sent.mark)
     return None
 

@@ -35,7 +35,7 @@ def _test_that_left(world: World, process: Process) -> Window | None:
 
 
 def _finding(world: World, process: Process, looker: Process, time: float, what: str, window: Window | None) -> Finding:
-    sent = next((sent for sent in world.sent if sent.victim is process and sent.time <= time), None)
+    sent = next((sent for sent in world.sent_to(process) if sent.time <= time), None)
     return Finding(
         mechanism=Mechanism.SURVIVOR,
         victim=process,
@@ -51,7 +51,7 @@ def _finding(world: World, process: Process, looker: Process, time: float, what:
 
 
 def _why(world: World, process: Process, end: float) -> str:
-    signals = [sent for sent in world.sent if sent.victim is process and sent.time <= end]
+    signals = [sent for sent in world.sent_to(process) if sent.time <= end]
     if signals:
         return f"it got {signals[0].signal} and did not end"
     above = {ancestor.index for ancestor in process.ancestors()} - {0}
