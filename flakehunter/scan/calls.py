@@ -272,6 +272,8 @@ class Calls(Walker):
             expect = context.expected(node, alive, self.spec)
             zombies = zombies and not self.knows_zombies
         elif kind is Kind.WAIT:
+            if receiver is not None and receiver.type in CALLS and idioms.command(text(receiver)) is not None:
+                return  # waits for `taskkill`, and not for whom it kills
             if context.expects_timeout(node, self.spec) or (
                 idiom.alive is Alive.FALSE and plain and context.expected(node, Alive.FALSE, self.spec) is Expect.ALIVE
             ):

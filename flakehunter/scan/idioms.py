@@ -170,7 +170,9 @@ def command(source: str) -> Command | None:
     quoted = re.search(r"[\"'`\[](.*)", source, re.DOTALL)
     words = " ".join(_WORDS.split(quoted[1])).strip() if quoted else ""
     # Shell scripts that end themselves or their own children are scripts, not signals of ours.
-    if not words or re.search(r"\$\$|\$!|\btrap\b|\bwait\b|sleep \d", words) or len(words) > 200:
+    if not words or re.search(r"\$\$|\$!|\btrap\b|\bwait\b", words) or len(words) > 200:
+        return None
+    if "sleep " in words and not words.startswith(("pkill ", "killall ", "pgrep ")):
         return None
     if not re.match(r"(?:sudo |env |cmd(?:\.exe)? /c |(?:/bin/)?(?:ba)?sh -l?c |/usr)?\S{0,20}?(?:p?kill|taskkill|killall|ps|pgrep|"  # noqa: E501
                     r"pidof|tasklist|lsof|test|powershell)\b", words):  # fmt: skip

@@ -64,7 +64,7 @@ class Mechanisms(Tracking):
             Process(own=True, started=started, text=source, words=words, ready=self.polling > 0, site=self.site)
         )
         self.returned = number
-        for name in _out_parameters(event.text, self.current.language):
+        for name in out_parameters(event.text, self.current.language):
             self.state.names[name] = number
 
     def _signal(self, event: Event) -> None:
@@ -334,7 +334,7 @@ class Mechanisms(Tracking):
                 return
 
 
-def _out_parameters(text: str, language: str) -> list[str]:
+def out_parameters(text: str, language: str) -> list[str]:
     """Return the variables that a call fills in: `&pi`, `out pi`."""
     if language in ("c", "cpp", "rust"):
         return re.findall(r"&(?:mut\s+)?(\w+)", text)
@@ -343,6 +343,7 @@ def _out_parameters(text: str, language: str) -> list[str]:
 
 def _inner(script: str) -> str:
     """Return the part of a start's source that the child runs: `start_new_session=True` of the leader is no leaving."""
+    script = re.sub(r"setpgid\(0,\s*0\)", "", script)  # what the leader says of itself, in C
     bare = re.sub(
         r"start_new_session\s*=\s*True|preexec_fn\s*=\s*os\.setsid|detached:\s*true|process_group\s*=\s*0", "", script
     )

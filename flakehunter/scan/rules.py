@@ -29,7 +29,7 @@ from flakehunter.scan.events import (
     walk,
 )
 from flakehunter.scan.following import Following
-from flakehunter.scan.mechanisms import SHORT_S
+from flakehunter.scan.mechanisms import SHORT_S, out_parameters
 from flakehunter.scan.processes import (
     BACKGROUND,
     PIDLIKE,
@@ -263,6 +263,7 @@ class Machine(Following):
                 self._assign(event)
             case Kind.READY:
                 self._all_ready(self._known(event.names))
+                self._read_into(event)
             case Kind.USE:
                 self._use(event)
             case Kind.EFFECT:
@@ -273,6 +274,13 @@ class Machine(Following):
             case Kind.GATE:
                 for number in self._known(event.names) or [n for n, p in self.state.processes.items() if p.own]:
                     self.state.processes[number].let_go = True
+
+    def _read_into(self, event: Event) -> None:
+        """A pid that C reads from a pipe into a variable: somebody's child."""
+        own = [number for number, process in self.state.processes.items() if process.own]
+        for name in out_parameters(event.text, self.current.language) if own else ():
+            if PIDLIKE.search(name) and self.state.find(name) is None:
+                self.state.names[name] = self.state.new(Process(derived=True, parent=own[-1], ready=True))
 
     def _store(self, step: Store) -> None:
         made_before, look_before = self.returned, self.last_look
