@@ -122,3 +122,12 @@ groupkill-windows: $(READY)
 .PHONY: report-size
 report-size: $(READY)
 	$(BIN)/python benchmarks/report_size.py --write
+
+# Rates and memory of ingest, and peers.md with the peers in a throw-away environment; half an hour on a quiet machine.
+.PHONY: ingest-benchmarks
+ingest-benchmarks: $(READY)
+	$(PYTHON) -m venv .cache/peers
+	.cache/peers/bin/pip install --quiet flaktor flakebox unflake flakewall flakeguard flakemap
+	$(BIN)/python benchmarks/ingest_speed.py
+	$(BIN)/python benchmarks/ingest_memory.py
+	$(BIN)/python benchmarks/ingest_peers.py --bin .cache/peers/bin --write

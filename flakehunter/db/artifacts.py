@@ -28,6 +28,9 @@ from flakehunter.db.same_tests import match_tests
 from flakehunter.db.schema import Artifact, ArtifactIssue, Document, LogEvent, Result, Run, TestCase, UtcDateTime
 from flakehunter.model import Outcome, TestIdentity
 
+REMEMBERED = 50_000
+"""Ids of new tests and failures kept of one file: one with millions of them must not fill the memory."""
+
 # Statements are built once: building one costs SQLAlchemy ten times what running it does.
 _OF_RUN = select(Artifact.id).where(Artifact.run_id == bindparam("run_id"))
 _ANY_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN)).limit(1)
@@ -279,6 +282,7 @@ class ArtifactWriter:
             rows = [(row[0], run_id, artifact_id, row[3] + get(row[0], 0), *row[4:]) for row in rows]
         if attempts is not None:
             attempts.update([(row[0], row[3]) for row in rows])
+            attempts = attempts if len(attempts) < 2 * REMEMBERED else None
         self._attempts = attempts
         if rows:
             self._bulk.insert_results(self._connection, rows)
@@ -320,11 +324,11 @@ class ArtifactWriter:
         ids = list(map(self._caches.tests.get, tests))
         if None in ids:
             missing = dict.fromkeys(test for test, known in zip(tests, ids, strict=True) if known is None)
-            self._ensure_tests(list(missing), made)
-            ids = [known or self.new_tests[test] for test, known in zip(tests, ids, strict=True)]
+            found = self._ensure_tests(list(missing), made)
+            ids = [known or found[test] for test, known in zip(tests, ids, strict=True)]
         return ids  # type: ignore[return-value]
 
-    def _ensure_tests(self, tests: Sequence[CaseRow], made: set[int]) -> None:
+    def _ensure_tests(self, tests: Sequence[CaseRow], made: set[int]) -> dict[CaseRow, int]:
         project = self._caches.project
         keys = {test: TestIdentity(project, test.suite, test.classname, test.name).key for test in tests}
         # One row a key, that with a file first. In the order of the file: then the ids of its tests rise, and their
@@ -337,7 +341,9 @@ class ArtifactWriter:
         highest = int(self._connection.execute(_HIGHEST_TEST).scalar_one())
         ids = self._bulk.ensure_tests(self._connection, self._project_id, list(rows.items()))
         made.update(number for number in ids.values() if number > highest)
-        self.new_tests.update((test, ids[key]) for test, key in keys.items())
+        if len(self.new_tests) < REMEMBERED:
+            self.new_tests.update((test, ids[key]) for test, key in keys.items())
+        return {test: ids[key] for test, key in keys.items()}
 
     def _as_the_run_names_them(self, batch: Batch) -> Batch:
         """Give tests of a log the names that JUnit files of the same run have, and leave out what they told of."""
@@ -380,7 +386,8 @@ class ArtifactWriter:
                 missing.setdefault(pair, failure)
         if missing:
             made = self._bulk.ensure_failures(self._connection, [missing[pair] for pair in sorted(missing)])
-            self.new_failures.update(made)
+            if len(self.new_failures) < REMEMBERED:
+                self.new_failures.update(made)
             for place, failure in wanted:
                 if ids[place] is None:
                     ids[place] = made[(failure.fingerprint, failure.detail_hash)]

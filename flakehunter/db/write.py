@@ -16,8 +16,8 @@ from flakehunter.db.rows import ArtifactRow, CaseRow, RunRow
 from flakehunter.db.schema import Artifact, Project, Run
 from flakehunter.errors import DatabaseError
 
-_CACHE_LIMIT = 300_000
-"""Ids kept in memory; beyond that they are forgotten and looked up anew (about 300 bytes each)."""
+_CACHE_LIMIT = 100_000
+"""Ids kept in memory; beyond that they are forgotten and looked up anew (about 500 bytes each)."""
 
 _PROJECT = select(Project.id).where(Project.name == bindparam("name"))
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('flakehunter.ingest'), hashtext(:project))")

@@ -27,7 +27,7 @@ class Limits:
     """Properties kept of one element."""
     property_chars: int = 4 * 1024
     """Characters kept of one property's value."""
-    batch_results: int = 20_000
+    batch_results: int = 10_000
     """Results handed over at once; a file with more is written in parts, within one transaction."""
     archive_entries: int = 200_000
     """Files in one archive, with those in archives inside of it."""

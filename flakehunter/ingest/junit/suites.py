@@ -30,7 +30,7 @@ class Memory:
     database.
     """
 
-    LIMIT = 100_000
+    LIMIT = 50_000
 
     def __init__(self) -> None:
         self._suites: dict[tuple[str, str, str], tuple[Rows, Rows]] = {}
