@@ -57,5 +57,6 @@ def _scope_of(pid: int) -> str | None:
         lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     except OSError:
         return None
-    paths = (line.removeprefix("0::/") for line in lines if line.startswith("0::/"))
+    # A command that has ended already is a zombie of ours, and systemd may have removed its scope; see cgroups(7).
+    paths = (line.removeprefix("0::/").removesuffix(" (deleted)") for line in lines if line.startswith("0::/"))
     return next((path for path in paths if path.endswith(".scope") and "/run-" in f"/{path}"), None)

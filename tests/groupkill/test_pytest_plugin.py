@@ -28,7 +28,8 @@ def test_leaks_a_child(server):
     globals()["child"] = subprocess.Popen(["sleep", "4445"])
 
 def test_leaks_a_daemon(server):
-    subprocess.run(["bash", "-c", "(setsid env -i sleep 4446 >&- 2>&- <&- &)"], check=True)
+    daemon = "(setsid env -i sleep 4446 >&- 2>&- <&- &); until pgrep -xf 'sleep 4446' >/dev/null; do :; done"
+    subprocess.run(["bash", "-c", daemon], check=True)
 
 def test_waits(server):
     child = subprocess.Popen(["sleep", "4447"])

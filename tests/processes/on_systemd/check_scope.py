@@ -1,5 +1,6 @@
 """Run by pytest below a real systemd (test_systemd.py boots it): the backend `systemd-scope` against every tree."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -31,7 +32,9 @@ def scopes() -> list[Path]:
     """Return the cgroups of the transient scopes that exist."""
     root = find_root()
     assert root is not None
-    return list(root.rglob("run-*.scope"))
+    # os.walk and not rglob: systemd removes them meanwhile.
+    found = (Path(folder) for folder, _, _ in os.walk(root))
+    return [folder for folder in found if folder.name.startswith("run-") and folder.suffix == ".scope"]
 
 
 def test_the_probe_says_yes() -> None:
