@@ -131,3 +131,10 @@ ingest-benchmarks: $(READY)
 	$(BIN)/python benchmarks/ingest_speed.py
 	$(BIN)/python benchmarks/ingest_memory.py
 	$(BIN)/python benchmarks/ingest_peers.py --bin .cache/peers/bin --write
+
+# The readers of ingest under atheris, coverage-guided, for ten minutes.
+.PHONY: fuzz
+FUZZ_SECONDS ?= 600
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .cache/fuzz --upgrade atheris
+	PYTHONPATH=.cache/fuzz $(BIN)/python tests/ingest/fuzz.py .cache/fuzz-corpus -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=600

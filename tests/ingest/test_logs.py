@@ -102,6 +102,43 @@ def test_vitest_default_reporter_names_failures_in_full(fixtures: Path) -> None:
     assert "child is gone" not in results(batch)
 
 
+NEXTEST = """    Nextest run ID 5f9d5cbd with nextest profile: ci
+    Starting 5 tests across 2 binaries (1 test skipped)
+        PASS [   0.004s] demo tests::passes
+  TRY 1 FAIL [   0.010s] demo tests::flaky
+   RETRY 2/3 [         ] demo tests::flaky
+  TRY 2 PASS [   0.011s] demo tests::flaky
+        FAIL [   0.005s] demo::outside child_is_gone
+
+--- STDOUT:              demo::outside child_is_gone ---
+sent SIGKILL to pid 4711
+
+     TIMEOUT [  60.003s] demo::outside hangs
+     SIGSEGV [   0.020s] demo::outside crashes
+------------
+     Summary [  60.100s] 5 tests run: 2 passed (1 flaky), 2 failed, 1 timed out, 1 skipped
+   FLAKY 2/3 [   0.011s] demo tests::flaky
+        FAIL [   0.005s] demo::outside child_is_gone
+     SIGSEGV [   0.020s] demo::outside crashes
+     TIMEOUT [  60.003s] demo::outside hangs
+"""
+"""From the documented format (nexte.st, "Reporting test results"): the tool is not among the producers."""
+
+
+def test_nextest_tries_are_attempts_and_the_summary_repeats_none() -> None:
+    log, batch = read(NEXTEST)
+    assert log.formats == ["cargo-nextest"]
+    assert results(batch) == {
+        "tests::passes": ["passed"],
+        "tests::flaky": ["failed", "passed"],
+        "child_is_gone": ["failed"],
+        "hangs": ["failed"],
+        "crashes": ["failed"],
+    }
+    owners = {event.text: event.test for event in batch.events}
+    assert owners["sent SIGKILL to pid 4711"] == ("demo::outside", "child_is_gone")
+
+
 def test_github_timestamps_are_the_events_times(fixtures: Path) -> None:
     log, batch = read(fixtures / "vitest/github.log")
     assert log.started_at == datetime(2026, 1, 5, 10, tzinfo=UTC)
