@@ -60,6 +60,22 @@ def test_javascript_pattern_means_the_same_to_node() -> None:
     assert json.loads(done.stdout) == [False, False, True]
 
 
+VITEST = Path(__file__).resolve().parents[2] / "sample_data" / "project" / "node_modules" / ".bin" / "vitest"
+
+
+@pytest.mark.needs("node")
+def test_vitest_leaves_the_tests_out(tmp_path: Path) -> None:
+    source = (
+        "describe('group', () => { it('kills (all) of it', () => { throw new Error('no') }) })\nit('other', () => {})\n"
+    )
+    (tmp_path / "it.test.js").write_text(source)
+    pattern = FORMS["vitest"]([entry("group > kills (all) of it")])
+    command = [str(VITEST), "run", "--globals", "--root", str(tmp_path), "--reporter", "json", "-t", pattern]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    report = json.loads(done.stdout[done.stdout.index("{") :])
+    assert (report["numPassedTests"], report["numFailedTests"]) == (1, 0), done.stderr
+
+
 def test_go_pattern_anchors_every_part() -> None:
     assert FORMS["go"]([entry("TestStop"), entry("TestKill/with group")]) == "^TestStop$|^TestKill$/^with_group$"
 
