@@ -106,8 +106,10 @@ _Entry = tuple[str, IO[bytes] | None, str]
 def _zip(stream: IO[bytes], budget: Budget, _kind: str) -> Iterator[_Entry]:
     _check_directory(stream, budget)
     with zipfile.ZipFile(stream) as archive:
+        whole = _whole_logs(archive.namelist())
         for info in archive.infolist():
-            if info.is_dir():
+            folder, _, name = info.filename.rpartition("/")
+            if info.is_dir() or (folder in whole and re.fullmatch(r"(?:\d+_.*|system)\.txt", name)):
                 continue
             problem = _problem(info.filename, budget)
             if not problem and (info.external_attr >> 16) & 0o170000 == 0o120000:
@@ -124,6 +126,15 @@ def _zip(stream: IO[bytes], budget: Budget, _kind: str) -> Iterator[_Entry]:
                 yield info.filename, None, f"cannot be unpacked: {error}"
                 continue
             yield info.filename, content, ""
+
+
+def _whole_logs(names: list[str]) -> set[str]:
+    """Return the folders whose files are there once more in one: GitHub's archive of a run's logs has both.
+
+    `0_unit.txt` is the whole log of the job `unit`, and `unit/1_Set up job.txt` and so on are its steps.
+    """
+    tops = {found[1] for name in names if (found := re.fullmatch(r"-?\d+_([^/]+)\.txt", name))}
+    return tops & {name.partition("/")[0] for name in names if re.fullmatch(r"[^/]+/\d+_[^/]*\.txt", name)}
 
 
 def _check_directory(stream: IO[bytes], budget: Budget) -> None:

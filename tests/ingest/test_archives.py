@@ -117,6 +117,19 @@ def sparse() -> bytes:
     return bytes(header) + bytes(1024)
 
 
+def test_the_steps_of_a_github_log_do_not_repeat_the_whole(
+    take: Callable[..., Summary], tmp_path: Path, query: Query
+) -> None:
+    line = b"2026-05-01T10:00:00.0000000Z sent SIGKILL to pid 7\n"
+    logs = {"0_unit.txt": line, "unit/1_Set up job.txt": b"", "unit/2_Test.txt": line, "lint/1_Lint.txt": line + line}
+    assert take("logs.zip", zipped(logs)).rejected == []
+    paths = query(f"sqlite:///{tmp_path / 'a.db'}", "SELECT path FROM artifacts ORDER BY path")
+    folder = tmp_path / "in" / "logs.zip"
+    assert paths == [(str(folder / "0_unit.txt"),), (str(folder / "lint/1_Lint.txt"),)], (
+        "of lint only the step is there"
+    )
+
+
 def bomb(megabytes: int) -> bytes:
     return zipped({"bomb.xml": b" " * (megabytes << 20)})
 
