@@ -52,6 +52,32 @@ class Stressor(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class PlainStressor:
+    """What stressors share that are written as one word."""
+
+    usage: ClassVar[str]
+    needs: ClassVar[str] = ""
+    side_effects: ClassVar[str] = ""
+
+    @classmethod
+    def parse(cls, argument: str) -> Self:
+        """Take no argument."""
+        if argument:
+            raise UsageError(f"{cls.usage} takes no argument, but got {argument!r}", hint=f"write {cls.usage}")
+        return cls()
+
+    @property
+    def spec(self) -> str:
+        """Return the word."""
+        return self.usage
+
+    @classmethod
+    def probe(cls) -> Capability:
+        """Work everywhere."""
+        return Capability(usable=True)
+
+
 def parse_milliseconds(text: str, usage: str) -> float:
     """Return milliseconds from `200ms`, `0.2s` or a bare number, which means milliseconds.
 
@@ -90,16 +116,6 @@ def parse_percent(text: str, usage: str, *, most: float) -> float:
     if not 0.0 < value <= most:
         raise UsageError(f"{text!r} is not a percentage up to {most:g}", hint=f"write {usage} such as {usage[:-3]}10")
     return value
-
-
-def no_argument(name: str, argument: str) -> None:
-    """Refuse an argument.
-
-    Raises:
-        UsageError: there is one.
-    """
-    if argument:
-        raise UsageError(f"{name} takes no argument, but got {argument!r}", hint=f"write {name}")
 
 
 def try_in_child(deed: Callable[[], object], name: str) -> Capability:

@@ -3,9 +3,9 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from flakehunter.repro.stressors.base import Capability, no_argument
+from flakehunter.repro.stressors.base import Capability, PlainStressor
 from flakehunter.repro.trial import TrialSpec
 
 YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
@@ -57,21 +57,13 @@ def _what_forbids() -> tuple[str, str]:
     return "the kernel or its security module refuses", container
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+@dataclass(frozen=True)
+class Control(PlainStressor):
     """Traces the trial and delays nothing."""
 
     usage: ClassVar[str] = "control"
     summary: ClassVar[str] = "the tracing supervisor without a delay, to compare delays with"
     needs: ClassVar[str] = "ptrace of own children"
-    side_effects: ClassVar[str] = ""
-    spec: ClassVar[str] = "control"
-
-    @classmethod
-    def parse(cls, argument: str) -> Self:
-        """Take no argument."""
-        no_argument(cls.usage, argument)
-        return cls()
 
     @classmethod
     def probe(cls) -> Capability:

@@ -7,27 +7,18 @@ with `cpu:N`.
 
 import os
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from flakehunter.repro.stressors.base import Capability, no_argument, try_in_child
+from flakehunter.repro.stressors.base import Capability, PlainStressor, try_in_child
 from flakehunter.repro.trial import TrialSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Demote:
+@dataclass(frozen=True)
+class Demote(PlainStressor):
     """Demotes grandchildren after 40 ms of life."""
 
     usage: ClassVar[str] = "demote"
     summary: ClassVar[str] = "grandchildren get SCHED_IDLE and autogroup nice 19 once settled; write demote+cpu:8"
-    needs: ClassVar[str] = ""
-    side_effects: ClassVar[str] = ""
-    spec: ClassVar[str] = "demote"
-
-    @classmethod
-    def parse(cls, argument: str) -> Self:
-        """Take no argument."""
-        no_argument(cls.usage, argument)
-        return cls()
 
     @classmethod
     def probe(cls) -> Capability:

@@ -2,27 +2,18 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from flakehunter.repro.stressors.base import Capability, no_argument
+from flakehunter.repro.stressors.base import Capability, PlainStressor
 from flakehunter.repro.trial import TrialSpec
 
 
-@dataclass(frozen=True, slots=True)
-class OneCpu:
+@dataclass(frozen=True)
+class OneCpu(PlainStressor):
     """Binds the trial to the first CPU that flakehunter itself may use."""
 
     usage: ClassVar[str] = "one-cpu"
     summary: ClassVar[str] = "the trial, and all loads beside it, on one CPU"
-    needs: ClassVar[str] = ""
-    side_effects: ClassVar[str] = ""
-    spec: ClassVar[str] = "one-cpu"
-
-    @classmethod
-    def parse(cls, argument: str) -> Self:
-        """Take no argument."""
-        no_argument(cls.usage, argument)
-        return cls()
 
     @classmethod
     def probe(cls) -> Capability:
