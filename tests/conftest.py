@@ -38,7 +38,7 @@ TOOLS = {
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C back: a shell starts background jobs with SIGINT ignored, and what tests start would ignore it too."""
+    """Take Ctrl-C back: a shell starts background jobs with SIGINT ignored, and what tests start would inherit it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

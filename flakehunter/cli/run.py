@@ -49,8 +49,8 @@ def run(
     named and ended, wherever they went. Returns CMD's status; 124 on a time-out, 128+n on signal n, 125 when CMD could
     not be started.
     """
-    from flakehunter.groupkill.command import StartError
     from flakehunter.groupkill.choice import choose
+    from flakehunter.groupkill.command import StartError
     from flakehunter.groupkill.duration import parse_duration
     from flakehunter.groupkill.foreground import RunResult, run_command
 

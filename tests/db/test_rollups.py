@@ -62,9 +62,7 @@ def add_artifact(connection: Connection, run_id: int, outcomes: list[Outcome]) -
     number = (connection.scalar(select(func.max(Artifact.id))) or 0) + 1
     one = connection.execute(select(Artifact).limit(1)).mappings().one()
     connection.execute(
-        insert(Artifact).values(
-            {**one, "id": number, "run_id": run_id, "sha256": number.to_bytes(32, "big")}
-        )
+        insert(Artifact).values({**one, "id": number, "run_id": run_id, "sha256": number.to_bytes(32, "big")})
     )
     for test, outcome in enumerate(outcomes, start=1):
         values = {"test_case_id": test, "run_id": run_id, "artifact_id": number, "outcome": outcome, "attempt": 9}

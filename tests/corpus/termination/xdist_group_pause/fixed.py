@@ -1,4 +1,4 @@
-"""In a worker of pytest-xdist: SIGTERM to the group, wait for the leader, look until the grandchild is gone, 5 s long."""
+"""In a worker of pytest-xdist: SIGTERM to the group, wait for the leader, look 5 s long for the grandchild."""
 
 import os
 import signal
