@@ -32,7 +32,7 @@ from load import burning  # noqa: E402
 from trees import TREES, Observer, Tree  # noqa: E402
 
 from flakehunter.groupkill import choose, probe_all  # noqa: E402
-from flakehunter.groupkill.cgroup_mounts import find_unified  # noqa: E402
+from flakehunter.groupkill.linux.cgroup_mounts import find_unified  # noqa: E402
 
 DEADLINE_S = 3.0
 COLUMNS = ("shell-and-sleep", "fifty", "setsid", "daemon", "ignores-term", "fork-storm", "stopped", "leader-gone")

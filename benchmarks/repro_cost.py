@@ -20,7 +20,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from flakehunter.groupkill.procfs import read_environ, snapshot
+from flakehunter.groupkill.linux.procfs import read_environ, snapshot
 from flakehunter.repro.bench import Arm, Bench, TrialResult, start_nurseries
 from flakehunter.repro.command import plain_command
 from flakehunter.repro.nurseries import start_nursery

@@ -28,8 +28,8 @@ sys.path.insert(0, str(ROOT / "tests" / "corpus"))
 
 from termination_corpus import Pair, load_pairs  # noqa: E402
 
-from flakehunter.groupkill.procfs import descendants  # noqa: E402
-from flakehunter.groupkill.sweep import become_subreaper, sweep  # noqa: E402
+from flakehunter.groupkill.linux.procfs import descendants  # noqa: E402
+from flakehunter.groupkill.linux.sweep import become_subreaper, sweep  # noqa: E402
 
 DEFAULT = ("v1s_group_pause", "v6b_mp_terminate", "v9_short_deadline", "bash_kill_0")
 KEPT = ROOT / ".cache" / "peers-repro.jsonl"

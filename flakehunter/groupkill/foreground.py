@@ -94,7 +94,7 @@ def _terminal_given_to(group: ProcessGroup) -> Iterator[None]:
 def _adopt_orphans() -> None:
     """Become the subreaper of the group: its orphans are to be reaped at once, and not when init likes."""
     if sys.platform == "linux":
-        from flakehunter.groupkill.sweep import become_subreaper
+        from flakehunter.groupkill.linux.sweep import become_subreaper
 
         with contextlib.suppress(OSError):
             become_subreaper()
@@ -103,7 +103,7 @@ def _adopt_orphans() -> None:
 def _reap_orphans(leader: int) -> None:
     """Reap children that are not ours by birth."""
     if sys.platform == "linux":
-        from flakehunter.groupkill.procfs import children, read_stat
+        from flakehunter.groupkill.linux.procfs import children, read_stat
 
         for pid in children(os.getpid()):
             stat = read_stat(pid) if pid != leader else None
@@ -122,7 +122,7 @@ def _wait_for_orphans(group: ProcessGroup, report: KillReport) -> None:
 
 def _is_there(member: Member) -> bool:
     if sys.platform == "linux":
-        from flakehunter.groupkill.procfs import ProcessId, is_gone
+        from flakehunter.groupkill.linux.procfs import ProcessId, is_gone
 
         return not is_gone(ProcessId(member.pid, member.start_ticks or 0), zombies_ok=False)
     return False

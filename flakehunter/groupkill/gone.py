@@ -48,7 +48,7 @@ class NotGoneError(AssertionError):
 def _look(pid: int) -> tuple[object, str, tuple[str, ...]]:
     """Return (identity, state, argv) of the process that has `pid` now; identity None when there is none."""
     if sys.platform == "linux":
-        from flakehunter.groupkill.procfs import read_argv, read_stat
+        from flakehunter.groupkill.linux.procfs import read_argv, read_stat
 
         stat = read_stat(pid)
         if stat is None:

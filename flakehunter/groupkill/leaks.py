@@ -8,9 +8,9 @@ import os
 import signal
 import time
 
-from flakehunter.groupkill.marks import Mark, new_mark
-from flakehunter.groupkill.procfs import ProcessId, ProcessStat, descendants, read_argv
-from flakehunter.groupkill.track import Tracker
+from flakehunter.groupkill.linux.marks import Mark, new_mark
+from flakehunter.groupkill.linux.procfs import ProcessId, ProcessStat, descendants, read_argv
+from flakehunter.groupkill.linux.track import Tracker
 
 __all__ = ["LeakWatch"]
 

@@ -3,10 +3,10 @@
 import sys
 
 if sys.platform == "win32":
-    from flakehunter.groupkill.windows_naive import NaiveBackend
+    from flakehunter.groupkill.windows.naive import NaiveBackend
 elif sys.platform == "darwin":
     from flakehunter.groupkill.macos import NaiveBackend
 else:
-    from flakehunter.groupkill.naive_linux import NaiveBackend
+    from flakehunter.groupkill.linux.naive import NaiveBackend
 
 __all__ = ["NaiveBackend"]

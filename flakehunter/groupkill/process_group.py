@@ -7,6 +7,6 @@ assert sys.platform != "win32"
 if sys.platform == "darwin":
     from flakehunter.groupkill.macos import ProcessGroupBackend
 else:
-    from flakehunter.groupkill.process_group_linux import ProcessGroupBackend
+    from flakehunter.groupkill.linux.process_group import ProcessGroupBackend
 
 __all__ = ["ProcessGroupBackend"]

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from flakehunter.groupkill.procfs import ProcessId, ProcessStat, children, descendants, read_stat
+from flakehunter.groupkill.linux.procfs import ProcessId, ProcessStat, children, descendants, read_stat
 
 __all__ = ["Attendant"]
 

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from flakehunter.groupkill.procfs import read_environ, snapshot
+from flakehunter.groupkill.linux.procfs import read_environ, snapshot
 
 TRIAL_VARIABLE = "FLAKEHUNTER_TRIAL_FOLDER"
 """Set in the environment of all that runs for an experiment: its folder."""

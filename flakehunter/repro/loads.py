@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from flakehunter.groupkill.sweep import die_with_parent
+from flakehunter.groupkill.linux.sweep import die_with_parent
 
 __all__ = ["LOADS", "available_memory", "start_loads"]
 

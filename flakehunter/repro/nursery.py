@@ -18,8 +18,8 @@ import socket
 import sys
 from typing import Any
 
-from flakehunter.groupkill.procfs import children, descendants
-from flakehunter.groupkill.sweep import become_subreaper
+from flakehunter.groupkill.linux.procfs import children, descendants
+from flakehunter.groupkill.linux.sweep import become_subreaper
 from flakehunter.repro.supervisor import begin_trial, exec_command
 
 __all__ = ["serve", "why_unsafe"]

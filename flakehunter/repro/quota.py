@@ -26,14 +26,14 @@ class Quota:
 
     def remove(self) -> list[str]:
         """Remove it, once nothing is in it any more; return what went wrong."""
-        from flakehunter.groupkill.cgroup_reach import remove_tree
+        from flakehunter.groupkill.linux.cgroup_reach import remove_tree
 
         return remove_tree(self.folder, time.monotonic() + PATIENCE_S)
 
 
 def quota_parents() -> list[tuple[Path, int]]:
     """Return (folder, cgroup version) of the cgroups below which a quota may be made, the likeliest first."""
-    from flakehunter.groupkill.cgroup_mounts import find_root, find_unified, find_version1
+    from flakehunter.groupkill.linux.cgroup_mounts import find_root, find_unified, find_version1
 
     unified = [(folder, 2) for folder in (find_unified(), find_root()) if folder is not None]
     first = find_version1("cpu")
@@ -46,7 +46,7 @@ def make_quota(percent: float) -> Quota:
     Raises:
         OSError: no cgroup with the cpu controller may be made here; the message says why.
     """
-    from flakehunter.groupkill.cgroup_reach import make_group, remove_leftovers, remove_tree
+    from flakehunter.groupkill.linux.cgroup_reach import make_group, remove_leftovers, remove_tree
 
     reasons = []
     for parent, version in quota_parents():
@@ -84,7 +84,7 @@ def _enable_cpu(parent: Path) -> None:
 
 def remove_quota_leftovers() -> None:
     """Kill and remove what is left in quota cgroups of supervisors that were killed."""
-    from flakehunter.groupkill.cgroup_reach import remove_leftovers
+    from flakehunter.groupkill.linux.cgroup_reach import remove_leftovers
 
     for parent, _ in quota_parents():
         remove_leftovers(parent)

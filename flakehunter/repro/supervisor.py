@@ -1,8 +1,8 @@
 """One trial's supervisor: starts the command below a child subreaper, watches it, ends what is left, reports everybody.
 
-Standard library and groupkill/procfs.py, groupkill/sweep.py only: it is forked by a nursery (see nursery.py) that may
-run in the test project's interpreter. The supervisor leads a session of its own. The command runs in that session, in
-a process group of its own; loads run beside it, each in a session of its own.
+Standard library, procfs and sweep of groupkill/linux/ only: it is forked by a nursery (see nursery.py) that may run in
+the test project's interpreter. The supervisor leads a session of its own. The command runs in that session, in a
+process group of its own; loads run beside it, each in a session of its own.
 
 A command that knows when its test runs (a warm pytest) says so through a socket whose number is `window` in the spec:
 `1` before and `0` after, each answered by a byte. With `loads_wait` the loads (loads.py) are stopped outside of it.
@@ -20,8 +20,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from flakehunter.groupkill.procfs import ProcessId, ProcessStat, children, descendants, read_argv, read_stat
-from flakehunter.groupkill.sweep import SweepReport, become_subreaper, die_with_parent, sweep
+from flakehunter.groupkill.linux.procfs import ProcessId, ProcessStat, children, descendants, read_argv, read_stat
+from flakehunter.groupkill.linux.sweep import SweepReport, become_subreaper, die_with_parent, sweep
 from flakehunter.repro.attendant import Attendant
 from flakehunter.repro.loads import start_loads
 from flakehunter.repro.quota import Quota, make_quota

@@ -15,8 +15,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from flakehunter.groupkill.procfs import ProcessStat, read_argv, read_stat
-from flakehunter.groupkill.sweep import sweep
+from flakehunter.groupkill.linux.procfs import ProcessStat, read_argv, read_stat
+from flakehunter.groupkill.linux.sweep import sweep
 from flakehunter.repro import ptrace
 from flakehunter.repro.supervisor import ARGV_LIMIT, SWEEP_DEADLINE_S, WAKING, Supervisor
 

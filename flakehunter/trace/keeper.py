@@ -14,7 +14,7 @@ import sys
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
 
-from flakehunter.groupkill.sweep import become_subreaper, sweep
+from flakehunter.groupkill.linux.sweep import become_subreaper, sweep
 
 SWEEP_DEADLINE_S = 10.0
 

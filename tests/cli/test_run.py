@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from flakehunter.cli.app import main
-from flakehunter.groupkill.procfs import read_stat
+from flakehunter.groupkill.linux.procfs import read_stat
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the Windows side has its own test")
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flakehunter.groupkill.cgroup_mounts import parse_mountinfo
+from flakehunter.groupkill.linux.cgroup_mounts import parse_mountinfo
 
 UNIFIED = "34 25 0:29 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
 HYBRID = """31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755

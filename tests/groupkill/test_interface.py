@@ -28,7 +28,7 @@ from flakehunter.groupkill import (
     spawn_async,
 )
 from flakehunter.groupkill.drain import PipesHeldError
-from flakehunter.groupkill.procfs import read_stat
+from flakehunter.groupkill.linux.procfs import read_stat
 
 USABLE = [name for name, capability in probe_all().items() if capability.usable]
 FEW = [name for name in ("cgroup", "subreaper", "process-group", "pid-namespace") if name in USABLE]
@@ -275,8 +275,8 @@ def test_the_environment_chooses_the_backend(monkeypatch: pytest.MonkeyPatch) ->
 
 
 OWN_BACKEND = """
-from flakehunter.groupkill.linux_backend import LinuxBackend
-from flakehunter.groupkill.reach import Reach
+from flakehunter.groupkill.linux.backend import LinuxBackend
+from flakehunter.groupkill.linux.reach import Reach
 
 class ByGroup(Reach):
     def __init__(self, leader):

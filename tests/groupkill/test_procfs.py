@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from flakehunter.groupkill.procfs import (
+from flakehunter.groupkill.linux.procfs import (
     ProcessId,
     children,
     descendants,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flakehunter.groupkill.procfs import read_stat
+from flakehunter.groupkill.linux.procfs import read_stat
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="leaks are found on Linux")
 

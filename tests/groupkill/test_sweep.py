@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from flakehunter.groupkill.procfs import ProcessId, is_gone
-from flakehunter.groupkill.sweep import is_subreaper, sweep
+from flakehunter.groupkill.linux.procfs import ProcessId, is_gone
+from flakehunter.groupkill.linux.sweep import is_subreaper, sweep
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers are Linux's")
 
 SUPERVISOR = """
 import json, os, signal, subprocess, sys
-from flakehunter.groupkill.sweep import become_subreaper, sweep
+from flakehunter.groupkill.linux.sweep import become_subreaper, sweep
 become_subreaper()
 child = subprocess.Popen(sys.argv[2:], stdout=subprocess.PIPE, start_new_session=True)
 child.stdout.readline()
@@ -73,7 +73,7 @@ def test_sweep_outside_a_subreaper_refuses() -> None:
 
 
 def test_modules_for_supervisors_import_no_heavy_module() -> None:
-    code = "import flakehunter.groupkill.sweep, sys; print(*sys.modules)"
+    code = "import flakehunter.groupkill.linux.sweep, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-c", code], stdout=subprocess.PIPE, text=True, check=True)
     heavy = {"dataclasses", "inspect", "subprocess", "asyncio", "typer", "psutil", "json", "logging"}
     assert heavy.isdisjoint(done.stdout.split())

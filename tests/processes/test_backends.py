@@ -151,7 +151,7 @@ def test_a_member_that_moves_to_another_cgroup_is_found_and_ended(backend: str, 
     need(backend)
     if os.geteuid() != 0:
         pytest.skip("only root may leave its cgroup")
-    from flakehunter.groupkill.cgroup_mounts import find_freezer, find_unified
+    from flakehunter.groupkill.linux.cgroup_mounts import find_freezer, find_unified
 
     parent = find_unified() if backend == "cgroup" else find_freezer()
     tree = Tree(f"sleep TAG & echo $! > {parent}/cgroup.procs; echo up; wait", 2)
@@ -163,7 +163,7 @@ def test_a_member_that_moves_to_another_cgroup_is_found_and_ended(backend: str, 
 @pytest.mark.parametrize("backend", ["cgroup", "cgroup-v1"])
 def test_no_cgroup_is_left_behind(backend: str, observer: Observer) -> None:
     need(backend)
-    from flakehunter.groupkill.cgroup_mounts import find_freezer, find_unified
+    from flakehunter.groupkill.linux.cgroup_mounts import find_freezer, find_unified
 
     parent = find_unified() if backend == "cgroup" else find_freezer()
     assert parent is not None
@@ -175,7 +175,7 @@ def test_no_cgroup_is_left_behind(backend: str, observer: Observer) -> None:
 
 def test_leftovers_of_a_crashed_owner_are_ended_and_removed(observer: Observer) -> None:
     need("cgroup")
-    from flakehunter.groupkill.cgroup_mounts import find_unified
+    from flakehunter.groupkill.linux.cgroup_mounts import find_unified
 
     code = (
         "import os, sys\nfrom flakehunter.groupkill.choice import load_backend\n"

@@ -14,9 +14,9 @@ if sys.platform != "linux":
 
 from nobody import NOBODY, need_root
 
-from flakehunter.groupkill.cgroup_mounts import find_unified
-from flakehunter.groupkill.cgroup_reach import make_group, remove_tree
-from flakehunter.groupkill.track import Tracker
+from flakehunter.groupkill.linux.cgroup_mounts import find_unified
+from flakehunter.groupkill.linux.cgroup_reach import make_group, remove_tree
+from flakehunter.groupkill.linux.track import Tracker
 
 # The group is started by root, and ended by a process that has given its privilege up and may take it back.
 REFUSED = f"""

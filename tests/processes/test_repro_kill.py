@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flakehunter.groupkill.procfs import read_argv, read_environ, snapshot
+from flakehunter.groupkill.linux.procfs import read_argv, read_environ, snapshot
 from flakehunter.repro.quota import quota_parents
 from flakehunter.repro.stressors import find_stressor
 

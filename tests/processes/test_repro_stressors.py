@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from flakehunter.errors import UsageError
-from flakehunter.groupkill.procfs import read_stat
+from flakehunter.groupkill.linux.procfs import read_stat
 from flakehunter.repro.nurseries import Nursery, start_nursery
 from flakehunter.repro.quota import quota_parents
 from flakehunter.repro.stressors import find_stressor, parse_stress, stressor_names

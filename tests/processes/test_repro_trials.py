@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flakehunter.groupkill.procfs import read_stat
+from flakehunter.groupkill.linux.procfs import read_stat
 from flakehunter.repro.nurseries import Nursery, start_nursery, start_warm_nursery
 from flakehunter.repro.stressors import parse_stress
 from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec

@@ -13,8 +13,8 @@ if sys.platform != "linux":
 
 from nobody import NOBODY, PLAIN, environment, pytest_command
 
-from flakehunter.groupkill.cgroup_mounts import find_unified
-from flakehunter.groupkill.cgroup_reach import remove_tree
+from flakehunter.groupkill.linux.cgroup_mounts import find_unified
+from flakehunter.groupkill.linux.cgroup_reach import remove_tree
 
 HERE = Path(__file__).parent / "on_systemd"
 CHECKS = HERE / "check_scope.py"

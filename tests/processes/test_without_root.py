@@ -15,8 +15,8 @@ if sys.platform != "linux":
 
 from nobody import NOBODY, as_nobody, need_root, pytest_command
 
-from flakehunter.groupkill.cgroup_mounts import find_freezer, find_unified
-from flakehunter.groupkill.cgroup_reach import remove_tree
+from flakehunter.groupkill.linux.cgroup_mounts import find_freezer, find_unified
+from flakehunter.groupkill.linux.cgroup_reach import remove_tree
 
 CHECKS = Path(__file__).parent / "on_nobody" / "check_backends.py"
 

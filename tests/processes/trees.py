@@ -14,7 +14,7 @@ __all__ = ["TREES", "Observer", "Tree"]
 UNTIL_STOPPED = "until read -r _ _ state _ < /proc/$pid/stat; [ $state = T ]; do :; done"
 UNTIL_SLEEP = "until [ $(cat /proc/$pid/comm) = sleep ]; do :; done"
 
-NO_MEMBERS = (b"pgrep", b"groupkill/supervisor.py")
+NO_MEMBERS = (b"pgrep", b"groupkill/linux/supervisor.py")
 
 # A vfork parent waits in state D until its child execs or ends; here the child does neither.
 VFORK = """

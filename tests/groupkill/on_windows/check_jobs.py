@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from flakehunter.groupkill import Command, StartError, choose, probe_all, spawn
-from flakehunter.groupkill import windows_api as api
-from flakehunter.groupkill.windows_job import CheckedJobBackend, NaiveJobBackend
-from flakehunter.groupkill.windows_job_object import Adoption, JobObject
-from flakehunter.groupkill.windows_naive import TaskkillBackend
-from flakehunter.groupkill.windows_process import create_process
+from flakehunter.groupkill.windows import api
+from flakehunter.groupkill.windows.job import CheckedJobBackend, NaiveJobBackend
+from flakehunter.groupkill.windows.job_object import Adoption, JobObject
+from flakehunter.groupkill.windows.naive import TaskkillBackend
+from flakehunter.groupkill.windows.process import create_process
 
 PIPE, NULL = subprocess.PIPE, subprocess.DEVNULL
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]

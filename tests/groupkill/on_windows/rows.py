@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from flakehunter.groupkill import windows_api as api
-from flakehunter.groupkill.windows_job import CheckedJobBackend, JobBackend, NaiveJobBackend, create_suspended
+from flakehunter.groupkill.windows import api
+from flakehunter.groupkill.windows.job import CheckedJobBackend, JobBackend, NaiveJobBackend, create_suspended
 
 # Ends at once, with an exit code that says "still active" where that is asked for.
 QUICK = {"checked-259": ["cmd", "/c", "exit 259"]}

@@ -15,7 +15,7 @@ from judge import check_members, end
 from trees import TREES, Observer
 
 from flakehunter.groupkill import StartError, choose, probe_all, spawn
-from flakehunter.groupkill.cgroup_mounts import find_root
+from flakehunter.groupkill.linux.cgroup_mounts import find_root
 
 SCOPE = "systemd-scope"
 

@@ -23,9 +23,9 @@ if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
 
 from flakehunter.groupkill import launch
-from flakehunter.groupkill.procfs import ProcessStat, children, read_stat
-from flakehunter.groupkill.sweep import Sweeper, become_subreaper
-from flakehunter.groupkill.track import Tracked
+from flakehunter.groupkill.linux.procfs import ProcessStat, children, read_stat
+from flakehunter.groupkill.linux.sweep import Sweeper, become_subreaper
+from flakehunter.groupkill.linux.track import Tracked
 
 EOF_DEADLINE_S = 30.0
 
@@ -78,7 +78,7 @@ class Supervisor:
 
     def start_in_namespace(self, receive: int, send: int, options: list[str], argv: list[str]) -> None:
         """Fork the first process of a new pid namespace, which forks the command."""
-        from flakehunter.groupkill.namespace import enter_pid_namespace, run_init
+        from flakehunter.groupkill.linux.namespace import enter_pid_namespace, run_init
 
         enter_pid_namespace()
         may_reap, self.allow_reap = os.pipe()

@@ -11,9 +11,9 @@ from dataclasses import replace
 from flakehunter.groupkill.backend import ProcessGroup
 from flakehunter.groupkill.base import Backend
 from flakehunter.groupkill.command import Command
-from flakehunter.groupkill.linux_group import LinuxProcessGroup
-from flakehunter.groupkill.marks import Mark, new_mark
-from flakehunter.groupkill.reach import Reach
+from flakehunter.groupkill.linux.group import LinuxProcessGroup
+from flakehunter.groupkill.linux.marks import Mark, new_mark
+from flakehunter.groupkill.linux.reach import Reach
 from flakehunter.groupkill.start import abandon, start, with_terminal
 
 __all__ = ["LinuxBackend"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from flakehunter.groupkill.procfs import parse_stat, read_argv, read_stat, stat_text
+from flakehunter.groupkill.linux.procfs import parse_stat, read_argv, read_stat, stat_text
 from flakehunter.groupkill.records import ProcessId, ProcessStat, SweptProcess, signal_name
 
 __all__ = ["Tracked", "Tracker"]

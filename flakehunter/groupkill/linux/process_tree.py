@@ -7,11 +7,11 @@ assert sys.platform == "linux"
 import signal
 from collections.abc import Iterable
 
-from flakehunter.groupkill.linux_backend import LinuxBackend
-from flakehunter.groupkill.marks import Mark
-from flakehunter.groupkill.procfs import ProcessId, ProcessStat, read_stat
-from flakehunter.groupkill.reach import Reach
-from flakehunter.groupkill.track import Tracker
+from flakehunter.groupkill.linux.backend import LinuxBackend
+from flakehunter.groupkill.linux.marks import Mark
+from flakehunter.groupkill.linux.procfs import ProcessId, ProcessStat, read_stat
+from flakehunter.groupkill.linux.reach import Reach
+from flakehunter.groupkill.linux.track import Tracker
 
 __all__ = ["ProcessTreeBackend"]
 

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from flakehunter.groupkill.backend import DEFAULT_DEADLINE_S, DEFAULT_GRACE_S, ProcessGroup
-from flakehunter.groupkill.marks import Mark
-from flakehunter.groupkill.procfs import ProcessStat, descendants, read_stat
-from flakehunter.groupkill.reach import Reach
+from flakehunter.groupkill.linux.marks import Mark
+from flakehunter.groupkill.linux.procfs import ProcessStat, descendants, read_stat
+from flakehunter.groupkill.linux.reach import Reach
+from flakehunter.groupkill.linux.track import Tracker
 from flakehunter.groupkill.report import Escalation, KillReport, Member, deadline_passed
 from flakehunter.groupkill.start import PythonPopen
-from flakehunter.groupkill.track import Tracker
 
 __all__ = ["LinuxProcessGroup"]
 

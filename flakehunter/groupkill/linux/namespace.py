@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from flakehunter.groupkill.sweep import die_with_parent
+from flakehunter.groupkill.linux.sweep import die_with_parent
 
 __all__ = ["enter_pid_namespace", "run_init"]
 

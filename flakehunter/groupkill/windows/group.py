@@ -7,11 +7,11 @@ assert sys.platform == "win32"
 import signal
 import time
 
-from flakehunter.groupkill import windows_api as api
 from flakehunter.groupkill.backend import DEFAULT_DEADLINE_S, DEFAULT_GRACE_S, ProcessGroup
 from flakehunter.groupkill.report import Escalation, KillReport, Member, deadline_passed
-from flakehunter.groupkill.windows_job_object import JobObject
-from flakehunter.groupkill.windows_process import WindowsProcess
+from flakehunter.groupkill.windows import api
+from flakehunter.groupkill.windows.job_object import JobObject
+from flakehunter.groupkill.windows.process import WindowsProcess
 
 __all__ = ["JobGroup"]
 

@@ -20,9 +20,9 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from flakehunter.groupkill.procfs import children, read_stat
+from flakehunter.groupkill.linux.procfs import children, read_stat
+from flakehunter.groupkill.linux.track import Tracker
 from flakehunter.groupkill.records import SweptProcess
-from flakehunter.groupkill.track import Tracker
 
 __all__ = ["SweepReport", "Sweeper", "SweptProcess", "become_subreaper", "die_with_parent", "is_subreaper", "sweep"]
 

@@ -7,11 +7,17 @@ assert sys.platform == "linux"
 import os
 from pathlib import Path
 
-from flakehunter.groupkill.cgroup_mounts import find_freezer, find_unified
-from flakehunter.groupkill.cgroup_reach import CgroupReach, FreezerReach, make_group, remove_leftovers, remove_tree
-from flakehunter.groupkill.linux_backend import LinuxBackend
-from flakehunter.groupkill.marks import Mark
-from flakehunter.groupkill.reach import Reach
+from flakehunter.groupkill.linux.backend import LinuxBackend
+from flakehunter.groupkill.linux.cgroup_mounts import find_freezer, find_unified
+from flakehunter.groupkill.linux.cgroup_reach import (
+    CgroupReach,
+    FreezerReach,
+    make_group,
+    remove_leftovers,
+    remove_tree,
+)
+from flakehunter.groupkill.linux.marks import Mark
+from flakehunter.groupkill.linux.reach import Reach
 
 __all__ = ["CgroupBackend", "CgroupV1Backend"]
 

@@ -8,12 +8,12 @@ import os
 import shutil
 from pathlib import Path
 
-from flakehunter.groupkill.cgroup_mounts import find_root
-from flakehunter.groupkill.cgroup_reach import CgroupReach
 from flakehunter.groupkill.command import StartError
-from flakehunter.groupkill.linux_backend import LinuxBackend
-from flakehunter.groupkill.marks import Mark
-from flakehunter.groupkill.reach import Reach
+from flakehunter.groupkill.linux.backend import LinuxBackend
+from flakehunter.groupkill.linux.cgroup_mounts import find_root
+from flakehunter.groupkill.linux.cgroup_reach import CgroupReach
+from flakehunter.groupkill.linux.marks import Mark
+from flakehunter.groupkill.linux.reach import Reach
 
 __all__ = ["SystemdScopeBackend"]
 

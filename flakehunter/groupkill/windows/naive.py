@@ -7,12 +7,12 @@ assert sys.platform == "win32"
 import shutil
 import subprocess
 
-from flakehunter.groupkill import windows_api as api
 from flakehunter.groupkill.report import KillReport
-from flakehunter.groupkill.windows_group import JobGroup
-from flakehunter.groupkill.windows_job import Create, JobBackend
-from flakehunter.groupkill.windows_job_object import JobObject
-from flakehunter.groupkill.windows_process import WindowsProcess
+from flakehunter.groupkill.windows import api
+from flakehunter.groupkill.windows.group import JobGroup
+from flakehunter.groupkill.windows.job import Create, JobBackend
+from flakehunter.groupkill.windows.job_object import JobObject
+from flakehunter.groupkill.windows.process import WindowsProcess
 
 __all__ = ["NaiveBackend", "TaskkillBackend"]
 

@@ -8,7 +8,7 @@ import ctypes
 import time
 from enum import StrEnum
 
-from flakehunter.groupkill import windows_api as api
+from flakehunter.groupkill.windows import api
 
 __all__ = ["Adoption", "JobObject"]
 

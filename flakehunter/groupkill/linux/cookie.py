@@ -6,11 +6,11 @@ assert sys.platform == "linux"
 
 from collections.abc import Iterable
 
-from flakehunter.groupkill.linux_backend import LinuxBackend
-from flakehunter.groupkill.marks import Mark
-from flakehunter.groupkill.procfs import ProcessStat
-from flakehunter.groupkill.reach import Reach
-from flakehunter.groupkill.track import Tracker
+from flakehunter.groupkill.linux.backend import LinuxBackend
+from flakehunter.groupkill.linux.marks import Mark
+from flakehunter.groupkill.linux.procfs import ProcessStat
+from flakehunter.groupkill.linux.reach import Reach
+from flakehunter.groupkill.linux.track import Tracker
 
 __all__ = ["CookieBackend"]
 

@@ -21,7 +21,7 @@ from typing import Any
 from flakehunter.groupkill.backend import DEFAULT_DEADLINE_S, DEFAULT_GRACE_S, ProcessGroup
 from flakehunter.groupkill.base import Backend
 from flakehunter.groupkill.command import Command
-from flakehunter.groupkill.linux_group import close_quietly
+from flakehunter.groupkill.linux.group import close_quietly
 from flakehunter.groupkill.records import ProcessStat, SweptProcess
 from flakehunter.groupkill.report import Escalation, KillReport, Member, deadline_passed
 from flakehunter.groupkill.start import PythonPopen, interpreter, not_started, open_child, with_terminal
@@ -29,7 +29,7 @@ from flakehunter.groupkill.start import PythonPopen, interpreter, not_started, o
 __all__ = ["PidNamespaceBackend", "SubreaperBackend", "SupervisedGroup"]
 
 SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
-PACKAGE_ROOT = str(Path(__file__).parents[2])
+PACKAGE_ROOT = str(Path(__file__).parents[3])
 ANSWER_SLACK_S = 10.0
 WAIT_SLICE_S = 0.2
 NOBODY = ProcessStat(0, "X", 0, 0, 0, 0, 0, "")

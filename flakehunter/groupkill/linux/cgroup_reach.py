@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from flakehunter.groupkill.procfs import ProcessStat, read_stat
-from flakehunter.groupkill.reach import Reach
-from flakehunter.groupkill.track import Tracker
+from flakehunter.groupkill.linux.procfs import ProcessStat, read_stat
+from flakehunter.groupkill.linux.reach import Reach
+from flakehunter.groupkill.linux.track import Tracker
 
 __all__ = ["CgroupReach", "FreezerReach", "make_group", "remove_leftovers", "remove_tree"]
 

@@ -7,13 +7,13 @@ assert sys.platform == "win32"
 import time
 from collections.abc import Callable
 
-from flakehunter.groupkill import windows_api as api
 from flakehunter.groupkill.backend import BackendUnusableError, ProcessGroup
 from flakehunter.groupkill.base import Backend
 from flakehunter.groupkill.command import Command
-from flakehunter.groupkill.windows_group import JobGroup
-from flakehunter.groupkill.windows_job_object import JobObject
-from flakehunter.groupkill.windows_process import WindowsProcess, create_process
+from flakehunter.groupkill.windows import api
+from flakehunter.groupkill.windows.group import JobGroup
+from flakehunter.groupkill.windows.job_object import JobObject
+from flakehunter.groupkill.windows.process import WindowsProcess, create_process
 
 __all__ = ["CheckedJobBackend", "JobBackend", "NaiveJobBackend"]
 

@@ -18,7 +18,7 @@ import resource
 import secrets
 from dataclasses import dataclass
 
-from flakehunter.groupkill.procfs import ProcessStat, living_since, read_environ, read_limit
+from flakehunter.groupkill.linux.procfs import ProcessStat, living_since, read_environ, read_limit
 
 __all__ = ["COOKIE_VARIABLE", "Mark", "new_mark"]
 

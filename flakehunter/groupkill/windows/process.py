@@ -11,8 +11,8 @@ import subprocess
 from collections.abc import Mapping
 from typing import IO, Any
 
-from flakehunter.groupkill import windows_api as api
 from flakehunter.groupkill.command import Command, StartError, Stream
+from flakehunter.groupkill.windows import api
 
 __all__ = ["WindowsProcess", "create_process", "environment_block"]
 

@@ -7,8 +7,8 @@ assert sys.platform == "linux"
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from flakehunter.groupkill.procfs import ProcessStat, snapshot
-from flakehunter.groupkill.track import Tracker
+from flakehunter.groupkill.linux.procfs import ProcessStat, snapshot
+from flakehunter.groupkill.linux.track import Tracker
 
 __all__ = ["Reach"]
 

@@ -1,0 +1,1 @@
+"""What group kill is on Linux: its backends, /proc, cgroups, namespaces and pidfds."""

@@ -1,0 +1,1 @@
+"""What group kill is on Windows: Job Objects, through the Win32 calls."""
