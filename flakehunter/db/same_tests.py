@@ -28,7 +28,7 @@ def match_tests(told: Sequence[CaseRow], known: Sequence[CaseRow]) -> list[CaseR
     exact = _Known(known)
     found = [exact.find(test) for test in told]
     matched = sum(row is not None for row in found)
-    repeats = 2 * matched >= len(told) and len(told) <= len(known)
+    repeats = 2 * matched > len(told) and len(told) <= len(known)
     return [row if row is not None else None if repeats else test for row, test in zip(found, told, strict=True)]
 
 

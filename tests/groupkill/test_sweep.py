@@ -52,7 +52,7 @@ def test_sweep_ends_and_reports_every_member(name: str) -> None:
     for member in members:
         assert is_gone(ProcessId(int(str(member["pid"])), int(str(member["start_ticks"]))), zombies_ok=False)
         assert member["state"] == ""
-        assert member["error"] == ""
+        assert member["error"] in ("", "ESRCH")  # the blow to the group may have ended it before its own signal came
         assert isinstance(member["exit_ms"], float)
         assert isinstance(member["reap_ms"], float)
     statuses = [member["status"] for member in members if member["status"] is not None]
