@@ -38,7 +38,12 @@ TOOLS = {
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C back: a shell starts background jobs with SIGINT ignored, and what tests start would inherit it."""
+    """Undo what the starter of the tests has set and what they start would inherit.
+
+    A shell starts background jobs with SIGINT ignored: Ctrl-C has to work. And where no bytecode may be written, each
+    of the many commands that tests start would compile all that it imports.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
