@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 SCRIPTS = ("sortable.auto.min.js", "app.js")
 
 
-MOST_PICTURES = 300
+MOST_PICTURES = 100
 """Tests, worst first, whose durations are drawn; a picture takes 60 ms, and the words below it say the same."""
 
 
