@@ -29,6 +29,7 @@ TOOLS = {
     "node": lambda: bool(shutil.which("node")) and (ROOT / "sample_data/project/node_modules/vitest").is_dir(),
     "java": lambda: bool(shutil.which("java")),
     "strace": lambda: bool(shutil.which("strace")),
+    "stress-ng": lambda: bool(shutil.which("stress-ng")),
     "go": lambda: bool(shutil.which("go")),
     "wine": lambda: bool(shutil.which("wine64") or shutil.which("wine")),
     "postgres": _has_postgres,

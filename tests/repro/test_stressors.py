@@ -22,7 +22,7 @@ SPEC = TrialSpec(argv=("true",), cwd="/", env={}, output="/dev/null", time_limit
         ("control", "control"),
         ("delay:exit:50", "delay:exit:50ms"),
         ("delay:exit:1s@depth=2", "delay:exit:1000ms@depth=2"),
-        ("stress-ng:--cpu 8 --io 2", "stress-ng:--cpu 8 --io 2"),
+        pytest.param("stress-ng:--cpu 8 --io 2", "stress-ng:--cpu 8 --io 2", marks=pytest.mark.needs("stress-ng")),
         ("one-cpu+quota:20%", "one-cpu+quota:20"),
         ("quota", "quota:10"),
         ("demote+cpu:8", "demote+cpu:8"),
