@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sections import write_section
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/processes"))
 
@@ -37,7 +39,6 @@ from flakehunter.groupkill.linux.cgroup_mounts import find_unified  # noqa: E402
 DEADLINE_S = 3.0
 COLUMNS = ("shell-and-sleep", "fifty", "setsid", "daemon", "ignores-term", "fork-storm", "stopped", "leader-gone")
 FLOOR = "C: cgroup.kill + poll"
-HEADING = "## Figures\n"
 LOAD = os.getloadavg()
 PSUTIL = """
 import psutil, sys
@@ -302,15 +303,13 @@ def document(names: list[str], table: dict[str, dict[str, list[Cell]]], runs: in
 
 
 def main() -> None:
-    """Measure, and print the page or write it into a file, below its introduction."""
+    """Measure, and print the page or write its figures into a file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--trees", default=",".join(COLUMNS))
     parser.add_argument("--hogs", type=int, default=0)
     parser.add_argument("--peers", default="", help="only those whose names contain one of these, by commas")
-    parser.add_argument(
-        "--write", type=Path, default=None, help="replace what follows the heading Figures in this file"
-    )
+    parser.add_argument("--write", type=Path, default=None, help="replace the figures in this file")
     arguments = parser.parse_args()
     names = arguments.trees.split(",")
     table: dict[str, dict[str, list[Cell]]] = {}
@@ -328,8 +327,7 @@ def main() -> None:
     if arguments.write is None:
         print(text)
         return
-    head, _, _ = arguments.write.read_text(encoding="utf-8").partition(HEADING)
-    arguments.write.write_text(f"{head}{HEADING}\n{text}", encoding="utf-8")
+    write_section(arguments.write, "figures", text)
 
 
 if __name__ == "__main__":

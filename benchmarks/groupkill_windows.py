@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from sections import write_section
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/groupkill"))
 
@@ -25,7 +27,6 @@ FLAWED = {
 }
 OURS = {"job": "job-object: created inside the job", "suspended": "created suspended, assigned, resumed"}
 BATCH = 50  # a Wine that serves one run for minutes would meet that run's time limit
-HEADING = "## Figures\n"
 
 
 def measure(site: Path, kind: str, starts: int, delay_ms: int) -> tuple[int, int]:
@@ -63,21 +64,18 @@ def document(site: Path, starts: int, ours: int) -> Iterator[str]:
 
 
 def main() -> None:
-    """Print the tables, or write them into a file, below its introduction."""
+    """Print the tables, or write them into a file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--starts", type=int, default=50)
     parser.add_argument("--ours", type=int, default=500)
-    parser.add_argument(
-        "--write", type=Path, default=None, help="replace what follows the heading Figures in this file"
-    )
+    parser.add_argument("--write", type=Path, default=None, help="replace the figures in this file")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         text = "\n".join(document(make_site(Path(folder)), arguments.starts, arguments.ours)) + "\n"
     if arguments.write is None:
         print(text)
         return
-    head, _, _ = arguments.write.read_text(encoding="utf-8").partition(HEADING)
-    arguments.write.write_text(f"{head}{HEADING}\n{text}", encoding="utf-8")
+    write_section(arguments.write, "figures", text)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class CommandGroup(TyperGroup):
         """Return the command of that name, or None."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             self.commands[cmd_name] = _load(cmd_name)
-            name_variables(self, only=cmd_name)
+            name_variables(cmd_name, self.commands[cmd_name])
         return self.commands.get(cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

@@ -29,18 +29,15 @@ def option_defaults(group: Any, config: Config) -> dict[str, Any]:
     return defaults
 
 
-def name_variables(group: Any, prefix: str = "FLAKEHUNTER", *, only: str | None = None) -> None:
-    """Give every option of the commands below `group`, or of `only` one, the variable `<PREFIX>_<COMMAND>_<OPTION>`.
+def name_variables(name: str, command: Any, prefix: str = "FLAKEHUNTER") -> None:
+    """Give every option of a command, and of those below it, the variable `<PREFIX>_<COMMAND>_<OPTION>`.
 
     Typer would name it after the Python argument, which cannot be called `for` and should not be called `format`.
     """
-    for name, command in group.commands.items():
-        if only not in (None, name):
-            continue
-        own = f"{prefix}_{_parameter(name).upper()}"
-        if hasattr(command, "commands"):
-            name_variables(command, own)
-            continue
+    own = f"{prefix}_{_parameter(name).upper()}"
+    for below, its_command in getattr(command, "commands", {}).items():
+        name_variables(below, its_command, own)
+    if not hasattr(command, "commands"):
         for option in _options(command):
             if option.envvar is None:
                 option.envvar = f"{own}_{long_name(option).upper()}"

@@ -246,7 +246,7 @@ def summary(done: "Report") -> str:
     gone = f", {written.removed} old ones removed" if written.removed else ""
     flaky = len(overview.flaky)
     return (
-        f"{flaky} flaky {'test' if flaky == 1 else 'tests'} of {overview.tests}, "
+        f"{console.plural(flaky, 'flaky test')} of {overview.tests}, "
         f"{overview.cost.lost} of {overview.cost.jobs} jobs lost to flakes alone\n"
         f"wrote {written.files} pages, {written.bytes / 1e6:.1f} MB{gone}{left}"
     )

@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from flakehunter.db.artifacts import ArtifactWriter, Latest, RunState
 from flakehunter.db.bulk import bulk_for
 from flakehunter.db.engine import readonly, shown_url
+from flakehunter.db.queries.projects import of_project
 from flakehunter.db.rows import ArtifactRow, CaseRow, RunRow
-from flakehunter.db.schema import Artifact, Project, Run
+from flakehunter.db.schema import Artifact, Project
 from flakehunter.errors import DatabaseError
 
 _CACHE_LIMIT = 100_000
@@ -92,12 +93,7 @@ class Writer:
 
     def known_hashes(self) -> frozenset[bytes]:
         """Return the hashes of all artifacts of the project: what is not among them need not be looked up."""
-        query = (
-            select(Artifact.sha256)
-            .join(Run, Run.id == Artifact.run_id)
-            .join(Project, Project.id == Run.project_id)
-            .where(Project.name == self.project)
-        )
+        query = of_project(select(Artifact.sha256), Artifact, self.project)
         with self._database_errors(), readonly(self._engine).connect() as connection:
             return frozenset(connection.execute(query).scalars())
 

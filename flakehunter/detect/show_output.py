@@ -4,6 +4,7 @@ import json
 from itertools import groupby
 from typing import Any
 
+from flakehunter.console import plural
 from flakehunter.detect.output import entry, percent
 from flakehunter.detect.settle import next_steps
 from flakehunter.detect.show import Description, Group
@@ -181,7 +182,7 @@ def _evidence(description: Description) -> list[str]:
 
 
 def _group(group: Group) -> list[str]:
-    times = "1 time" if group.count == 1 else f"{group.count} times"
+    times = plural(group.count, "time")
     text = group.text
     body = (text.detail or text.message).splitlines()
     lines = [f"failed {times} like this, last in run {group.last_run} [failures:{text.failure_id}]"]

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from flakehunter.db.schema import Finding, Project, TestCase, TestVerdict
+from flakehunter.db.queries.projects import of_project
+from flakehunter.db.schema import Finding, TestCase, TestVerdict
 from flakehunter.detect.assess import Assessment
 from flakehunter.model import EvidenceSource
 
@@ -15,9 +16,7 @@ ROWS_AT_ONCE = 10_000
 
 def store(connection: Connection, project: str, assessments: Sequence[Assessment], now: datetime) -> None:
     """Replace the verdicts and the text findings of `project` by those of `assessments`, in the given transaction."""
-    ids = (
-        select(TestCase.id).join(Project, Project.id == TestCase.project_id).where(Project.name == project)
-    ).scalar_subquery()
+    ids = of_project(select(TestCase.id), TestCase, project).scalar_subquery()
     connection.execute(delete(TestVerdict).where(TestVerdict.test_case_id.in_(ids)))
     connection.execute(delete(Finding).where(Finding.source == EvidenceSource.TEXT, Finding.test_case_id.in_(ids)))
     for rows in _chunks([_verdict_row(one, now) for one in assessments]):

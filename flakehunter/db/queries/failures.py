@@ -3,11 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from flakehunter.db.queries.history import BAD, IDS_AT_ONCE
-from flakehunter.db.schema import Artifact, Failure, LogEvent, Project, Result, Run, TestCase
+from flakehunter.db.queries.projects import of_project
+from flakehunter.db.schema import Artifact, Failure, LogEvent, Result, Run
 from flakehunter.model import LogEventKind
 
 TEXTS_PER_FINGERPRINT = 3
@@ -49,14 +51,8 @@ class Event:
 
 def failure_counts(connection: Connection, project: str, leave_out: Collection[int]) -> dict[tuple[int, bytes], int]:
     """Return how often each test failed with each fingerprint, runs of `leave_out` not counted."""
-    query = (
-        select(Result.test_case_id, Failure.fingerprint, func.count())
-        .join(Failure, Failure.id == Result.failure_id)
-        .join(TestCase, TestCase.id == Result.test_case_id)
-        .join(Project, Project.id == TestCase.project_id)
-        .where(Project.name == project, BAD, Result.failure_id.is_not(None), Result.run_id.not_in(list(leave_out)))
-        .group_by(Result.test_case_id, Failure.fingerprint)
-    )
+    columns = select(Result.test_case_id, Failure.fingerprint, func.count())
+    query = _failed(columns, project, leave_out).group_by(Result.test_case_id, Failure.fingerprint)
     return {(test, bytes(fingerprint)): count for test, fingerprint, count in connection.execute(query)}
 
 
@@ -64,26 +60,20 @@ def failure_texts(
     connection: Connection, project: str, leave_out: Collection[int], *, test_id: int | None = None
 ) -> list[FailureText]:
     """Return the newest texts of each fingerprint of each test, runs of `leave_out` not counted."""
-    grouped = (
-        select(
-            Result.test_case_id.label("test"),
-            Failure.id.label("failure"),
-            Failure.fingerprint,
-            func.count().label("count"),
-            func.max(Result.run_id).label("last_run"),
-            func.row_number()
-            .over(
-                partition_by=(Result.test_case_id, Failure.fingerprint),
-                order_by=func.max(Result.run_id).desc(),
-            )
-            .label("place"),
+    columns = select(
+        Result.test_case_id.label("test"),
+        Failure.id.label("failure"),
+        Failure.fingerprint,
+        func.count().label("count"),
+        func.max(Result.run_id).label("last_run"),
+        func.row_number()
+        .over(
+            partition_by=(Result.test_case_id, Failure.fingerprint),
+            order_by=func.max(Result.run_id).desc(),
         )
-        .join(Failure, Failure.id == Result.failure_id)
-        .join(TestCase, TestCase.id == Result.test_case_id)
-        .join(Project, Project.id == TestCase.project_id)
-        .where(Project.name == project, BAD, Result.failure_id.is_not(None), Result.run_id.not_in(list(leave_out)))
-        .group_by(Result.test_case_id, Failure.id, Failure.fingerprint)
+        .label("place"),
     )
+    grouped = _failed(columns, project, leave_out).group_by(Result.test_case_id, Failure.id, Failure.fingerprint)
     if test_id is not None:
         grouped = grouped.where(Result.test_case_id == test_id)
     some = grouped.subquery()
@@ -95,6 +85,12 @@ def failure_texts(
         .order_by(some.c.test, some.c.last_run.desc(), some.c.failure)
     )
     return [FailureText(*row) for row in connection.execute(query)]
+
+
+def _failed(columns: Any, project: str, leave_out: Collection[int]) -> Any:
+    """Return the query for `columns` of the failed results of `project` that have a text, runs of `leave_out` not."""
+    query = of_project(columns.join(Failure, Failure.id == Result.failure_id), Result, project)
+    return query.where(BAD, Result.failure_id.is_not(None), Result.run_id.not_in(list(leave_out)))
 
 
 def log_events(connection: Connection, test_ids: Collection[int], leave_out: Collection[int]) -> list[Event]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from flakehunter.db.schema import Experiment, Finding, Project, TestCase
+from flakehunter.db.queries.projects import of_project
+from flakehunter.db.schema import Experiment, Finding, TestCase
 from flakehunter.model import EvidenceSource, Mechanism, ReproVerdict
 
 
@@ -40,22 +41,17 @@ class ExperimentRow:
 
 def findings(connection: Connection, project: str, *, sources: Sequence[EvidenceSource]) -> list[FindingRow]:
     """Return the findings of the given sources that are tied to tests of `project`."""
-    query = (
-        select(
-            Finding.id,
-            Finding.test_case_id,
-            Finding.mechanism,
-            Finding.source,
-            Finding.file,
-            Finding.line,
-            Finding.score,
-            Finding.evidence,
-        )
-        .join(TestCase, TestCase.id == Finding.test_case_id)
-        .join(Project, Project.id == TestCase.project_id)
-        .where(Project.name == project, Finding.source.in_(list(sources)))
-        .order_by(Finding.id)
+    columns = select(
+        Finding.id,
+        Finding.test_case_id,
+        Finding.mechanism,
+        Finding.source,
+        Finding.file,
+        Finding.line,
+        Finding.score,
+        Finding.evidence,
     )
+    query = of_project(columns, Finding, project).where(Finding.source.in_(list(sources))).order_by(Finding.id)
     return [
         FindingRow(id_, test, mechanism, source, file, line, score, evidence)
         for id_, test, mechanism, source, file, line, score, evidence in connection.execute(query)
@@ -65,13 +61,10 @@ def findings(connection: Connection, project: str, *, sources: Sequence[Evidence
 
 def experiments(connection: Connection, project: str) -> list[ExperimentRow]:
     """Return the finished experiments with tests of `project`, oldest first."""
-    query = (
-        select(Experiment.id, Experiment.test_case_id, Experiment.verdict, Experiment.mechanism, Experiment.summary)
-        .join(TestCase, TestCase.id == Experiment.test_case_id)
-        .join(Project, Project.id == TestCase.project_id)
-        .where(Project.name == project, Experiment.verdict.is_not(None))
-        .order_by(Experiment.id)
-    )
+    columns = select(
+        Experiment.id, Experiment.test_case_id, Experiment.verdict, Experiment.mechanism, Experiment.summary
+    ).join(TestCase, TestCase.id == Experiment.test_case_id)
+    query = of_project(columns, TestCase, project).where(Experiment.verdict.is_not(None)).order_by(Experiment.id)
     rows = []
     for id_, test, verdict, mechanism, summary in connection.execute(query):
         if test is None or verdict is None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
+from flakehunter.db.queries.projects import of_project
 from flakehunter.db.queries.rollups import BAD as BAD_CODE
 from flakehunter.db.queries.rollups import SKIPPED, Packed, read_packed
 from flakehunter.db.schema import Artifact, Project, Result, Run
@@ -170,23 +171,10 @@ def find_outages(runs: Sequence[RunRow], *, share: float = OUTAGE_SHARE) -> list
 
 def _runs(connection: Connection, project: str, packed: Packed) -> list[RunRow]:
     """Return the runs that have results, with what their results came to."""
-    query = (
-        select(
-            Run.id,
-            Run.commit_sha,
-            Run.workflow,
-            Run.job,
-            Run.os,
-            Run.branch,
-            Run.runner,
-            Run.started_at,
-            Run.cpus,
-        )
-        .join(Project, Project.id == Run.project_id)
-        .where(Project.name == project)
-        .order_by(Run.id)
+    query = select(
+        Run.id, Run.commit_sha, Run.workflow, Run.job, Run.os, Run.branch, Run.runner, Run.started_at, Run.cpus
     )
-    rows = connection.execute(query).all()
+    rows = connection.execute(of_project(query, Run, project).order_by(Run.id)).all()
     place = Table([row[0] for row in rows], range(len(rows))).of(packed.run)
     results = np.bincount(place, minlength=len(rows)).tolist()
     executed = np.bincount(place[packed.outcome != SKIPPED], minlength=len(rows)).tolist()

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
-from flakehunter.db.queries.projects import of_project
+from flakehunter.db.queries.projects import of_project, to_project
 from flakehunter.db.schema import (
     Artifact,
     Experiment,
@@ -129,11 +129,8 @@ def labels(connection: Connection, test_ids: Sequence[int]) -> dict[int, TestIde
     """Return who the tests are."""
     found = {}
     for chunk in _chunks(test_ids):
-        query = (
-            select(TestCase.id, Project.name, TestCase.suite, TestCase.classname, TestCase.name)
-            .join(Project, Project.id == TestCase.project_id)
-            .where(TestCase.id.in_(chunk))
-        )
+        columns = select(TestCase.id, Project.name, TestCase.suite, TestCase.classname, TestCase.name)
+        query = to_project(columns, TestCase).where(TestCase.id.in_(chunk))
         found.update({row[0]: TestIdentity(*row[1:]) for row in connection.execute(query)})
     return found
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from flakehunter.db.queries.projects import of_project
 from flakehunter.db.schema import Project, TestCase
 from flakehunter.errors import UnknownTestError
 from flakehunter.model import TestIdentity
@@ -32,22 +33,17 @@ class TestRow:
 
 def list_tests(connection: Connection, *, project: str | None = None) -> list[TestRow]:
     """Return all test cases, of one project or of all, ordered by row id."""
-    query = (
-        select(
-            TestCase.id,
-            Project.name.label("project"),
-            TestCase.suite,
-            TestCase.classname,
-            TestCase.name,
-            TestCase.framework,
-            TestCase.file,
-            TestCase.line,
-        )
-        .join(Project, Project.id == TestCase.project_id)
-        .order_by(TestCase.id)
+    columns = select(
+        TestCase.id,
+        Project.name.label("project"),
+        TestCase.suite,
+        TestCase.classname,
+        TestCase.name,
+        TestCase.framework,
+        TestCase.file,
+        TestCase.line,
     )
-    if project is not None:
-        query = query.where(Project.name == project)
+    query = of_project(columns, TestCase, project).order_by(TestCase.id)
     return [
         TestRow(id_, TestIdentity(project_name, suite, classname, name), framework, file, line)
         for id_, project_name, suite, classname, name, framework, file, line in connection.execute(query)

@@ -1,6 +1,7 @@
 """bash and bats: background jobs, kill, wait, trap, ps, /proc; commands instead of calls."""
 
 import re
+from dataclasses import replace
 
 import tree_sitter_bash
 from tree_sitter import Node
@@ -197,44 +198,20 @@ class BashLowering:
         """Lower a condition whose looks are judged by the branch that fails."""
         source = text(condition)
         negated = bool(re.match(r"\s*(?:\[{1,2}\s+)?!", source))
+        fails = ""
+        if expectation.FAILS.search(then):
+            fails = "then-fails"
+        elif expectation.FAILS.search(otherwise):
+            fails = "else-fails"
         judged: list[Step] = []
         for step in self._flow(condition):
             if isinstance(step, Event) and step.kind is Kind.LOOK:
-                expect = (
-                    expectation.opposite(_holds(negated))
-                    if expectation.FAILS.search(then)
-                    else _holds(negated)
-                    if expectation.FAILS.search(otherwise)
-                    else Expect.NEUTRAL
-                )
-                step = Event(
-                    step.kind,
-                    step.line,
-                    step.names,
-                    step.text,
-                    alive=step.alive,
-                    counts_zombies=step.counts_zombies,
-                    expect=expect,
-                )
+                step = replace(step, expect=_judgement(_holds(negated), fails))
             elif isinstance(step, Call) and _looks(step):
                 dead = bool(idioms.DEAD_NAME.search(step.name))
-                expect = (
-                    expectation.opposite(_holds(negated != dead))
-                    if expectation.FAILS.search(then)
-                    else _holds(negated != dead)
-                    if expectation.FAILS.search(otherwise)
-                    else Expect.NEUTRAL
-                )
-                step = Call(step.line, step.name, step.path, step.receiver, step.args, expect, step.text)
+                step = replace(step, expect=_judgement(_holds(negated != dead), fails))
             elif isinstance(step, Use):
-                fails = (
-                    "then-fails"
-                    if expectation.FAILS.search(then)
-                    else "else-fails"
-                    if expectation.FAILS.search(otherwise)
-                    else ""
-                )
-                step = Use(step.line, step.names, step.text, fails)
+                step = replace(step, branch=fails)
             judged.append(step)
         return tuple(judged)
 
@@ -245,26 +222,9 @@ class BashLowering:
             flow = self._flow(*node.named_children)
             statement = node.parent is not None and node.parent.type in ("program", "compound_statement", "do_group")
             for step in flow:
-                if isinstance(step, Event) and step.kind is Kind.LOOK and statement:
-                    step = Event(
-                        step.kind,
-                        step.line,
-                        step.names,
-                        step.text,
-                        alive=step.alive,
-                        counts_zombies=step.counts_zombies,
-                        expect=Expect.DEAD,
-                    )
-                elif isinstance(step, Call) and statement:
-                    step = Call(
-                        step.line,
-                        step.name,
-                        step.path,
-                        step.receiver,
-                        step.args,
-                        Expect.DEAD if idioms.ALIVE_NAME.search(step.name) else step.expect,
-                        step.text,
-                    )
+                if statement and isinstance(step, Event | Call):
+                    looks = step.kind is Kind.LOOK if isinstance(step, Event) else idioms.ALIVE_NAME.search(step.name)
+                    step = replace(step, expect=Expect.DEAD) if looks else step
                 out.append(step)
             return True
         if "/proc/" in source and re.search(r"-[deflr]\s", source):
@@ -405,6 +365,13 @@ def _line(node: Node) -> int:
 
 def _holds(negated: bool) -> Expect:
     return Expect.DEAD if negated else Expect.ALIVE
+
+
+def _judgement(holds: Expect, fails: str) -> Expect:
+    """Return what is expected of a look, from what it found when its condition holds and the branch that fails."""
+    if fails == "then-fails":
+        return expectation.opposite(holds)
+    return holds if fails else Expect.NEUTRAL
 
 
 def _looks(call: Call) -> bool:
