@@ -68,7 +68,8 @@ axes.set_ylim(-1, 1)
 axes.set_yticks([])
 axes.margins(x=0.12)
 axes.set_xlabel("milliseconds after the signal")
-axes.set_title(f"{' '.join(finding['argv'])[:50]}: slack {finding['slack_ms']:.2f} ms")
+slack = "no slack: it was caught alive" if finding["slack_ms"] is None else f"slack {finding['slack_ms']:.2f} ms"
+axes.set_title(f"{' '.join(finding['argv'])[:50]}: {slack}")
 plt.show()
 
 # %% [markdown]
