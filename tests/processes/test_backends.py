@@ -130,6 +130,17 @@ def test_who_ignores_sigterm_is_killed_after_the_grace_period(backend: str, obse
     assert report.members[0].status == -9
 
 
+@pytest.mark.parametrize("backend", ["cgroup", "process-group", "cookie"])
+def test_a_member_that_takes_long_to_die_is_killed_once(backend: str, observer: Observer) -> None:
+    # To give back 128 MiB takes the kernel longer than the first pauses of the wait.
+    program = 'import signal; held = b"x" * (1 << 27); print("up", flush=True); signal.pause(); TAG'
+    tree = Tree(f"trap '' TERM; python3 -c '{program}'; :", 2)
+    report = end(backend, tree, observer, signal.SIGTERM, grace_s=0)
+    assert report.clean
+    sent = [[name for name, _ in member.signals] for member in report.members]
+    assert sent == [["SIGTERM", "SIGKILL"]] * 2
+
+
 def test_a_grace_period_that_is_cut_short_by_the_leader_still_covers_the_members(observer: Observer) -> None:
     # Waiting for the leader only is the reference flake: here the leader dies of SIGTERM and its child ignores it.
     tree = Tree("bash -c 'trap \"\" TERM; echo up; while :; do sleep TAG; done' & wait", 2)

@@ -184,7 +184,7 @@ class LinuxProcessGroup(ProcessGroup):
             if time.monotonic() >= deadline:
                 return False
             new = self._look()
-            if kill and (new or self._tracker.living()):
+            if kill and (new or self._tracker.living_without(signal.SIGKILL)):
                 self._reach.signal(self._tracker, signal.SIGKILL)
             if not new:
                 if not self._tracker.holds_any:  # the kernel says that somebody is left whom we cannot see yet

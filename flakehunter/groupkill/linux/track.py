@@ -48,6 +48,10 @@ class Tracked:
         """Whether its end has not been seen yet."""
         return self.exit_s is None
 
+    def was_sent(self, number: int) -> bool:
+        """Whether that signal went to it already."""
+        return any(name == signal_name(number) for name, _ in self.signals)
+
 
 class Prepared(NamedTuple):
     """What was taken of a process before a blow; `pidfd` is None when it was gone already."""
@@ -211,10 +215,12 @@ class Tracker:
 
     def signal_new(self, number: int) -> None:
         """Send `number` to the living processes that did not get it yet."""
-        name = signal_name(number)
-        for tracked in self.living():
-            if all(sent != name for sent, _ in tracked.signals):
-                self.signal_one(tracked, number)
+        for tracked in self.living_without(number):
+            self.signal_one(tracked, number)
+
+    def living_without(self, number: int) -> list[Tracked]:
+        """Return the living processes that were not sent `number` yet."""
+        return [tracked for tracked in self.living() if not tracked.was_sent(number)]
 
     def signal_group(self, group: int, number: int) -> bool:
         """Send `number` to a process group; returns whether it was delivered to anybody."""
@@ -232,8 +238,8 @@ class Tracker:
     def signal_one(self, tracked: Tracked, number: int, reached: Iterable[int] = ()) -> None:
         """Send `number` to one process, unless its process group is among those `reached` already."""
         stat = read_stat(tracked.first.pid)
-        if stat is not None and stat.start_ticks != tracked.first.start_ticks:
-            stat = None
+        if stat is not None and (stat.start_ticks != tracked.first.start_ticks or stat.pgid < 0):
+            stat = None  # the kernel shows -1 for the group of one that is just being taken off the process table
         # One that is gone already was in its group a moment ago, so the blow at the group was what ended it.
         if (stat or tracked.last).pgid not in reached and (stat is None or not self._send(tracked, number)):
             if not tracked.signals:
@@ -247,7 +253,12 @@ class Tracker:
             self.note_signal(tracked, signal.SIGCONT)
 
     def note_signal(self, tracked: Tracked, number: int, moment: float | None = None) -> None:
-        """Write down that a signal went to a process, now or at that moment (`time.monotonic()`)."""
+        """Write down that a signal went to a process, now or at that moment (`time.monotonic()`).
+
+        Of SIGKILL only the first counts: nothing blocks, handles or outlives it, so another one changes nothing.
+        """
+        if number == signal.SIGKILL and tracked.was_sent(number):
+            return
         sent = time.monotonic() if moment is None else moment
         tracked.signals.append((signal_name(number), self.ms(sent)))
 
