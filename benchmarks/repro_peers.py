@@ -106,11 +106,12 @@ def cost(argv: Sequence[str], folder: Path, marker: Path, cap_cpu_s: float) -> d
             break
         time.sleep(0.05)
     wall_s = time.monotonic() - begin
+    gave_up = process.returncode is not None and not marker.exists()
     sweep(groups=[process.pid] if process.returncode is None else (), deadline_s=20.0)
     process.returncode = process.returncode or 0  # the sweep has reaped it
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
-    return {"failed": marker.exists(), "wall_s": round(wall_s, 2), "cpu_s": round(cpu_s, 2)}
+    return {"failed": marker.exists(), "gave_up": gave_up, "wall_s": round(wall_s, 2), "cpu_s": round(cpu_s, 2)}
 
 
 def measure(pair: Pair, peers: Path | None, cap_s: float, known: Callable[[str, str], bool]) -> list[dict[str, object]]:
@@ -129,6 +130,11 @@ def measure(pair: Pair, peers: Path | None, cap_s: float, known: Callable[[str, 
     return rows
 
 
+def cell_text(row: dict[str, object]) -> str:
+    """Return what the table says of one tool on one test."""
+    return str(row["cpu_s"]) if row["failed"] else f"{'never' if row['gave_up'] else '>'} {row['cpu_s']}"
+
+
 def table(rows: Sequence[dict[str, object]], cap_s: float) -> str:
     """Return the table in Markdown; `>` stands before what was ended without a failure."""
     cells = {(str(row["pair"]), str(row["tool"])): row for row in rows}
@@ -138,21 +144,22 @@ def table(rows: Sequence[dict[str, object]], cap_s: float) -> str:
         own = cells.get((pair, OURS))
         others = [cells[pair, name] for name in names if name != OURS and (pair, name) in cells]
         if own is not None and own["failed"] and others:
-            # Where none of them failed, the one that tried least is the best that can be said.
-            failed = [row for row in others if row["failed"]] or others
-            ratios.append(min(float(str(row["cpu_s"])) for row in failed) / max(0.01, float(str(own["cpu_s"]))))
+            # One that gave up never gets there; one that was stopped would have needed more still.
+            reached = [row for row in others if row["failed"]]
+            counted = reached or [row for row in others if not row["gave_up"]] or others
+            ratios.append(min(float(str(row["cpu_s"])) for row in counted) / max(0.01, float(str(own["cpu_s"]))))
     ratio = statistics.median(ratios) if ratios else float("nan")
     summary = (
-        f"CPU-seconds to the first failure; `>`: ended at about {cap_s:g} CPU-seconds (or by itself) without one. The "
-        f"best other tool needs {ratio:.0f} times as many in the median of {len(ratios)} tests (where none of them "
-        "failed, what the most modest had used up counts)."
+        f"CPU-seconds to the first failure; `>`: stopped at about {cap_s:g} CPU-seconds without one; `never`: ended by "
+        f"itself without one. The best other tool needs {ratio:.0f} times as many in the median of {len(ratios)} tests (at "
+        "least: where none of them got there, the least that one had used up when it was stopped counts)."
     )
     lines = [summary, "", "| tool | " + " | ".join(pairs) + " |", "|-" * (len(pairs) + 1) + "|"]
     for name in names:
         shown = []
         for pair in pairs:
             row = cells.get((pair, name))
-            shown.append("-" if row is None else f"{'' if row['failed'] else '> '}{row['cpu_s']}")
+            shown.append("-" if row is None else cell_text(row))
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
     return "\n".join(lines)
 
