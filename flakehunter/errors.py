@@ -1,7 +1,7 @@
 """Errors a user can act on: each carries its exit code, a slug and a hint; `cli/app.py` alone catches them."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from flakehunter.exitcodes import ExitCode
 
@@ -19,6 +19,16 @@ class FlakehunterError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle all that the error carries: one of a worker process has to arrive as it was raised."""
+        return _unpickled, (type(self), self.args, self.__dict__)
+
+
+def _unpickled(kind: type[FlakehunterError], args: tuple[Any, ...], values: dict[str, Any]) -> FlakehunterError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(values)
+    return error
 
 
 class UsageError(FlakehunterError):

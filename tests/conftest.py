@@ -3,26 +3,20 @@
 import os
 import shutil
 import signal
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests import databases
+from tests.databases import postgres_bin
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def _has_postgres() -> bool:
-    return bool(os.environ.get("FLAKEHUNTER_TEST_POSTGRES")) or bool(_postgres_bin())
-
-
-def _postgres_bin() -> Path | None:
-    found = shutil.which("pg_ctl")
-    if found:
-        return Path(found).resolve().parent
-    return next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+    return bool(os.environ.get("FLAKEHUNTER_TEST_POSTGRES")) or bool(postgres_bin())
 
 
 TOOLS = {
@@ -36,6 +30,22 @@ TOOLS = {
     "systemd": lambda: Path("/lib/systemd/systemd").exists() and bool(shutil.which("systemd-run")),
     "chromium": lambda: bool(shutil.which("chromium")),
 }
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the switch for the kind of database."""
+    parser.addoption(
+        "--database", choices=["sqlite", "postgresql"], default="sqlite", help="where tests keep their rows"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, leave out what is about SQLite."""
+    if config.getoption("--database") == "sqlite":
+        return
+    about_sqlite = [item for item in items if item.get_closest_marker("sqlite") or "[sqlite" in item.name]
+    config.hook.pytest_deselected(items=about_sqlite)
+    items[:] = [item for item in items if item not in set(about_sqlite)]
 
 
 def pytest_configure() -> None:
@@ -59,12 +69,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"needs {tool}, which is not on this machine")
 
 
+def _is_of_python(child: psutil.Process) -> bool:
+    """Whether multiprocessing keeps it until the process that first spawned another one ends."""
+    try:
+        return any("multiprocessing.resource_tracker" in word for word in child.cmdline())
+    except psutil.NoSuchProcess:
+        return True
+
+
 @pytest.fixture(autouse=True)
 def no_process_left() -> Iterator[None]:
     """Fail a test that leaves a child process behind."""
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     yield
     left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+    left = [child for child in left if not _is_of_python(child)]
     if left:
         described = [f"{child.pid} {child.status()} {' '.join(child.cmdline())}" for child in left]
         for child in left:
@@ -84,35 +103,19 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """Start a PostgreSQL server of our own and give its URL without a database name."""
-    given = os.environ.get("FLAKEHUNTER_TEST_POSTGRES")
-    if given:
-        yield given.rstrip("/")
-        return
-    programs = _postgres_bin()
-    assert programs is not None
-    # Not below pytest's own folder, which is closed to other users: the server refuses to run as root.
-    folder = Path(tempfile.mkdtemp(prefix="flakehunter-postgres-"))
-    as_user: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
-        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    data = folder / "data"
-    run = [*as_user, "env", "-C", str(folder), "LC_ALL=C"]
-    subprocess.run(
-        [*run, programs / "initdb", "-D", data, "-E", "UTF8", "-A", "trust", "-U", "flakehunter", "--no-sync"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-    control = [*run, programs / "pg_ctl", "-D", data, "-w", "-s"]
-    subprocess.run([*control, "-l", folder / "log", "-o", options, "start"], check=True)
-    try:
-        yield f"postgresql+psycopg://flakehunter@/{{name}}?host={folder}"
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True)
-        shutil.rmtree(folder)
+def postgres_server() -> Iterator[databases.Server]:
+    """Start a PostgreSQL server of our own."""
+    with databases.running_server() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def database_kind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let `databases.url_at` give what `--database` says, and drop it after the test."""
+    if request.config.getoption("--database") == "postgresql":
+        databases.use_server(request.getfixturevalue("postgres_server"))
+    yield
+    databases.remove_all()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))])
@@ -124,15 +127,8 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgres_database(postgres_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def postgres_database(postgres_server: databases.Server) -> Iterator[str]:
     """Give the URL of a new, empty PostgreSQL database."""
-    from sqlalchemy import create_engine, text
-
-    name = f"test_{abs(hash(request.node.nodeid)):x}"
-    server = create_engine(postgres_server.format(name="postgres"), isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield postgres_server.format(name=name)
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    url = postgres_server.create()
+    yield url
+    postgres_server.drop(url)

@@ -1,0 +1,266 @@
+"""A pool of processes on this machine.
+
+`concurrent.futures` does not say which of its workers died with which item, and one death breaks its whole pool. So
+each worker is a `multiprocessing.Process` with a pipe of its own and one item at a time: who dies is known by its pipe.
+"""
+
+import contextlib
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from flakehunter.fanout.pool import MOST_DEATHS, Item, Outcome, Result, WorkerDiedError
+from flakehunter.fanout.task import Answer, call, pickled
+
+LAST_MOMENT_S = 5.0
+"""Between the end of a worker's pipe and its own."""
+PARENT_LOOK_S = 1.0
+"""How often a worker looks whether the process that it works for is still there."""
+
+
+class InlinePool:
+    """The pool of one: this process itself."""
+
+    workers = 1
+
+    def map(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        name: Callable[[Item], str] = str,
+        resources: Mapping[str, float] | None = None,
+    ) -> Iterator[Outcome[Item, Result]]:
+        """Apply `function` to one item after the other; see `Pool.map`."""
+        for item in items:
+            yield call(function, item, name(item)).outcome(item)
+
+    def __enter__(self) -> "InlinePool":
+        """Return the pool."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to end."""
+
+
+@dataclass(slots=True)
+class _Job:
+    item: Any
+    name: str
+    deaths: int = 0
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: BaseProcess
+    pipe: "Connection[Any, Any]"
+    job: _Job | None = field(default=None)
+
+    def end(self, *, at_once: bool) -> None:
+        """End the process and reap it; one that has nothing to do ends by itself when its pipe is closed."""
+        self.pipe.close()
+        if at_once:
+            self.process.kill()
+        self.process.join(timeout=5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.process.close()
+
+
+class LocalPool:
+    """Processes of this machine, each started when there is an item for it, and kept until the pool is left."""
+
+    def __init__(self, workers: int, *, start_method: str | None = None) -> None:
+        """Have at most `workers` processes; `start_method` is one of multiprocessing's, by default the best one."""
+        self.workers = workers
+        self._start_method = start_method
+        self._crew: list[_Worker] = []
+
+    def map(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        name: Callable[[Item], str] = str,
+        resources: Mapping[str, float] | None = None,
+    ) -> Iterator[Outcome[Item, Result]]:
+        """Apply `function` to items in the processes; see `Pool.map`."""
+        source = iter(items)
+        again: deque[_Job] = deque()
+        most = 1 if resources else self.workers
+
+        def jobs() -> Iterator[_Job]:
+            while again:
+                yield again.popleft()
+            for item in source:
+                yield _Job(item, name(item))
+
+        try:
+            while True:
+                while self._busy < most and (job := next(jobs(), None)) is not None:
+                    yield from self._give(function, job)
+                if not self._busy:
+                    return
+                for worker in self._ready():
+                    yield from self._take(worker, again)
+        finally:
+            # Whoever stopped listening in the middle wants nothing more of what is being worked on.
+            for worker in [one for one in self._crew if one.job is not None]:
+                self._dismiss(worker)
+
+    @property
+    def _busy(self) -> int:
+        return sum(worker.job is not None for worker in self._crew)
+
+    def _give(self, function: Callable[[Any], Any], job: _Job) -> Iterator[Outcome[Any, Any]]:
+        """Send a job to an idle worker, or a new one; give an outcome only where that cannot be done."""
+        try:
+            message = pickle.dumps((function, job.item, job.name), pickle.HIGHEST_PROTOCOL)
+        except Exception as error:
+            yield call(_raise, error, job.name).outcome(job.item)
+            return
+        while True:
+            worker = next((one for one in self._crew if one.job is None), None) or self._hire()
+            try:
+                worker.pipe.send_bytes(message)
+            except OSError:  # it was killed while it had nothing to do: no fault of the item
+                self._dismiss(worker)
+                continue
+            worker.job = job
+            return
+
+    def _ready(self) -> list[_Worker]:
+        """Wait until a worker has answered or died."""
+        busy = [worker for worker in self._crew if worker.job is not None]
+        ready = wait([handle for worker in busy for handle in (worker.pipe, worker.process.sentinel)])
+        return [worker for worker in busy if worker.pipe in ready or worker.process.sentinel in ready]
+
+    def _take(self, worker: _Worker, again: deque[_Job]) -> Iterator[Outcome[Any, Any]]:
+        """Give the outcome of a worker's job; where it died instead, the job is put down to be done again."""
+        job = worker.job
+        assert job is not None
+        try:
+            answer: Answer = pickle.loads(worker.pipe.recv_bytes())
+        except (EOFError, OSError):
+            # It is dead or about to be: its pipe is closed by nothing else.
+            worker.process.join(timeout=LAST_MOMENT_S)
+            how = _how(worker.process.exitcode)
+            self._dismiss(worker)
+            job.deaths += 1
+            if job.deaths < MOST_DEATHS:
+                again.append(job)
+                return
+            error = WorkerDiedError(
+                f"{job.name}: {job.deaths} processes died while they worked on it, the last {how}",
+                item=job.name,
+                hint="look in the kernel log for the OOM killer; leave the item out if it is the cause",
+            )
+            yield Outcome(job.item, socket.gethostname(), error=error)
+            return
+        worker.job = None
+        yield answer.outcome(job.item)
+
+    def _hire(self) -> _Worker:
+        context: Any = get_context(self._start_method or _start_method())
+        ours, theirs = context.Pipe()
+        # A forked worker has our ends of all pipes: left open there, none of them would ever see the end of us.
+        closing = [ours, *(worker.pipe for worker in self._crew)] if context.get_start_method() == "fork" else []
+        process = context.Process(target=_serve, args=(theirs, closing), daemon=True, name="flakehunter worker")
+        with theirs:
+            process.start()
+        worker = _Worker(process, ours)
+        self._crew.append(worker)
+        return worker
+
+    def _dismiss(self, worker: _Worker) -> None:
+        """End a worker at once."""
+        self._crew.remove(worker)
+        worker.end(at_once=True)
+
+    def __enter__(self) -> "LocalPool":
+        """Return the pool."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all workers: they have nothing to do, but after an exception they may, and are killed."""
+        for worker in self._crew:
+            worker.pipe.close()
+        while self._crew:
+            self._crew.pop().end(at_once=kind is not None)
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def _how(status: int | None) -> str:
+    if status is None:
+        return "without an end"
+    if status < 0:
+        with contextlib.suppress(ValueError):
+            return f"by {signal.Signals(-status).name}"
+    return f"with status {status}"
+
+
+def _start_method() -> str:
+    """Return `fork` where it is safe, since it shares all that is imported; else `spawn`.
+
+    A fork of a process with several threads may copy a lock that nobody will release (POSIX fork(2), NOTES).
+    """
+    if not sys.platform.startswith("linux") or threading.active_count() > 1:
+        return "spawn"
+    # Threads of libraries, such as those of BLAS, are not Python's.
+    return "fork" if len(list(Path("/proc/self/task").iterdir())) == 1 else "spawn"
+
+
+def _serve(pipe: "Connection[Any, Any]", closing: "list[Connection[Any, Any]]") -> None:
+    """Work for the process at the other end of `pipe`, until it closes it."""
+    for other in closing:
+        other.close()
+    # Ctrl-C reaches every process of the terminal: what becomes of the workers is for the first one to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    while True:
+        try:
+            message = pipe.recv_bytes()
+        except (EOFError, OSError):
+            return
+        name = "an item"
+        try:
+            function, item, name = pickle.loads(message)
+            answer = call(function, item, name)
+        except Exception as error:  # the item or the function cannot be unpickled here
+            answer = call(_raise, error, name)
+        try:
+            pipe.send_bytes(pickled(answer, name))
+        except OSError:
+            return
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this worker when its parent was killed, also in the middle of an item."""
+    process = parent_process()
+    assert process is not None
+    while not wait([process.sentinel], timeout=PARENT_LOOK_S):
+        # Siblings that were forked later hold the sentinel's other end, too; but an orphan has another parent.
+        if os.getppid() != parent:
+            break
+    os._exit(1)
