@@ -12,6 +12,7 @@ NODE_READY := sample_data/project/node_modules/.package-lock.json
 help:
 	@echo "make demo         environment, then the whole job on sample_data/, ending with an HTML report"
 	@echo "make test         environment, then the test suite"
+	@echo "make test-postgres  the tests that store, on a PostgreSQL server too"
 	@echo "make lint         ruff, mypy --strict, import-linter"
 	@echo "make docs-site    the documentation as a site in site/"
 	@echo "make sample-data  record sample_data/runs anew: really runs the sample project, needs Node and Wine"
@@ -39,6 +40,12 @@ demo: $(READY)
 
 test: $(READY) $(NODE_READY) windows-python
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# The tests that store, once more on a PostgreSQL server of their own.
+.PHONY: test-postgres
+STORING := tests/db tests/ingest tests/detect $(addprefix tests/cli/test_,ingest.py detect.py show.py scan.py app.py)
+test-postgres: $(READY) $(NODE_READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --database postgresql $(STORING)
 
 # What runs on Windows and macOS too, each with its own modules.
 PORTABLE := flakehunter/groupkill flakehunter/cli/run.py flakehunter/cli/wait_gone.py flakehunter/cli/backends.py

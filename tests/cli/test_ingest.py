@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from flakehunter.cli.app import main
+from tests.databases import url_at
 
 FIXTURES = Path(__file__).parents[1] / "ingest" / "fixtures"
 GOOD = '<testsuite name="pytest"><testcase classname="test_a" name="test_x" time="0.1"/></testsuite>'
@@ -24,6 +25,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the command in a folder of its own; return exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLAKEHUNTER_DB", url_at(tmp_path / "a.db"))
 
     def call(*argv: str) -> tuple[int, str, str]:
         code = main(["ingest", *argv])
@@ -46,6 +48,12 @@ def test_json_has_the_documented_keys(run: Run) -> None:
         "rejected": [],
     }
     assert err == "ingested 1 artifact; 21 results, 21 of them new\n"
+
+
+@pytest.mark.sqlite
+def test_the_database_is_a_file_in_the_working_directory(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLAKEHUNTER_DB")
+    assert run(str(FIXTURES / "pytest/xunit1.xml"))[0] == 0
     assert Path(".flakehunter/flakehunter.db").exists()
 
 

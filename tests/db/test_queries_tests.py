@@ -11,6 +11,7 @@ from flakehunter.db.queries.tests import find_test
 from flakehunter.db.schema import Project, TestCase
 from flakehunter.errors import UnknownTestError
 from flakehunter.model import TestIdentity
+from tests.databases import url_at
 
 STOPS = TestIdentity("default", "pytest", "tests.test_stop.TestStop", "test_child_is_gone")
 CASE = TestIdentity("default", "pytest", "tests.test_stop", "test_signal[SIGTERM::1]")
@@ -20,7 +21,7 @@ OTHER = TestIdentity("second", "pytest", "tests.test_stop", "test_signal[SIGTERM
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
-    engine = open_database(f"sqlite:///{tmp_path / 'test.db'}", create=True)
+    engine = open_database(url_at(tmp_path / "test.db"), create=True)
     with engine.begin() as writer:
         for number, name in enumerate(("default", "second"), start=1):
             writer.execute(insert(Project).values(id=number, name=name))

@@ -18,6 +18,7 @@ from flakehunter.db.schema import Artifact, Result, Rollup, Run
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 from flakehunter.ingest.runs import RunNaming
 from flakehunter.model import Outcome
+from tests.databases import url_at
 from tests.detect.builder import DatabaseBuilder
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data" / "runs"
@@ -124,7 +125,7 @@ def test_large_ones_are_split(connection: Connection, monkeypatch: pytest.Monkey
 
 def test_ingest_rolls_up_and_a_late_junit_file_replaces_the_log(tmp_path: Path) -> None:
     run = next(SAMPLE.glob("*/*/linux-pytest"))
-    url = f"sqlite:///{tmp_path / 'late.db'}"
+    url = url_at(tmp_path / "late.db")
     for name in ("console.log", "junit.xml"):
         naming = RunNaming(given=RunRow(external_id="1", commit="c1", job="linux-pytest"))
         ingest([run / name], url, IngestOptions(naming=naming))

@@ -10,6 +10,7 @@ from sqlalchemy import insert
 from flakehunter.db.engine import open_database
 from flakehunter.db.schema import Artifact, Failure, LogEvent, Project, Result, Run, TestCase
 from flakehunter.model import LogEventKind, Outcome, TestIdentity
+from tests.databases import url_at
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
@@ -38,7 +39,7 @@ class DatabaseBuilder:
     """Makes one project; every method adds rows and returns their ids."""
 
     def __init__(self, folder: Path, project: str = "default", url: str | None = None) -> None:
-        self.url = url or f"sqlite:///{folder / 'test.db'}"
+        self.url = url or url_at(folder / "test.db")
         self.engine = open_database(self.url, create=True)
         self.connection = self.engine.connect()
         self.project = project

@@ -19,6 +19,7 @@ from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.pipeline import IngestOptions, Summary, ingest
 from flakehunter.ingest.runs import RunNaming
+from tests.databases import url_at
 
 Query = Callable[..., list[tuple[Any, ...]]]
 XML = b'<testsuite name="s"><testcase classname="C" name="%s" time="0.1"/></testsuite>'
@@ -55,7 +56,7 @@ def take(tmp_path: Path) -> Callable[..., Summary]:
         folder = tmp_path / "in"
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
-        return ingest([folder], f"sqlite:///{tmp_path / 'a.db'}", options)
+        return ingest([folder], url_at(tmp_path / "a.db"), options)
 
     return run
 
@@ -87,14 +88,14 @@ def test_every_kind_of_archive_is_read(take: Callable[..., Summary], name: str, 
 
 def test_a_compressed_file_is_read_as_what_it_holds(take: Callable[..., Summary], tmp_path: Path, query: Query) -> None:
     assert take("junit.xml.gz", gzip.compress(XML % b"a")).new_results == 1
-    paths = query(f"sqlite:///{tmp_path / 'a.db'}", "SELECT path FROM artifacts")
+    paths = query(url_at(tmp_path / "a.db"), "SELECT path FROM artifacts")
     assert paths == [(str(tmp_path / "in" / "junit.xml"),)]
 
 
 def test_the_layout_goes_on_inside_of_an_archive(take: Callable[..., Summary], tmp_path: Path, query: Query) -> None:
     options = IngestOptions(naming=RunNaming(layout=compile_layout("{run_id}.zip/{job}/**")))
     take("77.zip", zipped({"linux/junit.xml": XML % b"a", "mac/junit.xml": XML % b"a"}), options)
-    rows = query(f"sqlite:///{tmp_path / 'a.db'}", "SELECT external_id, job FROM runs ORDER BY job")
+    rows = query(url_at(tmp_path / "a.db"), "SELECT external_id, job FROM runs ORDER BY job")
     assert rows == [("77", "linux"), ("77", "mac")]
 
 
@@ -123,7 +124,7 @@ def test_the_steps_of_a_github_log_do_not_repeat_the_whole(
     line = b"2026-05-01T10:00:00.0000000Z sent SIGKILL to pid 7\n"
     logs = {"0_unit.txt": line, "unit/1_Set up job.txt": b"", "unit/2_Test.txt": line, "lint/1_Lint.txt": line + line}
     assert take("logs.zip", zipped(logs)).rejected == []
-    paths = query(f"sqlite:///{tmp_path / 'a.db'}", "SELECT path FROM artifacts ORDER BY path")
+    paths = query(url_at(tmp_path / "a.db"), "SELECT path FROM artifacts ORDER BY path")
     folder = tmp_path / "in" / "logs.zip"
     assert paths == [(str(folder / "0_unit.txt"),), (str(folder / "lint/1_Lint.txt"),)], (
         "of lint only the step is there"
@@ -182,7 +183,7 @@ def test_a_directory_of_a_million_entries_is_refused_unread(take: Callable[..., 
 def test_a_broken_archive_is_recorded_once(take: Callable[..., Summary], tmp_path: Path, query: Query) -> None:
     for _ in range(2):
         assert len(take("cut.zip", zipped(FILES)[:-30]).rejected) == 1
-    rows = query(f"sqlite:///{tmp_path / 'a.db'}", "SELECT count(*), min(reason) FROM artifact_issues")
+    rows = query(url_at(tmp_path / "a.db"), "SELECT count(*), min(reason) FROM artifact_issues")
     assert rows[0][0] == 1
 
 
@@ -191,7 +192,7 @@ def test_standard_input_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         buffer = io.BytesIO(XML % b"a")
 
     monkeypatch.setattr("sys.stdin", Stdin())
-    summary = ingest([Path("-")], f"sqlite:///{tmp_path / 'a.db'}", RUN)
+    summary = ingest([Path("-")], url_at(tmp_path / "a.db"), RUN)
     assert summary.new_results == 1
 
 
@@ -200,4 +201,4 @@ def test_patterns_are_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "a.xml").write_bytes(XML % b"a")
     (tmp_path / "r" / "b.txt").write_bytes(XML % b"b")
-    assert ingest([Path("**/*.xml")], f"sqlite:///{tmp_path / 'a.db'}", RUN).new_results == 1
+    assert ingest([Path("**/*.xml")], url_at(tmp_path / "a.db"), RUN).new_results == 1

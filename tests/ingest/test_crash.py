@@ -14,6 +14,7 @@ import pytest
 from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 from flakehunter.ingest.runs import RunNaming
+from tests.databases import remove, url_at
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -60,17 +61,17 @@ def child(history: Path, url: str) -> Any:
 
 
 def test_a_killed_ingest_run_again_gives_every_row_once(history: Path, tmp_path: Path, query: Query) -> None:
-    undisturbed = f"sqlite:///{tmp_path / 'a.db'}"
+    undisturbed = url_at(tmp_path / "a.db")
     begun = time.monotonic()
     ingest([history], undisturbed, OPTIONS)
     whole = time.monotonic() - begun
-    killed = f"sqlite:///{tmp_path / 'b.db'}"
+    killed = url_at(tmp_path / "b.db")
     moments = random.Random(1)
     ended = 0
     for number in range(KILLS):
         if number % 5 == 0:
-            for file in tmp_path.glob("b.db*"):
-                file.unlink()
+            remove(tmp_path / "b.db")
+            killed = url_at(tmp_path / "b.db")
         process = child(history, killed)
         # Not a wait for a state: the moment is meant to be anywhere in the work.
         process.join(timeout=whole * moments.uniform(0.05, 1.0))
@@ -87,7 +88,7 @@ def test_a_killed_ingest_run_again_gives_every_row_once(history: Path, tmp_path:
 def test_eight_ingests_at_once_lose_nothing_and_add_nothing_twice(
     empty_database: str, history: Path, tmp_path: Path, query: Query
 ) -> None:
-    alone = f"sqlite:///{tmp_path / 'alone.db'}"
+    alone = url_at(tmp_path / "alone.db")
     ingest([history], alone, OPTIONS)
     processes = [child(history, empty_database) for _ in range(8)]
     for process in processes:

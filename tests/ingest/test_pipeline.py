@@ -18,6 +18,7 @@ from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.pipeline import IngestOptions, Summary, ingest
 from flakehunter.ingest.runs import RunNaming
+from tests.databases import url_at
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -312,7 +313,7 @@ def test_an_exception_in_the_middle_leaves_whole_artifacts(empty_database: str, 
 
 def test_a_path_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
-        ingest([tmp_path / "nowhere"], f"sqlite:///{tmp_path / 'a.db'}", RUN)
+        ingest([tmp_path / "nowhere"], url_at(tmp_path / "a.db"), RUN)
     assert not (tmp_path / "a.db").exists()
 
 
@@ -321,7 +322,7 @@ def test_a_folder_without_artifacts_is_nothing_to_do(tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
     (tmp_path / "pom.xml").write_text("<project/>")
     with pytest.raises(NothingToDoError, match=r"no test artifact in .* \(3 other files\)") as caught:
-        ingest([tmp_path], f"sqlite:///{tmp_path / 'a.db'}", RUN)
+        ingest([tmp_path], url_at(tmp_path / "a.db"), RUN)
     assert caught.value.exit_code == 4
     assert not (tmp_path / "a.db").exists()
 
@@ -330,7 +331,7 @@ def test_a_layout_that_fits_no_file_names_some(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(junit(case("t")))
     options = IngestOptions(naming=RunNaming(layout=compile_layout("{commit}/{job}/**")))
     with pytest.raises(NothingToDoError, match=r"no file fits --layout .*a\.xml"):
-        ingest([tmp_path], f"sqlite:///{tmp_path / 'a.db'}", options)
+        ingest([tmp_path], url_at(tmp_path / "a.db"), options)
 
 
 def test_a_database_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from flakehunter.ingest.limits import DEFAULT_LIMITS
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 from flakehunter.ingest.runs import RunNaming
 from flakehunter.ingest.sources import HEAD, Source, kind_of
+from tests.databases import url_at
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MADE: dict[str, dict[str, Any]] = json.loads((FIXTURES / "producers.json").read_text())
@@ -110,7 +111,7 @@ MORE_IN_LOG = {
 
 @pytest.mark.parametrize("folder", BOTH)
 def test_nothing_counts_twice_where_a_log_lies_beside_the_junit_file(folder: str, tmp_path: Path, query: Query) -> None:
-    url = f"sqlite:///{tmp_path / 'a.db'}"
+    url = url_at(tmp_path / "a.db")
     run = IngestOptions(naming=RunNaming(RunRow(external_id="1")))
     paths = sorted((FIXTURES / folder).glob("*.xml"))
     from_xml = ingest(paths, url, run).new_results
@@ -127,7 +128,7 @@ def test_nothing_counts_twice_where_a_log_lies_beside_the_junit_file(folder: str
 
 @pytest.mark.parametrize("folder", ["phpunit", "rspec"])
 def test_a_junit_file_takes_the_place_of_a_log_that_came_before(folder: str, tmp_path: Path, query: Query) -> None:
-    url = f"sqlite:///{tmp_path / 'a.db'}"
+    url = url_at(tmp_path / "a.db")
     run = IngestOptions(naming=RunNaming(RunRow(external_id="1")))
     ingest(sorted((FIXTURES / folder).glob("*.log"))[:1], url, run)
     from_xml = ingest(sorted((FIXTURES / folder).glob("*.xml")), url, run).new_results
@@ -136,7 +137,7 @@ def test_a_junit_file_takes_the_place_of_a_log_that_came_before(folder: str, tmp
 
 
 def test_lines_of_a_log_belong_to_the_test_of_the_junit_file(tmp_path: Path, query: Query) -> None:
-    url = f"sqlite:///{tmp_path / 'a.db'}"
+    url = url_at(tmp_path / "a.db")
     run = IngestOptions(naming=RunNaming(RunRow(external_id="1")))
     ingest([FIXTURES / "mocha/junit.xml", FIXTURES / "mocha/spec.log"], url, run)
     owners = "SELECT DISTINCT t.name FROM log_events e JOIN test_cases t ON t.id = e.test_case_id"

@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from flakehunter.cli.app import main
+from tests.databases import url_at
 
 Query = Callable[..., list[tuple[Any, ...]]]
 XML = b'<testsuite name="s"><testcase classname="C" name="%s"/></testsuite>'
@@ -119,10 +120,10 @@ NAMES = "SELECT t.name, a.path FROM results r JOIN test_cases t ON t.id = r.test
 
 
 def test_files_and_archives_behind_http(store: Store, tmp_path: Path, query: Query) -> None:
-    db = tmp_path / "a.db"
+    db = url_at(tmp_path / "a.db")
     urls = [f"{store.url}/moved?sig=s3cret", f"{store.url}/in/b.zip"]
-    assert main(["ingest", *urls, "--run-id", "1", "--db", str(db)]) == 0
-    assert query(f"sqlite:///{db}", NAMES) == [
+    assert main(["ingest", *urls, "--run-id", "1", "--db", db]) == 0
+    assert query(db, NAMES) == [
         ("a", f"{store.url}/moved"),
         ("zipped", f"{store.url}/in/b.zip/reports/junit.xml"),
     ]
@@ -135,7 +136,7 @@ def test_what_cannot_be_fetched_is_told(
     path: str, code: int, message: str, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store.files["in/b.zip"] = b"x" * (2 << 20)
-    arguments = ["ingest", f"{store.url}/{path}", "--db", str(tmp_path / "a.db"), "--max-unpacked", "1"]
+    arguments = ["ingest", f"{store.url}/{path}", "--db", url_at(tmp_path / "a.db"), "--max-unpacked", "1"]
     assert main(arguments) == code
     error = capsys.readouterr().err
     assert message in error
@@ -159,11 +160,11 @@ def test_objects_of_a_bucket(
     for name, value in (("ACCESS_KEY_ID", "k"), ("SECRET_ACCESS_KEY", "s"), ("DEFAULT_REGION", "us-east-1")):
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
-    db = tmp_path / "a.db"
-    assert main(["ingest", url, "--run-id", "1", "--db", str(db)]) == 0
-    assert query(f"sqlite:///{db}", NAMES) == [(name, f"s3://bucket/{path}") for name, path in found]
+    db = url_at(tmp_path / "a.db")
+    assert main(["ingest", url, "--run-id", "1", "--db", db]) == 0
+    assert query(db, NAMES) == [(name, f"s3://bucket/{path}") for name, path in found]
 
 
 def test_a_server_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["ingest", "http://127.0.0.1:9/x.xml", "--db", str(tmp_path / "a.db")]) == 6
+    assert main(["ingest", "http://127.0.0.1:9/x.xml", "--db", url_at(tmp_path / "a.db")]) == 6
     assert "http://127.0.0.1:9/x.xml" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from flakehunter.errors import UsageError
 from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 from flakehunter.ingest.runs import RunNaming
+from tests.databases import url_at
 
 Query = Callable[..., list[tuple[Any, ...]]]
 XML = '<testsuite name="s"><testcase classname="C" name="%s"/></testsuite>'
@@ -47,7 +48,7 @@ def test_a_table_names_files_folders_and_archives(
     name: str, table: str, history: Path, tmp_path: Path, query: Query
 ) -> None:
     (history / name).write_text(table)
-    url = f"sqlite:///{tmp_path / 'a.db'}"
+    url = url_at(tmp_path / "a.db")
     given = RunRow(external_id="99", job="given")
     around = RunNaming(around=given)
     summary = ingest([history], url, IngestOptions(naming=around))
@@ -59,7 +60,7 @@ def test_a_table_names_files_folders_and_archives(
         ("12", 1, "zip", "c3", None),
         ("99", 1, "given", "", None),
     ]
-    assert rows[0][5].startswith("2026-05-01 12:00:00")
+    assert str(rows[0][5]).startswith("2026-05-01 12:00:00")
 
 
 def test_the_nearest_table_counts_and_a_row_without_path_is_for_all(
@@ -67,7 +68,7 @@ def test_the_nearest_table_counts_and_a_row_without_path_is_for_all(
 ) -> None:
     (history / "runs.csv").write_text("run_id,commit\nfar,c1\n")
     (history / "mac" / "runs.csv").write_text("run_id,commit\nnear,c2\n")
-    url = f"sqlite:///{tmp_path / 'a.db'}"
+    url = url_at(tmp_path / "a.db")
     ingest([history], url, IngestOptions())
     paths = query(url, "SELECT u.external_id, a.path FROM artifacts a JOIN runs u ON u.id = a.run_id")
     assert sorted((run, Path(path).relative_to(history).parts[0]) for run, path in paths) == [
@@ -80,7 +81,7 @@ def test_the_nearest_table_counts_and_a_row_without_path_is_for_all(
 
 def test_a_table_wins_over_the_layout_and_options_over_both(history: Path, tmp_path: Path, query: Query) -> None:
     (history / "runs.csv").write_text("path,run_id,job\nlinux,10,from-table\n")
-    url = f"sqlite:///{tmp_path / 'a.db'}"
+    url = url_at(tmp_path / "a.db")
     naming = RunNaming(RunRow(commit="given"), compile_layout("{job}/junit.xml"))
     summary = ingest([history], url, IngestOptions(naming=naming))
     assert len(summary.rejected) == 2, "the layout fits neither mac/deep nor the archive, and no row is for them"
@@ -104,6 +105,6 @@ def test_a_table_that_cannot_be_read_says_where(
 ) -> None:
     (history / name).write_text(table)
     with pytest.raises(UsageError, match=reason) as caught:
-        ingest([history], f"sqlite:///{tmp_path / 'a.db'}", IngestOptions())
+        ingest([history], url_at(tmp_path / "a.db"), IngestOptions())
     assert caught.value.hint
     assert str(history / name) in caught.value.message

@@ -14,6 +14,7 @@ from flakehunter.ingest.artifact import ArtifactReader, Refused
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 from flakehunter.ingest.sources import Kind
+from tests.databases import url_at
 
 GOOD = '<testsuite name="s"><testcase classname="C" name="t"/></testsuite>'
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
@@ -117,7 +118,17 @@ def test_hostile_files_are_refused_in_little_memory(tmp_path: Path) -> None:
     for name, (data, _) in HOSTILE.items():
         (folder / name).write_bytes(data)
     (folder / "zz-good.xml").write_text(GOOD)
-    command = [sys.executable, "-c", TELLS_ITS_PEAK, "ingest", str(folder), "--run-id", "1", "--db", "a.db"]
+    command = [
+        sys.executable,
+        "-c",
+        TELLS_ITS_PEAK,
+        "ingest",
+        str(folder),
+        "--run-id",
+        "1",
+        "--db",
+        url_at(tmp_path / "a.db"),
+    ]
     done = subprocess.run(
         [*command, "--max-entries", "2000", "--max-element", "4"],
         capture_output=True,
@@ -135,7 +146,7 @@ def test_a_hostile_file_is_refused_with_one_line(name: str, tmp_path: Path) -> N
     data, reason = HOSTILE[name]
     (tmp_path / name).write_bytes(data)
     options = IngestOptions(limits=Limits(archive_entries=2000, xml_element=4 << 20))
-    summary = ingest([tmp_path / name], f"sqlite:///{tmp_path / 'a.db'}", options)
+    summary = ingest([tmp_path / name], url_at(tmp_path / "a.db"), options)
     assert summary.new_results == 0
     assert len(summary.rejected) == 1
     assert reason in summary.rejected[0].reason
@@ -175,7 +186,7 @@ def test_a_text_without_end_is_refused_after_the_limit(start: bytes) -> None:
 def test_limits_are_options_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "deep.xml").write_text("<testsuite>" * 6 + '<testcase name="t"/>' + "</testsuite>" * 6)
     (tmp_path / "two.zip").write_bytes(zipped({"a.xml": GOOD.encode(), "b.xml": GOOD.encode()}))
-    arguments = ["ingest", str(tmp_path), "--db", str(tmp_path / "a.db"), "--max-depth", "4", "--max-entries", "1"]
+    arguments = ["ingest", str(tmp_path), "--db", url_at(tmp_path / "a.db"), "--max-depth", "4", "--max-entries", "1"]
     assert main(arguments) == 0
     error = capsys.readouterr().err
     assert "nested deeper than 4" in error

@@ -11,6 +11,7 @@ import pytest
 
 from flakehunter.cli.app import main
 from flakehunter.ingest.fetch.github import jobs_of_artifacts
+from tests.databases import url_at
 
 Query = Callable[..., list[tuple[Any, ...]]]
 BASE = "/repos/o/r/actions"
@@ -93,7 +94,7 @@ def github(service: Any, blobs: Any, answer: Any, monkeypatch: pytest.MonkeyPatc
     """Return a GitHub with one run of two jobs, and make it the one that is asked."""
     monkeypatch.setenv("GITHUB_API_URL", service.url)
     monkeypatch.setenv("GITHUB_TOKEN", "t0ken")
-    monkeypatch.setenv("FLAKEHUNTER_DB", str(tmp_path / "a.db"))
+    monkeypatch.setenv("FLAKEHUNTER_DB", url_at(tmp_path / "a.db"))
     monkeypatch.chdir(tmp_path)
     server = GitHub(service, blobs, answer)
     jobs = [job_entry(1, "test (linux)"), job_entry(2, "test (mac)"), job_entry(3, "deploy", conclusion="skipped")]
@@ -109,7 +110,7 @@ RESULTS = (
 
 def test_artifacts_and_logs_become_results_of_their_jobs(github: GitHub, tmp_path: Path, query: Query) -> None:
     assert main(["fetch", "github", "o/r"]) == 0
-    url = f"sqlite:///{tmp_path / 'a.db'}"
+    url = url_at(tmp_path / "a.db")
     assert query(url, RESULTS) == [
         ("10", 1, "test (linux)", "test_5", "junit"),
         ("10", 1, "test (linux)", "test_from_1", "log"),
@@ -178,7 +179,7 @@ def test_attempts_of_a_run_are_kept_apart(github: GitHub, tmp_path: Path, query:
     artifacts = [artifact_entry(45, "junit-1", 1), artifact_entry(46, "junit-2", 2)]
     github.run(run_entry(12, attempt=2), jobs, artifacts)
     assert main(["fetch", "github", "o/r", "--runs", "1", "--no-logs"]) == 0
-    rows = query(f"sqlite:///{tmp_path / 'a.db'}", RESULTS)
+    rows = query(url_at(tmp_path / "a.db"), RESULTS)
     assert [row[:4] for row in rows] == [
         ("12", 1, "unit", "test_45"),
         ("12", 1, "unit", "test_in_both"),
@@ -191,9 +192,9 @@ def test_logs_give_events_only_where_an_artifact_may_repeat_them(github: GitHub,
     jobs = {1: [job_entry(51, "unit"), job_entry(52, "lint")]}
     github.run(run_entry(13), jobs, [artifact_entry(55, "results")])
     assert main(["fetch", "github", "o/r", "--runs", "1"]) == 0
-    rows = query(f"sqlite:///{tmp_path / 'a.db'}", RESULTS)
+    rows = query(url_at(tmp_path / "a.db"), RESULTS)
     assert [row[2:] for row in rows] == [("results", "test_55", "junit"), ("results", "test_in_both", "junit")]
-    assert query(f"sqlite:///{tmp_path / 'a.db'}", "SELECT count(*) FROM log_events") == [(2,)]
+    assert query(url_at(tmp_path / "a.db"), "SELECT count(*) FROM log_events") == [(2,)]
 
 
 def test_only_wanted_artifacts_are_downloaded(github: GitHub, capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,7 +213,7 @@ def test_the_folder_can_be_ingested_by_itself(github: GitHub, tmp_path: Path, qu
     assert main(["fetch", "github", "o/r", "--no-ingest", "--to", "kept"]) == 0
     assert not (tmp_path / "a.db").exists()
     assert main(["ingest", "kept"]) == 0
-    assert query(f"sqlite:///{tmp_path / 'a.db'}", "SELECT count(*), min(external_id) FROM runs") == [(2, "10")]
+    assert query(url_at(tmp_path / "a.db"), "SELECT count(*), min(external_id) FROM runs") == [(2, "10")]
 
 
 @pytest.mark.parametrize(

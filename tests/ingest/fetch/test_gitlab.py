@@ -10,6 +10,7 @@ import pytest
 
 from flakehunter.cli.app import main
 from flakehunter.ingest.fetch.gitlab import group_of, service
+from tests.databases import url_at
 
 Query = Callable[..., list[tuple[Any, ...]]]
 BASE = "/api/v4/projects/group%2Fapp"
@@ -60,7 +61,7 @@ def archive(outcome: str) -> bytes:
 def gitlab(service: Any, blobs: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Return a GitLab with one pipeline: a job that was retried, and one that kept its report only."""
     monkeypatch.setenv("GITLAB_TOKEN", "t0ken")
-    monkeypatch.setenv("FLAKEHUNTER_DB", str(tmp_path / "a.db"))
+    monkeypatch.setenv("FLAKEHUNTER_DB", url_at(tmp_path / "a.db"))
     monkeypatch.chdir(tmp_path)
     pipeline = {"id": 7, "sha": "c7", "ref": "main", "status": "failed", "updated_at": "2026-05-01T11:00:00Z"}
     service.json(PIPELINES, [pipeline])
@@ -88,7 +89,7 @@ RESULTS = (
 
 def test_archives_reports_and_logs_of_all_attempts(gitlab: Any, blobs: Any, tmp_path: Path, query: Query) -> None:
     assert main(["fetch", "gitlab", "group/app", "--url", gitlab.url]) == 0
-    url = f"sqlite:///{tmp_path / 'a.db'}"
+    url = url_at(tmp_path / "a.db")
     assert query(url, RESULTS) == [
         ("7", 1, "lint", "boom", "errored"),
         ("7", 1, "lint", "later", "skipped"),
