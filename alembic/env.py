@@ -4,6 +4,7 @@ from alembic import context
 
 from flakehunter.config import database_url
 from flakehunter.db.engine import open_database
+from flakehunter.db.partitions import is_partition
 from flakehunter.db.schema import Base
 
 
@@ -16,7 +17,13 @@ def run() -> None:
             run()
         return
     # Batch mode: SQLite cannot alter a column in place.
-    context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True, compare_type=True)
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=True,
+        compare_type=True,
+        include_name=lambda name, kind, _parents: kind != "table" or not is_partition(str(name)),
+    )
     with context.begin_transaction():
         context.run_migrations()
 

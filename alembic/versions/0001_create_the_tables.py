@@ -241,21 +241,15 @@ def upgrade() -> None:
         sa.Column("run_id", ROW_ID, nullable=False),
         sa.Column("artifact_id", ROW_ID, nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=True),
         sa.Column("outcome", WORD, nullable=False),
         sa.Column("duration_s", sa.Float(), nullable=True),
         sa.Column("failure_id", ROW_ID, nullable=True),
-        sa.ForeignKeyConstraint(
-            ["artifact_id"], ["artifacts.id"], name=op.f("fk_results_artifact_id"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(
-            ["failure_id"], ["failures.id"], name=op.f("fk_results_failure_id"), ondelete="SET NULL"
-        ),
-        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_results_run_id"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(
-            ["test_case_id"], ["test_cases.id"], name=op.f("fk_results_test_case_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_results")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_results")).ddl_if(dialect="sqlite"),
+        postgresql_partition_by="RANGE (day)",
     )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("CREATE TABLE results_undated PARTITION OF results FOR VALUES FROM (MINVALUE) TO ('2000-01-01')")
     with op.batch_alter_table("results", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_results_artifact_id"), ["artifact_id"], unique=False)
         batch_op.create_index(
@@ -274,6 +268,7 @@ def upgrade() -> None:
         sa.Column("upto", sa.BigInteger(), nullable=False),
         sa.Column("stamp", sa.String(length=64), nullable=False),
         sa.Column("results", sa.Integer(), nullable=False),
+        sa.Column("pruned", sa.Boolean(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id"], ["projects.id"], name=op.f("fk_rollups_project_id"), ondelete="CASCADE"

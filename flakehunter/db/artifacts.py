@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from flakehunter.clock import utc_now
 from flakehunter.db.bulk import Bulk, StoredResult
+from flakehunter.db.partitions import day_of
 from flakehunter.db.rows import (
     ArtifactRow,
     Batch,
@@ -105,6 +106,7 @@ class ArtifactWriter:
         self._artifact = artifact
         self.run = run
         self._file_started_at: datetime | None = None
+        self._now = utc_now()
         self._attempts: dict[int, int] | None = None
         self.state = self._current_state()
         self.known = not self._insert_artifact()
@@ -232,7 +234,7 @@ class ArtifactWriter:
             "kind": row.kind,
             "format": row.format,
             "size_bytes": row.size_bytes,
-            "ingested_at": utc_now(),
+            "ingested_at": self._now,
         }
         made = self._connection.execute(_ARTIFACT, values).scalar()
         if made is not None:
@@ -285,7 +287,8 @@ class ArtifactWriter:
             attempts = attempts if len(attempts) < 2 * REMEMBERED else None
         self._attempts = attempts
         if rows:
-            self._bulk.insert_results(self._connection, rows)
+            started = self.run.started_at or self._file_started_at or self.state.started_at
+            self._bulk.insert_results(self._connection, rows, day_of(started, self._now))
             is_log = self._artifact.kind == "log"
             self.state = replace(self.state, has_results=True, has_log_results=self.state.has_log_results or is_log)
             self.new_results += len(rows)

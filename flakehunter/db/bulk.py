@@ -5,11 +5,15 @@ driver's own `executemany` 269 thousand, COPY 221 thousand. Nothing here knows a
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
 from itertools import islice
 from typing import Any, Protocol
 
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
+from flakehunter.db.partitions import ensure_partition
 from flakehunter.db.rows import CaseRow, FailureRow
 
 _CHUNK = 500
@@ -31,8 +35,8 @@ class Bulk(Protocol):
     def ensure_failures(self, connection: Connection, failures: Sequence[FailureRow]) -> dict[tuple[bytes, bytes], int]:
         """Insert the failures that are not there yet; return the id of each pair of hashes."""
 
-    def insert_results(self, connection: Connection, results: Sequence[StoredResult]) -> None:
-        """Insert results, in order."""
+    def insert_results(self, connection: Connection, results: Sequence[StoredResult], day: date) -> None:
+        """Insert results, in order; `day` says in which partition, where there are some."""
 
     def max_attempts(self, connection: Connection, run_id: int, test_ids: Iterable[int]) -> dict[int, int]:
         """Return the highest attempt stored in the run, for those of `test_ids` that have one."""
@@ -68,6 +72,26 @@ _STALE = """DELETE FROM rollups WHERE project_id = (SELECT project_id FROM runs 
     AND upto >= (SELECT min(id) FROM artifacts WHERE run_id = {} AND kind = {})"""
 
 
+@contextmanager
+def _copying(connection: Connection, statement: str) -> Iterator[Any]:
+    """Give psycopg's COPY; its errors become SQLAlchemy's, as those of all other statements do."""
+    proxy = connection.connection
+    dbapi: Any = connection.dialect.dbapi
+    cursor: Any = proxy.cursor()
+    try:
+        with cursor.copy(statement) as copy:
+            yield copy
+    except dbapi.Error as error:
+        lost = bool(getattr(proxy.driver_connection, "closed", False))
+        if lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            statement, None, error, dbapi.Error, connection_invalidated=lost, dialect=connection.dialect
+        ) from error
+    finally:
+        cursor.close()
+
+
 class SqliteBulk:
     """SQLite through the driver's executemany: SQLAlchemy's own parameter handling would halve the rate."""
 
@@ -100,7 +124,7 @@ class SqliteBulk:
             ids[pair] = connection.exec_driver_sql(query, pair).scalar_one()
         return ids
 
-    def insert_results(self, connection: Connection, results: Sequence[StoredResult]) -> None:
+    def insert_results(self, connection: Connection, results: Sequence[StoredResult], _day: date) -> None:
         """Insert results, in order."""
         connection.exec_driver_sql(
             f"INSERT INTO results ({RESULT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -135,6 +159,10 @@ class SqliteBulk:
 class PostgresBulk:
     """PostgreSQL: COPY for results, one statement over arrays for what may be there already."""
 
+    def __init__(self) -> None:
+        self._months: set[date] = set()
+        """First days of months whose partitions are there."""
+
     def ensure_tests(self, connection: Connection, project_id: int, tests: Sequence[Keyed]) -> dict[bytes, int]:
         """Insert the test cases that are not there yet; return the id of each key."""
         if not tests:
@@ -168,31 +196,29 @@ class PostgresBulk:
         )
         return {(bytes(fingerprint), bytes(detail)): number for fingerprint, detail, number in found}
 
-    def insert_results(self, connection: Connection, results: Sequence[StoredResult]) -> None:
+    def insert_results(self, connection: Connection, results: Sequence[StoredResult], day: date) -> None:
         """Insert results, in order, in COPY's text form: all values are numbers or words that need no escaping."""
+        if day.replace(day=1) not in self._months:
+            ensure_partition(connection, day)
+            self._months.add(day.replace(day=1))
         null = r"\N"
-        cursor: Any = connection.connection.cursor()
-        try:
-            with cursor.copy(f"COPY results ({RESULT_COLUMNS}) FROM STDIN") as copy:
-                copy.write(
-                    "".join(
-                        [
-                            f"{test}\t{run}\t{artifact}\t{attempt}\t{outcome}\t"
-                            f"{null if duration is None else duration}\t"
-                            f"{null if failure is None else failure}\n"
-                            for test, run, artifact, attempt, outcome, duration, failure in results
-                        ]
-                    )
-                )
-        finally:
-            cursor.close()
+        rows = [
+            f"{test}\t{run}\t{artifact}\t{attempt}\t{outcome}\t"
+            f"{null if duration is None else duration}\t"
+            f"{null if failure is None else failure}\t{day}\n"
+            for test, run, artifact, attempt, outcome, duration, failure in results
+        ]
+        with _copying(connection, f"COPY results ({RESULT_COLUMNS}, day) FROM STDIN") as copy:
+            copy.write("".join(rows))
 
     def max_attempts(self, connection: Connection, run_id: int, test_ids: Iterable[int]) -> dict[int, int]:
         """Return the highest attempt stored in the run, for those of `test_ids` that have one."""
+        # By the run's artifacts: each of them is looked up once in the index of a partition, and not each test.
         found = connection.exec_driver_sql(
-            "SELECT test_case_id, max(attempt) FROM results WHERE run_id = %s AND test_case_id = ANY(%s)"
-            " GROUP BY test_case_id",
-            (run_id, list(test_ids)),
+            "SELECT test_case_id, max(attempt) FROM results"
+            " WHERE artifact_id = ANY(ARRAY(SELECT id FROM artifacts WHERE run_id = %s))"
+            " AND run_id = %s AND test_case_id = ANY(%s) GROUP BY test_case_id",
+            (run_id, run_id, list(test_ids)),
         )
         return {row[0]: row[1] for row in found}
 
@@ -200,7 +226,7 @@ class PostgresBulk:
         """Delete the results of these tests that the run's artifacts of `kind` brought; return how many."""
         deleted = connection.exec_driver_sql(
             "DELETE FROM results WHERE run_id = %s AND test_case_id = ANY(%s)"
-            " AND artifact_id IN (SELECT id FROM artifacts WHERE run_id = %s AND kind = %s)",
+            " AND artifact_id = ANY(ARRAY(SELECT id FROM artifacts WHERE run_id = %s AND kind = %s))",
             (run_id, list(test_ids), run_id, kind),
         ).rowcount
         if deleted:

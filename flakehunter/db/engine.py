@@ -8,6 +8,7 @@ from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from flakehunter.db.partitions import create_undated
 from flakehunter.db.schema import Base
 from flakehunter.errors import DatabaseError, NothingToDoError
 
@@ -101,7 +102,12 @@ def _prepare_sqlite(engine: Engine, url: URL, shown: str, *, create: bool) -> No
 
 
 def readonly(engine: Engine) -> Engine:
-    """Return a view of `engine` whose transactions do not take SQLite's write lock."""
+    """Return a view of `engine` whose transactions only read, all of them the database as it was at their beginning.
+
+    They do not take SQLite's write lock. On PostgreSQL each statement would else see what was committed before it.
+    """
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return engine.execution_options(flakehunter_readonly=True)
 
 
@@ -153,5 +159,7 @@ def unknown_revision(revision: str, shown: str) -> DatabaseError:
 def create_tables(connection: Connection) -> None:
     """Create all tables and write the newest revision, as a run of all migrations would."""
     Base.metadata.create_all(connection)
+    if connection.dialect.name == "postgresql":
+        create_undated(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": HEAD_REVISION})

@@ -1,7 +1,7 @@
 """The tables, as SQLAlchemy 2 typed classes; `alembic/versions` creates the same ones, and a test says so."""
 
 import enum
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Text,
     TypeDecorator,
@@ -199,11 +200,25 @@ class Failure(Base):
     detail: Mapped[str] = mapped_column(Text, default="")
 
 
+UNDATED = date(1900, 1, 1)
+"""Day of results on PostgreSQL that nobody gave one."""
+
+
+def _no_day(context: Any) -> date | None:
+    return UNDATED if context.dialect.name == "postgresql" else None
+
+
 class Result(Base):
-    """Outcome of one attempt of a test case in a run; kept narrow, since there are millions."""
+    """Outcome of one attempt of a test case in a run; kept narrow, since there are millions.
+
+    Without foreign keys, which make COPY take three times as long: what results refer to is written in the same
+    transaction, and stays; texts of failures, which `db prune` removes, only once no result has them. On PostgreSQL
+    results are partitioned by month and have no primary key, which nothing would ask for: see docs/postgresql.md.
+    """
 
     __tablename__ = "results"
     __table_args__ = (
+        PrimaryKeyConstraint("id").ddl_if(dialect="sqlite"),
         Index(None, "test_case_id", "run_id"),
         Index(None, "artifact_id"),
         Index(
@@ -212,18 +227,21 @@ class Result(Base):
             sqlite_where=text("failure_id IS NOT NULL"),
             postgresql_where=text("failure_id IS NOT NULL"),
         ),
+        {"postgresql_partition_by": "RANGE (day)"},
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    test_case_id: Mapped[int] = mapped_column(ForeignKey("test_cases.id", ondelete="CASCADE"))
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    test_case_id: Mapped[int] = mapped_column(RowId)
+    run_id: Mapped[int] = mapped_column(RowId)
     """Without an index of its own, which would cost an insert a fifth of its time: ask by the run's artifacts."""
-    artifact_id: Mapped[int] = mapped_column(ForeignKey("artifacts.id", ondelete="CASCADE"))
+    artifact_id: Mapped[int] = mapped_column(RowId)
     attempt: Mapped[int] = mapped_column(default=1)
     """1-based, within the run."""
+    day: Mapped[date | None] = mapped_column(default=_no_day)
+    """When the run started, or when it was ingested; PostgreSQL's partition key, empty on SQLite, which has none."""
     outcome: Mapped[Outcome] = mapped_column(Word(Outcome))
     duration_s: Mapped[float | None]
-    failure_id: Mapped[int | None] = mapped_column(ForeignKey("failures.id", ondelete="SET NULL"))
+    failure_id: Mapped[int | None] = mapped_column(RowId)
 
 
 class Rollup(Base):
@@ -238,6 +256,8 @@ class Rollup(Base):
     stamp: Mapped[str] = mapped_column(String(64))
     """Number and size of all artifacts up to `upto` when it was made: what else they are now, it is stale."""
     results: Mapped[int]
+    pruned: Mapped[bool] = mapped_column(default=False)
+    """Whether the rows of its results are gone: it is all that is left of them, whatever the artifacts are now."""
     data: Mapped[bytes] = mapped_column(LargeBinary)
     """Columns of test case ids, run ids (4 bytes each) and outcomes (1 byte), compressed with zlib."""
 

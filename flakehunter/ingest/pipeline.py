@@ -7,14 +7,16 @@ import io
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 from flakehunter.db.engine import open_database
 from flakehunter.db.queries.rollups import update_rollups
 from flakehunter.db.rows import ArtifactRow, Batch, IssueRow, RunRow
 from flakehunter.db.write import Writer
-from flakehunter.errors import NothingToDoError
+from flakehunter.errors import DatabaseError, NothingToDoError
 from flakehunter.ingest.artifact import ArtifactReader, Refused
 from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
@@ -23,6 +25,10 @@ from flakehunter.ingest.sources import HEAD, Kind, Source, find_sources, kind_of
 
 WHOLE = 8 << 20
 """Bytes up to which a file is read into memory and parsed before its transaction begins."""
+
+
+RESULTS_AT_ONCE = 20_000
+"""Results of small files that are written in one transaction; so many take some tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +93,11 @@ def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observ
     try:
         with _few_collections(), Writer(engine, options.project) as writer:
             work = _Ingest(writer, options, summary)
-            for source, kind, run in itertools.chain([first], found):
-                work.take(source, kind, run)
-                if observe is not None:
-                    observe(source, summary)
+            with work:
+                for source, kind, run in itertools.chain([first], found):
+                    work.take(source, kind, run)
+                    if observe is not None:
+                        observe(source, summary)
         with engine.begin() as connection:
             update_rollups(connection, options.project)
     finally:
@@ -167,6 +174,17 @@ def _nothing(paths: Sequence[Path | str], options: IngestOptions, summary: Summa
     )
 
 
+@dataclass(slots=True)
+class _Read:
+    """An artifact that has been read, and waits to be written with others."""
+
+    run: RunRow
+    row: ArtifactRow
+    batches: list[Batch] = field(default_factory=list)
+    issues: list[IssueRow] = field(default_factory=list)
+    started_at: datetime | None = None
+
+
 class _Ingest:
     """The state of one ingest: the writer, what is counted, and the runs of files that nobody named."""
 
@@ -176,9 +194,19 @@ class _Ingest:
         self._folder_runs: dict[str, RunRow] = {}
         self._memory = Memory()
         self._known = writer.known_hashes()
+        self._waiting: list[_Read] = []
+        self._waiting_results = self._waiting_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Write what has been read, also when the user interrupts; not when the database has refused."""
+        if not isinstance(error, DatabaseError):
+            self.write()
 
     def take(self, source: Source, kind: Kind, run: RunRow) -> None:
-        """Read and write one artifact."""
+        """Read one artifact, and write it, if it is not to wait for others."""
         self._summary.artifacts += 1
         if kind is Kind.REFUSED:
             self._take_refused(source, run)
@@ -196,16 +224,20 @@ class _Ingest:
             row = ArtifactRow(digest, source.shown, "log" if kind is Kind.LOG else "junit", "", size)
             reader = ArtifactReader(kind, stream, self._options.limits, repair=self._repair, memory=self._memory)
             reader.events_only = kind is Kind.LOG and self._counts_twice(source, run)
+            if size <= WHOLE and digest not in self._known:
+                self._wait(_read(reader, run, row))
+                return
+            self.write()
             try:
-                self._read_and_write(reader, run, row)
+                self._write(run, row, reader)
             except Refused as refused:
-                self._refuse(run, row, refused)
+                self._wait(_Read(run, row, issues=[IssueRow(refused.position, refused.reason, True)]))
 
     def _take_refused(self, source: Source, run: RunRow) -> None:
         """Record what cannot be read at all; its name and the reason stand for its content."""
         digest = hashlib.sha256(f"{source.relative}\0{source.problem}".encode("utf-8", "surrogatepass")).digest()
         row = ArtifactRow(digest, source.shown, "refused", "", 0)
-        self._refuse(named_after_content(run, digest), row, Refused("", source.problem))
+        self._wait(_Read(named_after_content(run, digest), row, issues=[IssueRow("", source.problem, True)]))
 
     @property
     def _repair(self) -> bool:
@@ -234,44 +266,81 @@ class _Ingest:
             return True
         return source.path.parent == self._folder and bool(self._folder_runs) and run not in self._folder_runs.values()
 
-    def _read_and_write(self, reader: ArtifactReader, run: RunRow, row: ArtifactRow) -> None:
-        batches: Iterator[Batch] = reader.batches()
-        if row.size_bytes <= WHOLE and row.sha256 not in self._known:
-            # Parsing needs no lock, so others can write meanwhile.
-            batches = iter(list(batches))
-            row = replace(row, format=reader.format)
-        with self._writer.artifact(run, row) as out:
+    def _wait(self, read: _Read) -> None:
+        """Keep what was read until there is enough for a transaction."""
+        self._waiting.append(read)
+        self._waiting_results += sum(map(len, read.batches))
+        self._waiting_bytes += read.row.size_bytes
+        if self._waiting_results >= RESULTS_AT_ONCE or self._waiting_bytes >= 2 * WHOLE:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is waiting, all in one transaction."""
+        waiting, self._waiting = self._waiting, []
+        self._waiting_results = self._waiting_bytes = 0
+        if not waiting:
+            return
+        with self._writer.transaction():
+            told = [self._write_read(read) for read in waiting]
+        for read, (results, new, issues) in zip(waiting, told, strict=True):
+            self._count(read.row, results, new, issues)
+
+    def _write_read(self, read: _Read) -> tuple[int, int | None, list[IssueRow]]:
+        """Write an artifact that was read; return its results, how many of them are new or None, and its issues."""
+        with self._writer.artifact(read.run, read.row) as out:
+            if out.known and any(issue.rejected for issue in read.issues):
+                return 0, None, read.issues
             if out.known and not any(issue.rejected for issue in out.known_issues):
-                self._summary.known_artifacts += 1
-                self._summary.results += out.known_results()
-                self._report(row, out.known_issues)
-                return
+                return out.known_results(), None, out.known_issues
             if out.known:
                 out.forget_refused()
-            for batch in batches:
+            out.started_at(read.started_at)
+            for batch in read.batches:
                 out.add(batch)
-            for issue in reader.issues:
+            for issue in read.issues:
                 out.add_issue(issue)
-            out.set_format(reader.format)
-            out.started_at(reader.started_at)
-            new = out.new_results
-        self._summary.results += new
-        self._summary.new_results += new
-        self._report(row, reader.issues)
+        return out.new_results, out.new_results, read.issues
 
-    def _refuse(self, run: RunRow, row: ArtifactRow, refused: Refused) -> None:
-        """Record a file of which nothing is kept."""
-        issue = IssueRow(refused.position, refused.reason, True)
+    def _write(self, run: RunRow, row: ArtifactRow, reader: ArtifactReader) -> None:
+        """Read a large artifact, or one that may be known, and write it in a transaction of its own."""
         with self._writer.artifact(run, row) as out:
-            if out.known:
-                self._summary.known_artifacts += 1
+            if out.known and not any(issue.rejected for issue in out.known_issues):
+                known, issues = out.known_results(), out.known_issues
             else:
-                out.add_issue(issue)
-        self._report(row, [issue])
+                if out.known:
+                    out.forget_refused()
+                known, issues = None, reader.issues
+                for batch in reader.batches():
+                    # What is known of a large file by now is only what its first lines say.
+                    out.started_at(reader.started_at)
+                    out.add(batch)
+                for issue in reader.issues:
+                    out.add_issue(issue)
+                out.set_format(reader.format)
+                out.started_at(reader.started_at)
+        if known is None:
+            self._count(row, out.new_results, out.new_results, issues)
+        else:
+            self._count(row, known, None, issues)
 
-    def _report(self, row: ArtifactRow, issues: Sequence[IssueRow]) -> None:
+    def _count(self, row: ArtifactRow, results: int, new: int | None, issues: Sequence[IssueRow]) -> None:
+        """Note what an artifact brought; `new` is None for one that was known before."""
+        self._summary.results += results
+        if new is None:
+            self._summary.known_artifacts += 1
+        else:
+            self._summary.new_results += new
         for issue in issues:
             self._summary.rejected.append(Rejected(row.path, issue.position, issue.reason))
+
+
+def _read(reader: ArtifactReader, run: RunRow, row: ArtifactRow) -> _Read:
+    """Read an artifact as a whole."""
+    try:
+        batches = list(reader.batches())
+    except Refused as refused:
+        return _Read(run, row, issues=[IssueRow(refused.position, refused.reason, True)])
+    return _Read(run, replace(row, format=reader.format), batches, reader.issues, reader.started_at)
 
 
 def _open(source: Source) -> tuple[BinaryIO, int]:

@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from flakehunter.db import engine as db_engine
 from flakehunter.db import migrate
+from flakehunter.db.partitions import is_partition
 from flakehunter.db.schema import Base
 from flakehunter.errors import DatabaseError
 
@@ -27,7 +28,8 @@ def test_migrations_make_the_models_tables(empty_database: str) -> None:
     assert migrate.upgrade(empty_database) == (None, db_engine.HEAD_REVISION)
     engine = create_engine(empty_database)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        tables_alone = {"include_name": lambda name, kind, _: kind != "table" or not is_partition(name)}
+        context = MigrationContext.configure(connection, opts={"compare_type": True, **tables_alone})
         assert compare_metadata(context, Base.metadata) == []
     engine.dispose()
 
