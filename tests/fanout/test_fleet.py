@@ -1,0 +1,127 @@
+"""The pool of dask workers: real schedulers and workers, some of which are killed."""
+
+import shutil
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flakehunter import __version__
+from flakehunter.errors import DatabaseError, RemoteError, UsageError
+from flakehunter.fanout import TaskError, WorkerDiedError, open_pool
+from tests.fanout.conftest import Fleet, end
+from tests.fanout.work import cannot_be_sent, die_always, die_once, pid_of, refuse_three, square
+
+
+def test_map_gives_each_item_once_with_its_host(fleet: Fleet) -> None:
+    with open_pool(fleet.address) as pool:
+        outcomes = list(pool.map(square, range(50)))
+        assert pool.workers == 2
+
+    assert sorted((one.item, one.value) for one in outcomes) == [(number, number * number) for number in range(50)]
+    assert {one.host for one in outcomes} == {socket.gethostname()}
+
+
+def test_map_holds_few_items_at_a_time(fleet: Fleet) -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for number in range(40):
+            taken.append(number)
+            yield number
+
+    with open_pool(fleet.address) as pool:
+        for number, _ in enumerate(pool.map(square, items()), start=1):
+            assert len(taken) <= number + 2 * pool.workers
+
+
+def test_errors_name_the_item_and_keep_their_own_fields(fleet: Fleet) -> None:
+    with open_pool(fleet.address) as pool:
+        outcomes = {one.item: one for one in pool.map(refuse_three, range(6), name=lambda number: f"number {number}")}
+        unsent = {one.item: one.error for one in pool.map(cannot_be_sent, range(3))}
+
+    assert [outcomes[number].value for number in (0, 1, 2, 5)] == [0, 1, 2, 5]
+    with pytest.raises(TaskError, match="number 3: ValueError: three is refused"):
+        _ = outcomes[3].value
+    with pytest.raises(DatabaseError, match="the server is gone") as own:
+        _ = outcomes[4].value
+    assert (own.value.url, own.value.hint) == ("postgresql://host/name", "start it")
+    assert [unsent[0], unsent[2]] == [None, None]
+
+
+def test_items_with_a_resource_go_to_the_workers_that_have_it(fleet: Fleet) -> None:
+    with open_pool(fleet.address) as pool:
+        pids = {one.value[1] for one in pool.map(pid_of, range(10), resources={"REPRO": 1})}
+
+    assert len(pids) == 1
+
+
+def test_resource_that_no_worker_has_is_one_line_and_a_hint(fleet: Fleet) -> None:
+    with open_pool(fleet.address) as pool, pytest.raises(UsageError, match="none of the 2 workers") as refused:
+        list(pool.map(square, range(3), resources={"GPU": 1}))
+
+    assert refused.value.hint is not None
+    assert "--resources GPU=1" in refused.value.hint
+
+
+def test_fleet_that_comes_up_and_goes_down(tmp_path: Path) -> None:
+    own = Fleet("", tmp_path)
+    try:
+        scheduler = own.start_scheduler({"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"})
+        with pytest.raises(UsageError, match="no worker has joined the scheduler at tcp://127") as alone:
+            open_pool(own.address)
+
+        (tmp_path / "flakehunter").mkdir()
+        (tmp_path / "flakehunter/__init__.py").write_text("raise ImportError('not here')\n")
+        bare = own.worker("bare", environment={"PYTHONPATH": str(tmp_path)})
+        with pytest.raises(UsageError, match=r"worker tcp://.* cannot import flakehunter .*not here"):
+            open_pool(own.address)
+        end([bare])
+        shutil.rmtree(tmp_path / "flakehunter")
+
+        crew = [own.worker(name) for name in ("a", "b", "c")]
+        with open_pool(own.address) as pool:
+            once = list(pool.map(die_once, [(number, str(tmp_path)) for number in range(20)]))
+            [always] = pool.map(die_always, [2], name=lambda number: f"number {number}")
+
+            def items() -> Iterator[int]:
+                yield 1
+                end([scheduler])
+                yield from range(100)
+
+            with pytest.raises(RemoteError, match="in the middle of the work"):
+                list(pool.map(square, items()))
+    finally:
+        own.end()
+
+    assert alone.value.hint is not None
+    assert f"dask worker {own.address}" in alone.value.hint
+    assert sorted(one.value for one in once) == list(range(20))
+    with pytest.raises(WorkerDiedError, match="number 2: worker after worker died"):
+        _ = always.value
+    assert [process.returncode for process in crew] == [-signal.SIGKILL] * 3
+
+
+def test_workers_with_another_version_are_a_usage_error(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flakehunter.fanout.fleet.__version__", "9.9.9")
+
+    with pytest.raises(UsageError, match=rf"and 1 more has flakehunter {__version__}, and this is 9\.9\.9") as refused:
+        open_pool(fleet.address)
+    assert refused.value.hint is not None
+    assert "flakehunter-ci[dask]==9.9.9" in refused.value.hint
+
+
+def test_address_where_nothing_listens_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # not listening
+        monkeypatch.setattr("flakehunter.fanout.fleet.CONNECT_S", 1.0)
+        with pytest.raises(UsageError, match="no dask scheduler answers at tcp://127") as refused:
+            open_pool(f"tcp://127.0.0.1:{bound.getsockname()[1]}")
+    assert refused.value.hint is not None
+
+
+def test_address_that_is_none_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="no dask scheduler answers at here:there"):
+        open_pool("here:there")
