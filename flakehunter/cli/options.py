@@ -26,6 +26,17 @@ ProjectOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        envvar="FLAKEHUNTER_SCHEDULER",
+        help="Have the workers of a dask scheduler do it, such as tcp://host:8786; needs the extra dask.",
+        show_default=False,
+    ),
+]
+
 _AFTER_DASHES = "flakehunter.command"
 
 

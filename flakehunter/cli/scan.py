@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flakehunter import console
-from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
+from flakehunter.cli.options import DbOption, JsonOption, ProjectOption, SchedulerOption
 from flakehunter.exitcodes import ExitCode
 from flakehunter.model import Mechanism
 
@@ -42,6 +42,7 @@ def scan(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes to scan with; default: one a CPU.", show_default=False)
     ] = None,
+    scheduler: SchedulerOption = None,
     fail_on: Annotated[
         FailOn | None, typer.Option(help="Exit with 1 when there is a finding.", show_default=False)
     ] = None,
@@ -55,7 +56,7 @@ def scan(
     """
     from flakehunter.scan.run import scan as scan_paths
 
-    report = scan_paths(paths, jobs=jobs, mechanisms=frozenset(mechanism) if mechanism else None)
+    report = scan_paths(paths, jobs=jobs, scheduler=scheduler, mechanisms=frozenset(mechanism) if mechanism else None)
     _print(report, Format.JSON if json else format_)
     stored = _store(report, paths, project=project, db=db)
     _tell(report, stored)

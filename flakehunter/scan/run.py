@@ -1,15 +1,15 @@
 """Scan files and folders: find the source, leave out what cannot matter, judge the rest, in parallel."""
 # ruff: noqa: PTH100, PTH116, PTH118, PTH123 - these are called for every file of large trees, and twice as fast
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flakehunter.errors import NothingToDoError, UsageError
+from flakehunter.fanout import open_pool, usable_cpus
 from flakehunter.model import Mechanism
 from flakehunter.scan import languages
 from flakehunter.scan.findings import Finding, Report, Skipped
@@ -41,15 +41,24 @@ class SourceFile:
     path: str
     shown: str
     size_bytes: int
+    text: bytes | None = None
+    """What it holds, where a worker on another machine cannot read it."""
 
 
-def scan(paths: Sequence[Path], *, jobs: int | None = None, mechanisms: frozenset[Mechanism] | None = None) -> Report:
+def scan(
+    paths: Sequence[Path],
+    *,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    mechanisms: frozenset[Mechanism] | None = None,
+) -> Report:
     """Scan every source file at or below `paths`; findings come sorted by file and line.
 
-    `jobs` is the number of processes (default: one a CPU); `mechanisms` limits what is reported.
+    `jobs` is the number of processes (default: one a CPU); `scheduler` is the address of a fleet that does it instead,
+    and is sent the text of the files; `mechanisms` limits what is reported.
 
     Raises:
-        UsageError: a path does not exist.
+        UsageError: a path does not exist, or there is no fleet at the address.
         NothingToDoError: no file of a known language is at or below the paths.
     """
     skipped: list[Skipped] = []
@@ -61,15 +70,16 @@ def scan(paths: Sequence[Path], *, jobs: int | None = None, mechanisms: frozense
         )
     report = Report(skipped=skipped)
     total = sum(file.size_bytes for file in files)
-    jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
-    if jobs == 1 or total < PARALLEL_BYTES:
+    jobs = jobs or usable_cpus()
+    if scheduler is None and (jobs == 1 or total < PARALLEL_BYTES):
         report.add(scan_files(files))
     else:
-        # fork: the grammars and this module are loaded once; where it does not exist, workers load them anew.
-        context = get_context("fork" if hasattr(os, "fork") else "spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-            for part in pool.map(scan_files, _chunks(files)):
-                report.add(part)
+        chunks = _chunks(files) if scheduler is None else map(_with_text, _chunks(files))
+        with open_pool(scheduler, jobs) as pool:
+            outcomes = pool.map(_scan_chunk, enumerate(chunks), name=lambda chunk: chunk[1][0].shown)
+            parts = {outcome.item[0]: outcome.value for outcome in outcomes}
+        for number in range(len(parts)):  # in the order of the files, whoever was ready first
+            report.add(parts[number])
     if mechanisms is not None:
         report.findings = [finding for finding in report.findings if finding.mechanism in mechanisms]
     report.findings.sort()
@@ -133,13 +143,33 @@ def _chunks(files: list[SourceFile]) -> Iterator[list[SourceFile]]:
         yield chunk
 
 
+def _with_text(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """Read files; one that cannot be read stays as it is, for who scans it to say so."""
+    read = []
+    for file in files:
+        with contextlib.suppress(OSError):
+            file = replace(file, text=_read(file))
+        read.append(file)
+    return read
+
+
+def _read(file: SourceFile) -> bytes:
+    if file.text is not None:
+        return file.text
+    with open(file.path, "rb", buffering=0) as stream:
+        return stream.read()
+
+
+def _scan_chunk(chunk: tuple[int, Sequence[SourceFile]]) -> Report:
+    return scan_files(chunk[1])
+
+
 def scan_files(files: Sequence[SourceFile]) -> Report:
     """Scan `files` in this process."""
     report = Report()
     for file in files:
         try:
-            with open(file.path, "rb", buffering=0) as stream:
-                source = stream.read()
+            source = _read(file)
         except OSError as error:
             report.skipped.append(Skipped(file.shown, error.strerror or str(error)))
             continue
