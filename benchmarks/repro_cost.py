@@ -23,8 +23,8 @@ from pathlib import Path
 from flakehunter.groupkill.linux.procfs import read_environ, snapshot
 from flakehunter.repro.bench import Arm, Bench, TrialResult, start_nurseries
 from flakehunter.repro.command import plain_command
-from flakehunter.repro.nurseries import start_nursery
-from flakehunter.repro.quota import quota_parents
+from flakehunter.repro.linux.nurseries import start_nursery
+from flakehunter.repro.linux.quota import quota_parents
 from flakehunter.repro.stressors import find_stressor, parse_stress
 from flakehunter.repro.trial import TrialSpec
 

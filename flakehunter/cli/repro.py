@@ -117,11 +117,6 @@ def repro(
     Trials run one after the other under a stressor, each below a supervisor that ends what it leaves behind, until the
     answer is certain: reproduced, not-reproduced, and with a fix fix-verified, fix-insufficient or undecided.
     """
-    if not sys.platform.startswith("linux"):
-        raise UsageError(
-            f"repro needs Linux, whose supervisors adopt the orphans of a trial, and this is {sys.platform}",
-            hint="run it on Linux or in a container; run, wait-gone, detect, scan and report work here",
-        )
     from flakehunter.cli.repro_text import as_text
     from flakehunter.cli.traced_arms import TracedArms
     from flakehunter.cli.traced_arms import as_text as traces_as_text

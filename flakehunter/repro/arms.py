@@ -1,7 +1,6 @@
 """The arms that need no other command: the same test with other variables, and under other group-kill backends."""
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from flakehunter.groupkill.api import BACKEND_VARIABLE
 from flakehunter.groupkill.choice import choose
 from flakehunter.repro.command import Command
 from flakehunter.repro.experiment import Fix
+from flakehunter.repro.rooms import here
 
 
 def check_environment(words: Sequence[str]) -> None:
@@ -26,7 +26,7 @@ def check_environment(words: Sequence[str]) -> None:
 def with_environment(command: Command, words: Sequence[str]) -> Command:
     """Return `command` with the variables set that `words` (`NAME=VALUE`) say."""
     values = dict(word.split("=", 1) for word in words)
-    return replace(command, env={**command.env, **values}, shown=shlex.join(words) + " " + command.shown)
+    return replace(command, env={**command.env, **values}, shown=here.join_words(words) + " " + command.shown)
 
 
 def backend_arms(command: Command, names: Sequence[str]) -> tuple[Command, tuple[Fix, ...], str]:

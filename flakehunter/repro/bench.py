@@ -11,11 +11,11 @@ from typing import Protocol
 from flakehunter.model import TrialOutcome
 from flakehunter.repro.caretaker import TRIAL_VARIABLE
 from flakehunter.repro.command import JUNIT, Command
-from flakehunter.repro.nurseries import Nursery, start_nursery, start_warm_nursery
 from flakehunter.repro.outcome import Judgement, judge
+from flakehunter.repro.rooms import here
 from flakehunter.repro.schedule import Tally
 from flakehunter.repro.stressors import Stress
-from flakehunter.repro.trial import PendingTrial, TrialError, TrialReport, TrialSpec, output_tail
+from flakehunter.repro.trial import Nursery, PendingTrial, TrialError, TrialReport, TrialSpec, output_tail
 
 
 @dataclass(slots=True)
@@ -229,14 +229,14 @@ def start_nurseries(
             for nursery in started:
                 stack.enter_context(nursery)
             return {id(command): nursery for command, nursery in zip(commands, started, strict=True)}, notes
-    cold = stack.enter_context(start_nursery({TRIAL_VARIABLE: str(folder)}))
+    cold: Nursery = stack.enter_context(here.start_nursery({TRIAL_VARIABLE: str(folder)}))
     return {id(command): cold for command in commands}, notes
 
 
 def _start_warm(command: Command, folder: Path, time_limit_s: float) -> Nursery:
     modules = folder / "modules.txt"
     environment = command.environment() | {TRIAL_VARIABLE: str(folder)}
-    nursery = start_warm_nursery(command.words(folder / "0" / "junit.xml"), environment, command.cwd)
+    nursery: Nursery = here.start_warm_nursery(command.words(folder / "0" / "junit.xml"), environment, command.cwd)
     try:
         # A rehearsal, not counted: it shows which libraries a trial imports, so that no later one pays for them.
         nursery.run(replace(trial_spec(command, folder / "0", time_limit_s, warm=True), modules=str(modules)))

@@ -1,58 +1,30 @@
-"""A process that outlives the harness by a moment and takes away what it left, however it died.
+"""A process that outlives the harness by a moment and takes away what it left, however it died; the rooms start it.
 
-Run as `python -P -m flakehunter.repro.caretaker`. Its standard input is the lifeline; each line is a JSON list:
-`["folder", PATH]`, `["worktree", REPOSITORY, PATH]` or `["quota"]`. At end of file it removes them, the last first, and
-exits. Processes go before the folder: every nursery and every trial has its PATH in the environment, so that they are
-found even if supervisor and nursery were killed with the harness at one blow. Standard library and groupkill only.
+Its standard input is the lifeline; each line is a JSON list: `["folder", PATH]`, `["worktree", REPOSITORY, PATH]` or
+`["quota"]`. At end of file it removes them, the last first. Standard library and groupkill only.
 """
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from flakehunter.groupkill.linux.procfs import read_environ, snapshot
+__all__ = ["TRIAL_VARIABLE", "care"]
 
 TRIAL_VARIABLE = "FLAKEHUNTER_TRIAL_FOLDER"
 """Set in the environment of all that runs for an experiment: its folder."""
 
 PATIENCE_S = 20.0
-GRACE_S = 2.0
-"""Supervisors end their trials by themselves, mostly in milliseconds, and do it better: by pidfd, and reaping."""
 
 
-def marked(folder: str) -> list[int]:
-    """Return the living processes that were started for the experiment in `folder`."""
-    word = f"{TRIAL_VARIABLE}={folder}".encode()
-    return [
-        stat.pid
-        for stat in snapshot().values()
-        if not stat.is_dead and stat.pid != os.getpid() and word in (read_environ(stat.pid) or b"").split(b"\0")
-    ]
-
-
-def _end_processes(folder: str, deadline: float) -> None:
-    grace = time.monotonic() + GRACE_S
-    while (pids := marked(folder)) and time.monotonic() < deadline:
-        if time.monotonic() >= grace:
-            for pid in pids:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    continue
-        time.sleep(0.02)
-
-
-def _remove(entry: list[str]) -> bool:
+def _remove(entry: list[str], remove_quotas: Callable[[], None]) -> bool:
     kind, *paths = entry
     if kind == "quota":
-        from flakehunter.repro.quota import remove_quota_leftovers
-
-        remove_quota_leftovers()
+        remove_quotas()
         return True
     if kind == "worktree":
         repository, path = paths
@@ -65,22 +37,27 @@ def _remove(entry: list[str]) -> bool:
     return not Path(paths[0]).exists()
 
 
-def main() -> int:
-    """Collect what to remove until the harness is gone, then remove it; trials being ended may hold it for a while."""
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.SIG_IGN)
+def care(end_processes: Callable[[str, float], None], remove_quotas: Callable[[], None]) -> int:
+    """Collect what to remove until the harness is gone, then remove it; trials being ended may hold it for a while.
+
+    Args:
+        end_processes: ends what still runs for the experiment in a folder, until a moment of `time.monotonic()`.
+        remove_quotas: removes the cgroups that quotas left.
+
+    Returns:
+        The exit status: 1 when something could not be removed.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     entries: list[list[str]] = [json.loads(line) for line in sys.stdin]
     deadline = time.monotonic() + PATIENCE_S
     for kind, *paths in entries:
         if kind == "folder":
-            _end_processes(paths[0], deadline)
+            end_processes(paths[0], deadline)
     left = entries[::-1]
     while left and time.monotonic() < deadline:
-        left = [entry for entry in left if not _remove(entry)]
+        left = [entry for entry in left if not _remove(entry, remove_quotas)]
         if left:
             time.sleep(0.05)
     return 1 if left else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,8 @@ from pathlib import Path
 from flakehunter.config import Config, Runner
 from flakehunter.db.queries.tests import TestRow
 from flakehunter.errors import CommandError, UsageError
-from flakehunter.repro.nurseries import pytest_word
+from flakehunter.repro.pytest_word import pytest_word
+from flakehunter.repro.rooms import here
 
 JUNIT = "{junit}"
 PLACEHOLDERS = ("python", "test", "file", "name", "junit")
@@ -54,7 +54,7 @@ class Command:
             CommandError: it does not exist or cannot be executed.
         """
         program = self.argv[0]
-        if os.sep in program:
+        if os.path.dirname(program):  # noqa: PTH120 - `./run` is no bare name, which pathlib would make of it
             if not os.access(self.cwd / program, os.X_OK) or (self.cwd / program).is_dir():
                 raise CommandError(
                     f"cannot run {program}: no such program", argv=self.argv, hint=f"paths are taken from {self.cwd}"
@@ -63,7 +63,7 @@ class Command:
             raise CommandError(
                 f"command not found: {program}",
                 argv=self.argv,
-                hint="check the spelling and PATH; a shell line needs: -- bash -c 'LINE'",
+                hint=f"check the spelling and PATH; a shell line needs: -- {here.SHELL_LINE}",
             )
 
 
@@ -73,7 +73,7 @@ def plain_command(words: Sequence[str], cwd: Path, *, junit: Path | None = None)
     asked = any(word.startswith(("--junitxml", "--junit-xml")) for word in argv)
     if pytest_word(argv) is not None and junit is None and not asked and "--" not in argv:
         argv.append(f"--junitxml={JUNIT}")
-    return Command(tuple(argv), shlex.join(words), cwd, {}, None, None if junit is None else cwd / junit)
+    return Command(tuple(argv), here.join_words(words), cwd, {}, None, None if junit is None else cwd / junit)
 
 
 def split_command(text: str, option: str) -> list[str]:
@@ -83,7 +83,7 @@ def split_command(text: str, option: str) -> list[str]:
         UsageError: quotes are open, or there is no word in it.
     """
     try:
-        words = shlex.split(text)
+        words = here.split_words(text)
     except ValueError as error:
         raise UsageError(f"{option}: {error}: {text!r}", hint="quote it as for a shell") from error
     if not words:
@@ -106,7 +106,7 @@ def stored_command(row: TestRow, config: Config, folder: Path) -> Command:
     cwd = (folder / runner.cwd).resolve()
     values = {"python": sys.executable, **_locate(row, cwd)}
     argv = _fill(runner, values, row)
-    shown = shlex.join(word for word in argv if JUNIT not in word)
+    shown = here.join_words(word for word in argv if JUNIT not in word)
     return Command(argv, shown, cwd, dict(runner.env), row.identity.name)
 
 

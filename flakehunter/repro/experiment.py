@@ -10,10 +10,10 @@ from flakehunter.repro.bench import Arm, Bench, Progress, Recorder, start_nurser
 from flakehunter.repro.command import Command
 from flakehunter.repro.deadline import DEADLINE_TRIALS, Deadline, recommend, time_to_death
 from flakehunter.repro.fixcheck import FixCheck, check_fix, counterpart
+from flakehunter.repro.rooms import here
 from flakehunter.repro.schedule import Rules, decide, is_certain, next_arm
 from flakehunter.repro.search import Plan, delay_stressor, first_victim, search
 from flakehunter.repro.stressors import Stress, parse_stress
-from flakehunter.repro.stressors.control import probe_ptrace
 from flakehunter.repro.trial import Delay, ProcessRecord, TrialError, TrialReport, TrialSpec
 
 FLAWED = "flawed"
@@ -248,7 +248,7 @@ class _Run:
 
     def _find_windows(self) -> None:
         """Learn in a rehearsal, not counted, from which process on the loads matter; all arms have one, or none."""
-        if any(nursery.warm for nursery in self.bench.nurseries.values()) or not probe_ptrace().usable:
+        if any(nursery.warm for nursery in self.bench.nurseries.values()) or not here.can("control").usable:
             return
         control = parse_stress("control")
         windows = []

@@ -5,6 +5,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from flakehunter.repro.rooms import here
+
 
 def machine_facts() -> dict[str, Any]:
     """Return cpus, load, kernel, autogroup, who reaps orphans, and the Python that runs flakehunter."""
@@ -17,7 +19,7 @@ def machine_facts() -> dict[str, Any]:
         "python": platform.python_version(),
         "autogroup": _read("/proc/sys/kernel/sched_autogroup_enabled") == "1",
         "pid1": _read("/proc/1/comm"),
-        "orphans_reaped_by": "flakehunter's supervisor",
+        "orphans_reaped_by": here.ORPHANS,
     }
     if hasattr(os, "getloadavg"):
         facts["load"] = [round(value, 2) for value in os.getloadavg()]

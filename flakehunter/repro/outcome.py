@@ -1,11 +1,11 @@
 """Tell a failure of the test from one of the runner: by the trial's JUnit file, or by the exit status without one."""
 
-import signal
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 
 from flakehunter.model import TrialOutcome
+from flakehunter.repro.rooms import here
 from flakehunter.repro.trial import TrialReport
 
 JUNIT_LIMIT = 32 * 1024 * 1024
@@ -13,11 +13,6 @@ JUNIT_LIMIT = 32 * 1024 * 1024
 
 PYTEST_FAILED = 1
 """pytest's status for "tests ran and some failed"; 2 to 5 are its own troubles (pytest.ExitCode)."""
-
-FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""A command that dies of these was ended by somebody; a failing test dies of SIGABRT, SIGSEGV and the like."""
-
-SHELL_CANNOT = {126: "a command could not be executed", 127: "a command was not found"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +40,17 @@ def judge(
     status = report.status
     if status is None:
         return Judgement(TrialOutcome.ERRORED, "the command ended, but not seen by its supervisor")
-    if -status in FROM_OUTSIDE:
-        return Judgement(TrialOutcome.ERRORED, f"the command was killed by {signal.Signals(-status).name}")
+    if killer := here.ended_from_outside(status):
+        return Judgement(TrialOutcome.ERRORED, f"the command was killed by {killer}")
     if junit is not None:
         return _judge_junit(junit, test, status)
     if status == 0:
         return Judgement(TrialOutcome.PASSED)
     if is_pytest and status != PYTEST_FAILED:
         return Judgement(TrialOutcome.ERRORED, f"pytest ended with status {status}: not a failure of a test")
-    if status in SHELL_CANNOT:
-        return Judgement(TrialOutcome.ERRORED, f"exit status {status}: {SHELL_CANNOT[status]}")
-    how = f"exit status {status}" if status > 0 else f"killed by {signal.Signals(-status).name}"
-    return Judgement(TrialOutcome.FAILED, how)
+    if status in here.CANNOT_RUN:
+        return Judgement(TrialOutcome.ERRORED, f"exit status {status}: {here.CANNOT_RUN[status]}")
+    return Judgement(TrialOutcome.FAILED, here.how_it_ended(status))
 
 
 def _judge_junit(junit: Path, test: str | None, status: int) -> Judgement:

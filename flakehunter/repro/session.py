@@ -29,9 +29,9 @@ from flakehunter.repro.command import Command, plain_command, split_command, sto
 from flakehunter.repro.document import to_document
 from flakehunter.repro.experiment import FALLBACK, FIXED, SURVIVE_MS, Fix, Outcome, Request, run_experiment
 from flakehunter.repro.machine import machine_facts
+from flakehunter.repro.rooms import here
 from flakehunter.repro.schedule import Rules
 from flakehunter.repro.stressors import Capability, parse_stress
-from flakehunter.repro.stressors.control import probe_ptrace
 from flakehunter.repro.workspace import Workspace
 
 MESSAGE_LIMIT = 2000
@@ -91,7 +91,7 @@ def answer(
         NothingToDoError: a test is named, but nothing was ingested yet.
     """
     stress = None if question.stress is None else parse_stress(question.stress)
-    tracer = tracer_facts(question.stress, probe_ptrace())
+    tracer = tracer_facts(question.stress, here.can("control"))
     if stress is None and not tracer["usable"]:
         stress = parse_stress(FALLBACK)
         warn(f"{tracer['reason']}; lost: {', '.join(tracer['lost'])}; {FALLBACK} is tried instead. {tracer['hint']}")
@@ -291,6 +291,7 @@ def check_question(question: Question) -> None:
     Raises:
         UsageError: with what to write instead.
     """
+    here.require()
     if (question.test is None) == (not question.words):
         both = question.test is not None
         raise UsageError(

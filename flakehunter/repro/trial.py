@@ -1,12 +1,11 @@
 """The harness's side of a trial: what to run, under what, and what the supervisor reported."""
 
-import json
 import os
-import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from flakehunter.errors import FlakehunterError
 
@@ -31,7 +30,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Processes that keep the machine busy beside a trial; loads.py says what each kind does."""
+    """Processes that keep the machine busy beside a trial; linux/loads.py says what each kind does."""
 
     kind: str
     """`cpu`, `preempt`, `memory`, `io` or `command`."""
@@ -89,8 +88,9 @@ class ProcessRecord:
     """1-based, in order of creation; the command itself is 1."""
     pid: int
     ppid: int
-    pgid: int
-    sid: int
+    pgid: int | None
+    """This and `sid` only where there are process groups and sessions."""
+    sid: int | None
     argv: str
     state: str
     """State when the command ended: R, S, D, T, Z, or empty when it was gone."""
@@ -131,7 +131,10 @@ class ProcessRecord:
 
 @dataclass(frozen=True, slots=True)
 class TrialReport:
-    """What happened in one trial; `status` is as Popen.returncode, None for a trial that was ended."""
+    """What happened in one trial; `status` is as Popen.returncode, None for a trial that was ended.
+
+    Windows' codes of 32 bits without a sign are given with one, as its own tools print them.
+    """
 
     status: int | None
     hung: bool
@@ -148,88 +151,70 @@ class TrialReport:
         return tuple(process for process in self.processes if process.survived)
 
 
-class PendingTrial:
-    """A trial that runs; `finish` waits for its report, `close` ends it with all that it has started."""
-
-    def __init__(self, nursery: socket.socket, spec: TrialSpec) -> None:
-        """Have `nursery` fork a supervisor and give it `spec`.
-
-        Raises:
-            TrialError: the nursery or the supervisor is dead.
-        """
-        self._ours, theirs = socket.socketpair()
-        try:
-            with theirs:
-                _send(nursery, theirs)
-            self._ours.sendall(json.dumps(asdict(spec) | {"loads_wait": spec.loads_wait}).encode() + b"\n")
-        except OSError as error:
-            self.close()
-            raise TrialError(f"a trial's supervisor died: {error}", hint="look for what killed it") from error
-        except BaseException:
-            self.close()
-            raise
+class PendingTrial(Protocol):
+    """A trial that runs."""
 
     def finish(self) -> TrialReport:
-        """Wait for the report; an interruption (KeyboardInterrupt, SIGTERM) ends the trial by closing its lifeline.
+        """Wait for the report; an interruption (KeyboardInterrupt, SIGTERM) leaves the end of the trial to `close`.
 
         Raises:
-            TrialError: the supervisor died, or could not do its work.
+            TrialError: the trial broke.
         """
-        try:
-            answer = _read_line(self._ours)
-        except OSError as error:
-            raise TrialError(f"a trial's supervisor died: {error}", hint="look for what killed it") from error
-        finally:
-            self.close()
-        if not answer:
-            raise TrialError(
-                "a trial's supervisor died before it reported; what it had started has been ended",
-                hint="something killed it: look at the kernel log for the OOM killer",
-            )
-        return _parse(json.loads(answer))
+        ...
 
     def close(self) -> None:
-        """Close the lifeline."""
-        self._ours.close()
+        """End the trial, if it still runs, with all that it has started."""
+        ...
 
 
-def _send(nursery: socket.socket, theirs: socket.socket) -> None:
-    try:
-        socket.send_fds(nursery, [b"T"], [theirs.fileno()])
-    except OSError as error:
-        raise TrialError(
-            f"the process that forks the trials died: {error}", hint="run again; with --cold if it happens again"
-        ) from error
+class Nursery(Protocol):
+    """Where the trials of an arm are started; as a context manager it is stopped at the end, with all below it."""
 
+    warm: bool
+    """Whether it forks a pytest that is ready to collect."""
 
-def _read_line(stream: socket.socket) -> bytes:
-    parts = []
-    while part := stream.recv(1 << 20):
-        parts.append(part)
-        if part.endswith(b"\n"):
-            return b"".join(parts)
-    return b""
+    def run(self, spec: TrialSpec) -> TrialReport:
+        """Run one trial.
 
+        Raises:
+            TrialError: it broke.
+        """
+        ...
 
-def _parse(answer: Mapping[str, Any]) -> TrialReport:
-    if "broken" in answer:
-        raise TrialError(f"a trial's supervisor broke: {answer['broken']}", hint="this is a bug of flakehunter")
-    records = [_record(row) for row in answer["processes"]]
-    return TrialReport(
-        status=answer["status"],
-        hung=answer["hung"],
-        duration_s=answer["duration_s"],
-        processes=tuple(records),
-        clean=answer["clean"],
-        errors=tuple(answer["errors"]),
-        window_opened=answer["window_opened"],
-    )
+    def start(self, spec: TrialSpec) -> PendingTrial:
+        """Start a trial, which others may run beside.
 
+        Raises:
+            TrialError: it cannot be started.
+        """
+        ...
 
-def _record(row: Mapping[str, Any]) -> ProcessRecord:
-    values = {name: row[name] for name in ProcessRecord.__slots__ if name in row}
-    values["signals"] = tuple((name, moment, by) for name, moment, by in row.get("signals", ()))
-    return ProcessRecord(**values)
+    @property
+    def cpu_s(self) -> float:
+        """Return the CPU time that it and all the trials that have ended used up; 0 when it is gone."""
+        ...
+
+    def preload(self, modules: Path) -> None:
+        """Import the modules listed in the file `modules`, so that no trial pays for them again; only where `warm`.
+
+        Raises:
+            TrialError: that started threads or processes, so forking is not safe any more.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop it."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        ...
 
 
 def output_tail(path: str, *, lines: int = 15, limit: int = 65536) -> str:

@@ -1,17 +1,14 @@
 """What an experiment puts on disk: a folder of its own and git worktrees, gone at the end even after SIGKILL."""
 
 import json
-import os
-import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from flakehunter.errors import UsageError
-from flakehunter.repro.nurseries import PACKAGE_ROOT
+from flakehunter.repro.rooms import here
 
 LINKED = ("node_modules",)
 """What git does not keep but a test cannot run without: linked into a worktree from where it is."""
@@ -21,13 +18,7 @@ class Workspace:
     """A temporary folder with a caretaker process that removes it, and every worktree, when this process ends."""
 
     def __init__(self) -> None:
-        self._caretaker = subprocess.Popen(
-            [sys.executable, "-P", "-m", "flakehunter.repro.caretaker"],
-            stdin=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": str(PACKAGE_ROOT)},
-            cwd="/",
-            start_new_session=True,
-        )
+        self._caretaker = here.start_caretaker()
         self.folder = Path(tempfile.mkdtemp(prefix="flakehunter-"))
         self._care("folder", str(self.folder))
 
@@ -68,14 +59,11 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
-        try:
+        with here.uninterrupted():
             stream = self._caretaker.stdin
             assert stream is not None
             stream.close()
             self._caretaker.wait()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _git(folder: Path, *words: str, hint: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flakehunter.groupkill.linux.procfs import read_argv, read_environ, snapshot
-from flakehunter.repro.quota import quota_parents
+from flakehunter.repro.linux.quota import quota_parents
 from flakehunter.repro.stressors import find_stressor
 
 LIMIT_S = 30.0
@@ -114,7 +114,7 @@ def test_harness_nursery_and_supervisor_killed_at_one_blow_leave_nothing(
     line = "setsid sleep 300 & (sleep 301 &) ; touch started; sleep 302"
     process = harness.start("--stress", stress, "--", "bash", "-c", line)
     until((tmp_path / "started").exists, "no trial started")
-    family = [process.pid, *(pid for pid in harness.members() if b"flakehunter.repro.nursery" in argv_of(pid))]
+    family = [process.pid, *(pid for pid in harness.members() if b"flakehunter.repro.linux.nursery" in argv_of(pid))]
     assert len(family) == 3  # the supervisor is a fork of the nursery
     for pid in family:
         os.kill(pid, signal.SIGKILL)

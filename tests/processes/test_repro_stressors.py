@@ -11,10 +11,10 @@ import pytest
 
 from flakehunter.errors import UsageError
 from flakehunter.groupkill.linux.procfs import read_stat
-from flakehunter.repro.nurseries import Nursery, start_nursery
-from flakehunter.repro.quota import quota_parents
+from flakehunter.repro.linux.nurseries import start_nursery
+from flakehunter.repro.linux.quota import quota_parents
 from flakehunter.repro.stressors import find_stressor, parse_stress, stressor_names
-from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec
+from flakehunter.repro.trial import Nursery, TrialError, TrialReport, TrialSpec
 
 ABOUT = """
 import os, subprocess, sys, time

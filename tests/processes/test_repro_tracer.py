@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from flakehunter.groupkill.linux.procfs import read_stat
-from flakehunter.repro.nurseries import Nursery, start_nursery
+from flakehunter.repro.linux.nurseries import start_nursery
 from flakehunter.repro.stressors import parse_stress
-from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec
+from flakehunter.repro.trial import Nursery, TrialError, TrialReport, TrialSpec
 
 LOOKS_AT_ONCE = """
 import os, signal, subprocess, sys, time
@@ -279,7 +279,7 @@ def test_a_tracer_in_the_trial_cannot_trace_and_that_is_said(nursery: Nursery, t
 
 UNPRIVILEGED = """
 import os, sys
-from flakehunter.repro.nurseries import start_nursery
+from flakehunter.repro.linux.nurseries import start_nursery
 from flakehunter.repro.stressors import parse_stress
 from flakehunter.repro.trial import TrialSpec
 spec = TrialSpec((sys.argv[1],), "/", dict(os.environ), "/dev/null", 60.0)

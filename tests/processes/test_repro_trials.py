@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from flakehunter.groupkill.linux.procfs import read_stat
-from flakehunter.repro.nurseries import Nursery, start_nursery, start_warm_nursery
+from flakehunter.repro.linux.nurseries import start_nursery, start_warm_nursery
 from flakehunter.repro.stressors import parse_stress
-from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec
+from flakehunter.repro.trial import Nursery, TrialError, TrialReport, TrialSpec
 
 FACTS = """
 import json, os, sys

@@ -73,6 +73,8 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "GetExitCodeProcess": (wintypes.BOOL, (_HANDLE, _POINTER)),
     "GetProcessTimes": (wintypes.BOOL, (_HANDLE, _POINTER, _POINTER, _POINTER, _POINTER)),
     "WaitForSingleObject": (_DWORD, (_HANDLE, _DWORD)),
+    "GetProcessAffinityMask": (wintypes.BOOL, (_HANDLE, _POINTER, _POINTER)),
+    "SetProcessAffinityMask": (wintypes.BOOL, (_HANDLE, ctypes.c_size_t)),
     "ResumeThread": (_DWORD, (_HANDLE,)),
     "CloseHandle": (wintypes.BOOL, (_HANDLE,)),
     "GenerateConsoleCtrlEvent": (wintypes.BOOL, (_DWORD, _DWORD)),
@@ -218,6 +220,15 @@ def start_time(process: Handle) -> int:
     times = [wintypes.FILETIME() for _ in range(4)]
     check(kernel32.GetProcessTimes(process.value, *map(ctypes.byref, times)), "GetProcessTimes")
     return (times[0].dwHighDateTime << 32) | times[0].dwLowDateTime
+
+
+def bind_to_one_cpu(process: Handle) -> None:
+    """Bind a process, and all that it starts from now on, to the first CPU that this process may use."""
+    mine, all_cpus = ctypes.c_size_t(), ctypes.c_size_t()
+    ours = kernel32.GetCurrentProcess()
+    done = kernel32.GetProcessAffinityMask(ours, ctypes.byref(mine), ctypes.byref(all_cpus))
+    check(done, "GetProcessAffinityMask")
+    check(kernel32.SetProcessAffinityMask(process.value, mine.value & -mine.value), "SetProcessAffinityMask")
 
 
 class AttributeList:

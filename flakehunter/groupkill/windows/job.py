@@ -15,7 +15,7 @@ from flakehunter.groupkill.windows.group import JobGroup
 from flakehunter.groupkill.windows.job_object import JobObject
 from flakehunter.groupkill.windows.process import WindowsProcess, create_process
 
-__all__ = ["CheckedJobBackend", "JobBackend", "NaiveJobBackend"]
+__all__ = ["CheckedJobBackend", "JobBackend", "NaiveJobBackend", "create_inside", "create_suspended"]
 
 STILL_ACTIVE = 259
 Create = Callable[[int, int | None], WindowsProcess]
@@ -49,16 +49,21 @@ class JobBackend(Backend):
         return self.group(self.name, command.argv, process, job, contained=contained)
 
     def contain(self, job: JobObject, create: Create) -> tuple[WindowsProcess, bool]:
-        """Create the process inside the job; where job lists are unknown suspended, and let it run once it is in."""
-        try:
-            return create(0, job.handle), True
-        except OSError as error:
-            if getattr(error, "winerror", None) != api.ERROR_INVALID_PARAMETER:
-                raise
-        return create_suspended(job, create)
+        """Create the process inside the job."""
+        return create_inside(job, create), True
 
 
-def create_suspended(job: JobObject, create: Create) -> tuple[WindowsProcess, bool]:
+def create_inside(job: JobObject, create: Create) -> WindowsProcess:
+    """Create the process inside the job; where job lists are unknown suspended, and let it run once it is in."""
+    try:
+        return create(0, job.handle)
+    except OSError as error:
+        if getattr(error, "winerror", None) != api.ERROR_INVALID_PARAMETER:
+            raise
+    return create_suspended(job, create)
+
+
+def create_suspended(job: JobObject, create: Create) -> WindowsProcess:
     """Create the process suspended, take it in, and let it run."""
     process = create(api.CREATE_SUSPENDED, None)
     try:
@@ -68,7 +73,7 @@ def create_suspended(job: JobObject, create: Create) -> tuple[WindowsProcess, bo
         process.kill()  # or it would stay suspended for ever
         process.close()
         raise
-    return process, True
+    return process
 
 
 class NaiveJobBackend(JobBackend):

@@ -109,6 +109,11 @@ class JobObject:
         """Return how many processes have ever been members."""
         return int(self._accounting().TotalProcesses)
 
+    def cpu_s(self) -> float:
+        """Return the CPU time, in seconds, that all members used up, those that have ended included."""
+        user, kernel = self._accounting().Times[:2]
+        return float(user + kernel) / 1e7
+
     def _accounting(self) -> api.Accounting:
         answer = api.Accounting()
         done = api.kernel32.QueryInformationJobObject(

@@ -1,7 +1,5 @@
 """What a stressor is: a team's own one is a class of this shape, registered under `flakehunter.stressors`."""
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
@@ -74,8 +72,10 @@ class PlainStressor:
 
     @classmethod
     def probe(cls) -> Capability:
-        """Work everywhere."""
-        return Capability(usable=True)
+        """Ask the room of this system, which knows our stressors by the word they are written with."""
+        from flakehunter.repro.rooms import here
+
+        return here.can(cls.usage)
 
 
 def parse_milliseconds(text: str, usage: str) -> float:
@@ -116,16 +116,3 @@ def parse_percent(text: str, usage: str, *, most: float) -> float:
     if not 0.0 < value <= most:
         raise UsageError(f"{text!r} is not a percentage up to {most:g}", hint=f"write {usage} such as {usage[:-3]}10")
     return value
-
-
-def try_in_child(deed: Callable[[], object], name: str) -> Capability:
-    """Find out in a child process, so that nothing stays, whether `deed` is allowed; `name` is what it asks for."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            deed()
-        except OSError as error:
-            os._exit(error.errno or 1)
-        os._exit(0)
-    number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return Capability(usable=number == 0, reason="" if number == 0 else f"{name}: {os.strerror(number)}")

@@ -1,4 +1,4 @@
-"""`cpu:N`: N busy processes beside the test, each in a session of its own (loads.py says why).
+"""`cpu:N`: N busy processes beside the test, on Linux each in a session of its own (linux/loads.py says why).
 
 They run only while it matters: while the test runs, where the trial can tell (a warm pytest), or else while the victims
 of signals live, as a rehearsal has told (attendant.py); the whole trial, where neither is known.
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from flakehunter.errors import UsageError
+from flakehunter.repro.rooms import here
 from flakehunter.repro.stressors.base import Capability
 from flakehunter.repro.trial import Load, TrialSpec
 
@@ -20,7 +21,7 @@ class CpuStress:
     """Makes the trial share the CPUs with `hogs` busy processes."""
 
     usage: ClassVar[str] = "cpu:N"
-    summary: ClassVar[str] = "N busy processes beside the test, each in a session of its own"
+    summary: ClassVar[str] = "N busy processes beside the test"
     needs: ClassVar[str] = ""
     side_effects: ClassVar[str] = "loads all CPUs while a trial runs"
     hogs: int = 0
@@ -41,8 +42,8 @@ class CpuStress:
 
     @classmethod
     def probe(cls) -> Capability:
-        """Work everywhere."""
-        return Capability(usable=True)
+        """Ask the room of this system."""
+        return here.can("cpu")
 
     def apply(self, trial: TrialSpec) -> TrialSpec:
         """Add the hogs."""

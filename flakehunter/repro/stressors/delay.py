@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from flakehunter.errors import UsageError
+from flakehunter.repro.rooms import here
 from flakehunter.repro.stressors.base import Capability, parse_milliseconds, show_milliseconds
-from flakehunter.repro.stressors.control import probe_ptrace
 from flakehunter.repro.trial import Delay, TrialSpec
 
 EVENTS = ("start", "signal", "exit", "report")
@@ -46,8 +46,8 @@ class EventDelay:
 
     @classmethod
     def probe(cls) -> Capability:
-        """Trace a child for a moment."""
-        return probe_ptrace()
+        """Ask the room of this system."""
+        return here.can("delay")
 
     def apply(self, trial: TrialSpec) -> TrialSpec:
         """Add the delay to the plan."""

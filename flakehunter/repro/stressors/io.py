@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from flakehunter.errors import UsageError
+from flakehunter.repro.rooms import here
 from flakehunter.repro.stressors.base import Capability
 from flakehunter.repro.trial import Load, TrialSpec
 
@@ -36,8 +37,8 @@ class IoStress:
 
     @classmethod
     def probe(cls) -> Capability:
-        """Work everywhere."""
-        return Capability(usable=True)
+        """Ask the room of this system."""
+        return here.can("io")
 
     def apply(self, trial: TrialSpec) -> TrialSpec:
         """Add the writers."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from flakehunter.repro.loads import available_memory
+from flakehunter.repro.rooms import here
 from flakehunter.repro.stressors.base import Capability, parse_percent
 from flakehunter.repro.trial import Load, TrialSpec
 
@@ -32,12 +32,8 @@ class MemoryStress:
 
     @classmethod
     def probe(cls) -> Capability:
-        """Ask how much is available."""
-        try:
-            known = available_memory() > 0
-        except OSError as error:
-            return Capability(usable=False, reason=f"/proc/meminfo: {error.strerror}")
-        return Capability(usable=known, reason="" if known else "/proc/meminfo does not say what is available")
+        """Ask the room of this system."""
+        return here.can("memory")
 
     def apply(self, trial: TrialSpec) -> TrialSpec:
         """Add the holder."""

@@ -1,10 +1,9 @@
 """`one-cpu`: the trial and all that runs beside it share one CPU, by sched_setaffinity(2)."""
 
-import os
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from flakehunter.repro.stressors.base import Capability, PlainStressor
+from flakehunter.repro.stressors.base import PlainStressor
 from flakehunter.repro.trial import TrialSpec
 
 
@@ -14,13 +13,6 @@ class OneCpu(PlainStressor):
 
     usage: ClassVar[str] = "one-cpu"
     summary: ClassVar[str] = "the trial, and all loads beside it, on one CPU"
-
-    @classmethod
-    def probe(cls) -> Capability:
-        """Look whether this system binds processes to CPUs."""
-        if not hasattr(os, "sched_setaffinity"):
-            return Capability(usable=False, reason="this system has no sched_setaffinity")
-        return Capability(usable=True)
 
     def apply(self, trial: TrialSpec) -> TrialSpec:
         """Bind it."""

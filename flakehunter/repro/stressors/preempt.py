@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from flakehunter.errors import UsageError
+from flakehunter.repro.rooms import here
 from flakehunter.repro.stressors.base import (
     Capability,
     parse_milliseconds,
     show_milliseconds,
-    try_in_child,
 )
 from flakehunter.repro.trial import Load, TrialSpec
 
@@ -42,10 +42,8 @@ class Preempt:
 
     @classmethod
     def probe(cls) -> Capability:
-        """Make a child a real-time process for a moment."""
-        if not hasattr(os, "SCHED_FIFO"):
-            return Capability(usable=False, reason="this system has no SCHED_FIFO")
-        return try_in_child(lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)), "SCHED_FIFO")
+        """Ask the room of this system."""
+        return here.can("preempt")
 
     def apply(self, trial: TrialSpec) -> TrialSpec:
         """Add one process for each CPU."""

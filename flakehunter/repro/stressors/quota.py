@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from flakehunter.repro.quota import make_quota
+from flakehunter.repro.rooms import here
 from flakehunter.repro.stressors.base import Capability, parse_percent
 from flakehunter.repro.trial import TrialSpec
 
@@ -32,12 +32,8 @@ class CpuQuota:
 
     @classmethod
     def probe(cls) -> Capability:
-        """Make such a cgroup and remove it."""
-        try:
-            errors = make_quota(10.0).remove()
-        except OSError as error:
-            return Capability(usable=False, reason=f"no cgroup with a quota can be made: {error.strerror}")
-        return Capability(usable=not errors, reason="; ".join(errors))
+        """Ask the room of this system."""
+        return here.can("quota")
 
     def apply(self, trial: TrialSpec) -> TrialSpec:
         """Set the quota."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from flakehunter.errors import UsageError
+from flakehunter.repro.rooms import here
 from flakehunter.repro.stressors.base import Capability, parse_milliseconds, show_milliseconds
 from flakehunter.repro.trial import TrialSpec
 
@@ -32,8 +33,8 @@ class ReapDelay:
 
     @classmethod
     def probe(cls) -> Capability:
-        """Work everywhere: the supervisor is a child subreaper in any case."""
-        return Capability(usable=True)
+        """Ask the room of this system."""
+        return here.can("reap-delay")
 
     def apply(self, trial: TrialSpec) -> TrialSpec:
         """Set the delay."""

@@ -1,11 +1,11 @@
 """`stress-ng:ARGS`: the program stress-ng(1) beside the test, with arguments of the user's."""
 
 import shlex
-import shutil
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from flakehunter.errors import UsageError
+from flakehunter.repro.rooms import here
 from flakehunter.repro.stressors.base import Capability
 from flakehunter.repro.trial import Load, TrialSpec
 
@@ -40,10 +40,8 @@ class StressNg:
 
     @classmethod
     def probe(cls) -> Capability:
-        """Look for the program."""
-        if shutil.which(PROGRAM) is None:
-            return Capability(usable=False, reason="stress-ng is not installed (Debian: apt install stress-ng)")
-        return Capability(usable=True)
+        """Ask the room of this system."""
+        return here.can("stress-ng")
 
     def apply(self, trial: TrialSpec) -> TrialSpec:
         """Add it to what runs beside the test."""

@@ -28,7 +28,7 @@ class Suspended(JobBackend):
     """The way of systems that know no job lists."""
 
     def contain(self, job, create):
-        return create_suspended(job, create)
+        return create_suspended(job, create), True
 
 
 def backend(kind: str, delay_s: float) -> JobBackend:

@@ -3,6 +3,10 @@
 Nothing here reads or writes registers, so x86-64 and arm64 are alike.
 """
 
+import sys
+
+assert sys.platform == "linux"
+
 import ctypes
 import errno
 import os

@@ -5,11 +5,14 @@ in each trial. It lives in a folder of its own so that this folder, and nothing 
 path of the test project's interpreter.
 """
 
+import sys
+
+assert sys.platform == "linux"
+
 import atexit
 import os
 import signal
 import socket
-import sys
 import sysconfig
 from collections.abc import Generator
 from pathlib import Path
@@ -37,7 +40,7 @@ def _list_libraries(before: "set[str]", path: str) -> None:
 def _serve(control: socket.socket, root: str) -> "dict[str, Any]":
     sys.path.append(root)
     try:
-        from flakehunter.repro.nursery import serve, why_unsafe
+        from flakehunter.repro.linux.nursery import serve, why_unsafe
     finally:
         sys.path.remove(root)
     why = why_unsafe()

@@ -1,7 +1,7 @@
 """The nursery: a process that is started once and forks one supervisor per trial, so that start-up is paid once.
 
-As `python -m flakehunter.repro.nursery FD` it serves any command. warm/flakehunter_warm_pytest.py serves from inside a
-pytest that is ready to collect. Standard library and groupkill only.
+As `python -m flakehunter.repro.linux.nursery FD` it serves any command; warm/flakehunter_warm_pytest.py serves from
+inside a pytest that is ready to collect. Standard library and groupkill only.
 
 Protocol on the socket FD: the nursery writes `ready`, or `unsafe: REASON` and ends; each a line. Then a byte `T` with a
 socket attached (SCM_RIGHTS) asks for a trial, whose supervisor reads the spec from that socket; `P` and a line with a
@@ -9,18 +9,21 @@ path asks to import the modules listed in that file, and is answered like the st
 its last supervisor is done.
 """
 
+import sys
+
+assert sys.platform == "linux"
+
 import gc
 import importlib
 import os
 import select
 import signal
 import socket
-import sys
 from typing import Any
 
 from flakehunter.groupkill.linux.procfs import children, descendants
 from flakehunter.groupkill.linux.sweep import become_subreaper
-from flakehunter.repro.supervisor import begin_trial, exec_command
+from flakehunter.repro.linux.supervisor import begin_trial, exec_command
 
 __all__ = ["serve", "why_unsafe"]
 
@@ -115,7 +118,7 @@ def serve(control: socket.socket) -> dict[str, Any]:
     The nursery itself never returns from here: it exits when the harness is gone and its supervisors are done.
     """
     become_subreaper()
-    importlib.import_module("flakehunter.repro.tracer")  # here once, or else in every traced trial
+    importlib.import_module("flakehunter.repro.linux.tracer")  # here once, or else in every traced trial
     nursery = _Nursery(control)
     control.sendall(b"ready\n")
     while (trial := nursery.wait_for_trial()) is not None:

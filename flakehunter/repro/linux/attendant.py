@@ -7,6 +7,10 @@ victims is, from birth to reaping. Polling costs little, because /proc/loadavg n
 that stays the same there is nothing new to look for.
 """
 
+import sys
+
+assert sys.platform == "linux"
+
 import os
 import signal
 import time

@@ -10,21 +10,24 @@ A command that knows when its test runs (a warm pytest) says so through a socket
 The control socket is the lifeline: when its other end is closed, however the harness died, the trial is ended.
 """
 
+import sys
+
+assert sys.platform == "linux"
+
 import fcntl
 import json
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from flakehunter.groupkill.linux.procfs import ProcessId, ProcessStat, children, descendants, read_argv, read_stat
 from flakehunter.groupkill.linux.sweep import SweepReport, become_subreaper, die_with_parent, sweep
-from flakehunter.repro.attendant import Attendant
-from flakehunter.repro.loads import start_loads
-from flakehunter.repro.quota import Quota, make_quota
+from flakehunter.repro.linux.attendant import Attendant
+from flakehunter.repro.linux.loads import start_loads
+from flakehunter.repro.linux.quota import Quota, make_quota
 
 __all__ = ["ARGV_LIMIT", "Supervisor", "begin_trial", "exec_command"]
 
@@ -302,7 +305,7 @@ def _say_broken(control: socket.socket, error: BaseException) -> None:
 def _watcher(spec: Mapping[str, Any]) -> "type[Supervisor]":
     if not spec["trace"]:
         return Supervisor
-    from flakehunter.repro.tracer import Tracer  # only where it is asked for: it loads the C library's ptrace
+    from flakehunter.repro.linux.tracer import Tracer  # only where it is asked for: it loads the C library's ptrace
 
     return Tracer
 

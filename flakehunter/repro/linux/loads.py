@@ -5,6 +5,10 @@ by session (sched(7)), so hogs in the test's session would slow the test but not
 share one session would weigh no more than the test does.
 """
 
+import sys
+
+assert sys.platform == "linux"
+
 import mmap
 import os
 import random

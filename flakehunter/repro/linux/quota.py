@@ -3,6 +3,10 @@
 Imported by every supervisor, so the search for the mounts is imported only where a quota is asked for.
 """
 
+import sys
+
+assert sys.platform == "linux"
+
 import os
 import time
 from pathlib import Path

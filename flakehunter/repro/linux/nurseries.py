@@ -1,12 +1,14 @@
 """Start and stop nurseries: the process that forks the supervisors of one arm, warm where pytest allows it."""
 
-import itertools
+import sys
+
+assert sys.platform == "linux"
+
 import os
 import select
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -14,15 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from flakehunter.repro.trial import PendingTrial, TrialError, TrialReport, TrialSpec, output_tail
+from flakehunter.repro.linux.pending import SocketTrial
+from flakehunter.repro.pytest_word import pytest_word
+from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec, output_tail
 
 WARM_FOLDER = Path(__file__).parent / "warm"
-PACKAGE_ROOT = Path(__file__).parent.parent.parent
+PACKAGE_ROOT = Path(__file__).parents[3]
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
 
 
-class Nursery:
+class ForkNursery:
     """A started nursery; as a context manager it is stopped at the end, with everything below it."""
 
     def __init__(self, process: subprocess.Popen[bytes], control: socket.socket, *, warm: bool) -> None:
@@ -38,13 +42,13 @@ class Nursery:
         """
         return self.start(spec).finish()
 
-    def start(self, spec: TrialSpec) -> PendingTrial:
+    def start(self, spec: TrialSpec) -> SocketTrial:
         """Start a trial, which others may run beside.
 
         Raises:
             TrialError: the nursery is dead.
         """
-        return PendingTrial(self._control, spec)
+        return SocketTrial(self._control, spec)
 
     @property
     def cpu_s(self) -> float:
@@ -83,17 +87,17 @@ class Nursery:
         self.close()
 
 
-def start_nursery(variables: Mapping[str, str] | None = None) -> Nursery:
+def start_nursery(variables: Mapping[str, str] | None = None) -> ForkNursery:
     """Start a nursery for any command, with `variables` in its own environment.
 
     Raises:
         TrialError: it did not come up.
     """
     environment = os.environ | {"PYTHONPATH": str(PACKAGE_ROOT)} | dict(variables or {})
-    return _start([sys.executable, "-P", "-m", "flakehunter.repro.nursery"], environment, Path("/"), warm=False)
+    return _start([sys.executable, "-P", "-m", "flakehunter.repro.linux.nursery"], environment, Path("/"), warm=False)
 
 
-def start_warm_nursery(argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> Nursery:
+def start_warm_nursery(argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> ForkNursery:
     """Start the pytest of `argv` and stop it before it configures its session; each trial is a fork of it.
 
     Raises:
@@ -112,17 +116,7 @@ def start_warm_nursery(argv: Sequence[str], env: Mapping[str, str], cwd: Path) -
     return _start(words, environment, cwd, warm=True)
 
 
-def pytest_word(argv: Sequence[str]) -> int | None:
-    """Return where in `argv` pytest is named (`pytest …` or `python … -m pytest …`), or None."""
-    if argv and Path(argv[0]).name in ("pytest", "py.test"):
-        return 0
-    for place, (first, second) in enumerate(itertools.pairwise(argv)):
-        if first == "-m":
-            return place + 1 if second == "pytest" and Path(argv[0]).name.startswith("python") else None
-    return None
-
-
-def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, warm: bool) -> Nursery:
+def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, warm: bool) -> ForkNursery:
     ours, theirs = socket.socketpair()
     words, environment = list(argv), dict(env)
     if warm:
@@ -149,12 +143,12 @@ def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, warm: bool
         try:
             _await_ready(process, ours)
         except BaseException as error:
-            Nursery(process, ours, warm=warm).close()
+            ForkNursery(process, ours, warm=warm).close()
             if isinstance(error, TrialError):
                 tail = output_tail(f"/proc/self/fd/{output.fileno()}", lines=8)
                 raise TrialError(error.message + (f":\n{tail}" if tail else "")) from error
             raise
-    return Nursery(process, ours, warm=warm)
+    return ForkNursery(process, ours, warm=warm)
 
 
 def _default_signals() -> None:

@@ -6,6 +6,10 @@ program runs, `signal` before a signal reaches it, `exit` before it ends, `repor
 Order is what makes a race, so delaying one process at one event fails where slowing all of them down hides the bug.
 """
 
+import sys
+
+assert sys.platform == "linux"
+
 import fnmatch
 import os
 import signal
@@ -17,8 +21,8 @@ from typing import Any
 
 from flakehunter.groupkill.linux.procfs import ProcessStat, read_argv, read_stat
 from flakehunter.groupkill.linux.sweep import sweep
-from flakehunter.repro import ptrace
-from flakehunter.repro.supervisor import ARGV_LIMIT, SWEEP_DEADLINE_S, WAKING, Supervisor
+from flakehunter.repro.linux import ptrace
+from flakehunter.repro.linux.supervisor import ARGV_LIMIT, SWEEP_DEADLINE_S, WAKING, Supervisor
 
 __all__ = ["Tracer"]
 

@@ -1,0 +1,1 @@
+"""How trials are run on Linux: below child subreapers that may trace, forked by a nursery that is ready."""

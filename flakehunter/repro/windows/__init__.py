@@ -1,0 +1,1 @@
+"""How trials are run on Windows: each in a Job Object of its own."""
