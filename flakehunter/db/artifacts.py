@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from flakehunter.clock import utc_now
-from flakehunter.db.bulk import Bulk, StoredResult
+from flakehunter.db.bulk import Bulk, Origin, StoredResult
 from flakehunter.db.partitions import day_of
 from flakehunter.db.rows import (
     ArtifactRow,
@@ -21,6 +21,7 @@ from flakehunter.db.rows import (
     EventRow,
     FailureRow,
     IssueRow,
+    Known,
     PropertyRow,
     ResultRow,
     RunRow,
@@ -55,6 +56,11 @@ _PROPERTY = text(
 )
 
 
+def newest_artifact(connection: Connection) -> int | None:
+    """Return the id of the artifact that was written last, by whomever."""
+    return connection.execute(_NEWEST_ARTIFACT).scalar()
+
+
 @dataclass(frozen=True, slots=True)
 class RunState:
     """What is known of a run after a transaction; the run stays, so it need not be looked up again."""
@@ -84,6 +90,9 @@ class Caches(Protocol):
     tests: dict[CaseRow, int]
     failures: dict[tuple[bytes, bytes], int]
     runs: dict[RunRow, RunState]
+
+    def ids_of_places(self, known: Known) -> list[int | None]:
+        """Return the ids of the rows of `known`, to be filled in."""
 
 
 class ArtifactWriter:
@@ -116,9 +125,6 @@ class ArtifactWriter:
     def _current_state(self) -> RunState:
         state = self._caches.runs.get(self.run)
         latest = self._latest
-        if latest is not None and self._connection.execute(_NEWEST_ARTIFACT).scalar() != latest.artifact_id:
-            # Somebody else has written since.
-            latest = None
         if state is None:
             state, is_new = self._ensure_run(self.run.external_id)
             if is_new:
@@ -140,6 +146,8 @@ class ArtifactWriter:
         """Insert a part of the file, of whatever kind the artifact is."""
         if self._artifact.kind == "log" and self.state.has_results and batch.tests:
             batch = self._as_the_run_names_them(batch)
+        if batch.known is not None and batch.passed and not self._add_passes(batch.known, batch):
+            batch = batch.in_rows()
         ids, before = self._add_results(batch) if batch.results else ([], {})
         for issue in batch.issues:
             self.add_issue(issue)
@@ -254,6 +262,44 @@ class ArtifactWriter:
             return
         self._connection.execute(update(Artifact).where(Artifact.id == self._artifact_id).values(format=name))
 
+    def _add_passes(self, known: Known, batch: Batch) -> bool:
+        """Insert the plain passes; return False, and nothing is done, where the run may have results of their tests."""
+        attempts = self._attempts
+        if attempts is None or (self.state.has_results and self.state.has_log_results):
+            return False
+        ids = self._ids_of_places(known, batch.passed)
+        if not attempts.keys().isdisjoint(ids):
+            return False
+        self._bulk.insert_passes(self._connection, self._origin, ids, batch.durations)
+        attempts.update(dict.fromkeys(ids, 1))
+        self._attempts = attempts if len(attempts) < 2 * REMEMBERED else None
+        self._has_results(len(ids))
+        return True
+
+    def _ids_of_places(self, known: Known, places: Sequence[int]) -> list[int]:
+        """Return the ids of the test cases at `places` of `known`."""
+        found = self._caches.ids_of_places(known)
+        ids = [found[place] for place in places]
+        if None in ids:
+            missing = [place for place, number in zip(places, ids, strict=True) if number is None]
+            for place, number in zip(missing, self._test_ids([known.rows[place] for place in missing]), strict=True):
+                found[place] = number
+            ids = [found[place] for place in places]
+        return ids  # type: ignore[return-value]
+
+    @property
+    def _origin(self) -> Origin:
+        """Where the results of this artifact come from."""
+        started = self.run.started_at or self._file_started_at or self.state.started_at
+        return Origin(self.state.id, self._artifact_id, day_of(started, self._now))
+
+    def _has_results(self, new: int) -> None:
+        """Note that the run has results now, and of which kind."""
+        self.new_results += new
+        is_log = self._artifact.kind == "log"
+        if not self.state.has_results or (is_log and not self.state.has_log_results):
+            self.state = replace(self.state, has_results=True, has_log_results=self.state.has_log_results or is_log)
+
     def _add_results(self, batch: Batch) -> tuple[list[int], dict[int, int]]:
         """Insert results; return the ids of the batch's tests, and the attempts that the run had of them before."""
         made: set[int] = set()
@@ -287,11 +333,8 @@ class ArtifactWriter:
             attempts = attempts if len(attempts) < 2 * REMEMBERED else None
         self._attempts = attempts
         if rows:
-            started = self.run.started_at or self._file_started_at or self.state.started_at
-            self._bulk.insert_results(self._connection, rows, day_of(started, self._now))
-            is_log = self._artifact.kind == "log"
-            self.state = replace(self.state, has_results=True, has_log_results=self.state.has_log_results or is_log)
-            self.new_results += len(rows)
+            self._bulk.insert_results(self._connection, rows, self._origin.day)
+            self._has_results(len(rows))
         return ids, before
 
     def _without_counted(self, results: Sequence[ResultRow], ids: Sequence[int]) -> list[ResultRow]:
@@ -322,12 +365,12 @@ class ArtifactWriter:
                 kept.append(row)
         return kept
 
-    def _test_ids(self, tests: Sequence[CaseRow], made: set[int]) -> list[int]:
+    def _test_ids(self, tests: Sequence[CaseRow], made: set[int] | None = None) -> list[int]:
         """Return the ids of test cases; those that are new to the database are added to `made`, too."""
         ids = list(map(self._caches.tests.get, tests))
         if None in ids:
             missing = dict.fromkeys(test for test, known in zip(tests, ids, strict=True) if known is None)
-            found = self._ensure_tests(list(missing), made)
+            found = self._ensure_tests(list(missing), set() if made is None else made)
             ids = [known or found[test] for test, known in zip(tests, ids, strict=True)]
         return ids  # type: ignore[return-value]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -26,6 +26,14 @@ StoredResult = tuple[int, int, int, int, str, float | None, int | None]
 RESULT_COLUMNS = "test_case_id, run_id, artifact_id, attempt, outcome, duration_s, failure_id"
 
 
+class Origin(NamedTuple):
+    """Where results come from; `day` says in which partition they lie, where there are some."""
+
+    run_id: int
+    artifact_id: int
+    day: date
+
+
 class Bulk(Protocol):
     """How rows get into one kind of database."""
 
@@ -37,6 +45,11 @@ class Bulk(Protocol):
 
     def insert_results(self, connection: Connection, results: Sequence[StoredResult], day: date) -> None:
         """Insert results, in order; `day` says in which partition, where there are some."""
+
+    def insert_passes(
+        self, connection: Connection, of: Origin, tests: Sequence[int], durations: Sequence[float]
+    ) -> None:
+        """Insert first attempts that passed, of the test cases with these ids, in order."""
 
     def max_attempts(self, connection: Connection, run_id: int, test_ids: Iterable[int]) -> dict[int, int]:
         """Return the highest attempt stored in the run, for those of `test_ids` that have one."""
@@ -131,6 +144,19 @@ class SqliteBulk:
             results,
         )
 
+    def insert_passes(
+        self, connection: Connection, of: Origin, tests: Sequence[int], durations: Sequence[float]
+    ) -> None:
+        """Insert first attempts that passed, of the test cases with these ids, in order.
+
+        What is the same in all of them stands in the statement: binding it for each row takes longer than the row.
+        """
+        driver: Any = connection.connection.driver_connection
+        driver.executemany(
+            f"INSERT INTO results ({RESULT_COLUMNS}) VALUES (?, {of.run_id}, {of.artifact_id}, 1, 'passed', ?, NULL)",
+            zip(tests, durations, strict=True),
+        )
+
     def max_attempts(self, connection: Connection, run_id: int, test_ids: Iterable[int]) -> dict[int, int]:
         """Return the highest attempt stored in the run, for those of `test_ids` that have one."""
         found: dict[int, int] = {}
@@ -210,6 +236,16 @@ class PostgresBulk:
         ]
         with _copying(connection, f"COPY results ({RESULT_COLUMNS}, day) FROM STDIN") as copy:
             copy.write("".join(rows))
+
+    def insert_passes(
+        self, connection: Connection, of: Origin, tests: Sequence[int], durations: Sequence[float]
+    ) -> None:
+        """Insert first attempts that passed, of the test cases with these ids, in order."""
+        rows = [
+            (test, of.run_id, of.artifact_id, 1, "passed", duration, None)
+            for test, duration in zip(tests, durations, strict=True)
+        ]
+        self.insert_results(connection, rows, of.day)
 
     def max_attempts(self, connection: Connection, run_id: int, test_ids: Iterable[int]) -> dict[int, int]:
         """Return the highest attempt stored in the run, for those of `test_ids` that have one."""

@@ -1,6 +1,6 @@
 """What ingest hands to `db.write`: plain rows, cheap to make by the million and to send between processes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -42,6 +42,18 @@ class CaseRow(NamedTuple):
     framework: str = ""
     file: str = ""
     line: int | None = None
+
+
+class Known:
+    """Test cases that file after file tells of, each at a place of its own: a pass then needs no more than the place.
+
+    Rows are only ever added. Whoever reads makes one, and whoever writes keeps the ids beside it.
+    """
+
+    __slots__ = ("rows",)
+
+    def __init__(self) -> None:
+        self.rows: list[CaseRow] = []
 
 
 class FailureRow(NamedTuple):
@@ -96,7 +108,11 @@ class PropertyRow(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """A part of a file: each test case once, and the attempts of them in the order of the file."""
+    """A part of a file: each test case once, and the attempts of them in the order of the file.
+
+    The plain passes, 99 of 100 results, are columns: `passed` holds places in `known`, and `durations` their seconds.
+    A test among them is not among `tests`.
+    """
 
     tests: list[CaseRow] = field(default_factory=list)
     results: list[ResultRow] = field(default_factory=list)
@@ -104,3 +120,24 @@ class Batch:
     events: list[EventRow] = field(default_factory=list)
     issues: list[IssueRow] = field(default_factory=list)
     properties: list[PropertyRow] = field(default_factory=list)
+    known: Known | None = None
+    passed: list[int] = field(default_factory=list)
+    durations: list[float] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Return the number of results."""
+        return len(self.results) + len(self.passed)
+
+    def in_rows(self) -> "Batch":
+        """Return the same with the plain passes among the other results, after them."""
+        if self.known is None or not self.passed:
+            return self
+        start, rows = len(self.tests), self.known.rows
+        passes = [(start + number, 1, "passed", duration, None) for number, duration in enumerate(self.durations)]
+        return replace(
+            self,
+            tests=[*self.tests, *(rows[place] for place in self.passed)],
+            results=[*self.results, *passes],
+            passed=[],
+            durations=[],
+        )

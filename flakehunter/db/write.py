@@ -1,24 +1,31 @@
 """Write artifacts into the database: one transaction each, nothing twice, ids kept in memory between them."""
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Engine, bindparam, insert, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from flakehunter.db.artifacts import ArtifactWriter, Latest, RunState
+from flakehunter.db.artifacts import ArtifactWriter, Latest, RunState, newest_artifact
 from flakehunter.db.bulk import bulk_for
 from flakehunter.db.engine import readonly, shown_url
 from flakehunter.db.queries.projects import of_project
-from flakehunter.db.rows import ArtifactRow, CaseRow, RunRow
+from flakehunter.db.rows import ArtifactRow, CaseRow, Known, RunRow
 from flakehunter.db.schema import Artifact, Project
 from flakehunter.errors import DatabaseError
 
 _CACHE_LIMIT = 100_000
 """Ids kept in memory; beyond that they are forgotten and looked up anew (about 500 bytes each)."""
+
+_KNOWN_LIMIT = 64
+"""Sets of known tests whose ids are kept: there is one a process that reads."""
+
+_SQLITE_SETTINGS = ("PRAGMA cache_size = -32768", "PRAGMA wal_autocheckpoint = 4000")
+"""Pages of indexes are written again and again: 32 MiB of them stay in memory, and 16 MB wait in the log."""
 
 _PROJECT = select(Project.id).where(Project.name == bindparam("name"))
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('flakehunter.ingest'), hashtext(:project))")
@@ -35,8 +42,7 @@ def ensure_project(connection: Connection, name: str) -> int:
 class Writer:
     """Writes the artifacts of one project; use as a context manager.
 
-    Ids are kept in memory, and only once they are committed: a rolled back artifact must not leave an id behind that
-    nobody has.
+    Ids are kept in memory; a rollback forgets them all, since it must not leave an id behind that nobody has.
     """
 
     def __init__(self, engine: Engine, project: str) -> None:
@@ -49,11 +55,16 @@ class Writer:
         self.failures: dict[tuple[bytes, bytes], int] = {}
         self.runs: dict[RunRow, RunState] = {}
         self._latest: Latest | None = None
+        self._in_transaction = False
+        self._places: dict[int, tuple[Known, list[int | None]]] = {}
 
     def __enter__(self) -> Self:
         with self._database_errors():
             self.connection = self._engine.connect()
             self._foreign_keys("OFF")
+            if self._engine.dialect.name == "sqlite":
+                for setting in _SQLITE_SETTINGS:
+                    self._driver.execute(setting)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -68,28 +79,67 @@ class Writer:
         since inside of a transaction the setting has no effect.
         """
         if self._engine.dialect.name == "sqlite":
-            driver = self.connection.connection.driver_connection
-            assert driver is not None
-            driver.execute(f"PRAGMA foreign_keys = {state}")
+            self._driver.execute(f"PRAGMA foreign_keys = {state}")
+
+    @property
+    def _driver(self) -> Any:
+        return self.connection.connection.driver_connection
 
     @contextlib.contextmanager
-    def artifact(self, run: RunRow, artifact: ArtifactRow) -> Iterator[ArtifactWriter]:
-        """Open the transaction of one artifact; committed at the end of the block, rolled back by any exception.
+    def transaction(self) -> Iterator[None]:
+        """Open a transaction for several artifacts: all of them are committed at its end, or none.
+
+        What an artifact costs beside its rows, such as a commit and the pages of indexes, is then shared by all.
 
         Raises:
             DatabaseError: the database refused.
         """
         with self._database_errors():
-            # After a rollback nothing may be relied upon.
-            latest, self._latest = self._latest, None
-            with self.connection.begin():
-                project_id = self._locked_project()
-                writer = ArtifactWriter(self, project_id, run, artifact, latest)
-                yield writer
-                writer.finish()
-            self._project_id = project_id
+            self._in_transaction = True
+            try:
+                with self.connection.begin():
+                    self._project_id = self._locked_project()
+                    if self._latest is not None and newest_artifact(self.connection) != self._latest.artifact_id:
+                        # Somebody else has written since.
+                        self._latest = None
+                    yield
+            except BaseException:
+                self._forget()
+                raise
+            finally:
+                self._in_transaction = False
+
+    @contextlib.contextmanager
+    def artifact(self, run: RunRow, artifact: ArtifactRow) -> Iterator[ArtifactWriter]:
+        """Write one artifact, in the transaction that is open, or one of its own.
+
+        A block that an exception ends leaves nothing, and takes what is in the open transaction with it.
+
+        Raises:
+            DatabaseError: the database refused.
+        """
+        with contextlib.nullcontext() if self._in_transaction else self.transaction():
+            assert self._project_id is not None
+            writer = ArtifactWriter(self, self._project_id, run, artifact, self._latest)
+            yield writer
+            writer.finish()
             self._latest = writer.latest()
             self._keep(writer)
+
+    def _forget(self) -> None:
+        """Forget every id: after a rollback some of them are of nobody."""
+        self._project_id = self._latest = None
+        self.tests, self.failures, self.runs, self._places = {}, {}, {}, {}
+
+    def ids_of_places(self, known: Known) -> list[int | None]:
+        """Return the ids of the rows of `known`, as far as they have been asked for; to be filled in."""
+        if id(known) not in self._places:
+            if len(self._places) >= _KNOWN_LIMIT:
+                self._places.clear()
+            self._places[id(known)] = (known, [])
+        ids = self._places[id(known)][1]
+        ids += [None] * (len(known.rows) - len(ids))
+        return ids
 
     def known_hashes(self) -> frozenset[bytes]:
         """Return the hashes of all artifacts of the project: what is not among them need not be looked up."""
@@ -119,7 +169,7 @@ class Writer:
     def _database_errors(self) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             shown = shown_url(str(self._engine.url.render_as_string(hide_password=True)))
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
             raise DatabaseError(

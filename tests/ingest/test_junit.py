@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from flakehunter.db.rows import Batch
 from flakehunter.ingest.junit.reader import JUnitReader
+from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.junit.tree import XmlDamage
 from flakehunter.ingest.junit.values import parse_timestamp, seconds
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
@@ -90,13 +92,47 @@ def test_vitest_output_lines_belong_to_their_test(fixtures: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(FIXTURES.rglob("*.xml")), ids=lambda path: str(path.relative_to(FIXTURES)))
 def test_plain_attributes_and_element_classes_give_identical_rows(path: Path) -> None:
-    def rows(elements_for_all: bool) -> list[object]:
-        reader = JUnitReader(io.BytesIO(path.read_bytes()), DEFAULT_LIMITS, elements_for_all=elements_for_all)
-        return [
-            (batch.tests, batch.results, batch.failures, batch.events, batch.properties) for batch in reader.batches()
-        ]
+    """The second time the tests are known, and their passes go the short way."""
+    memory = Memory()
 
-    assert rows(False) == rows(True)
+    def rows(elements_for_all: bool) -> list[object]:
+        stream = io.BytesIO(path.read_bytes())
+        reader = JUnitReader(stream, DEFAULT_LIMITS, memory=memory, elements_for_all=elements_for_all)
+        return [_in_order(batch) for batch in reader.batches()]
+
+    assert rows(False) == rows(True) == rows(False)
+
+
+def _in_order(batch: Batch) -> list[object]:
+    """Return what a batch says, with names in place of positions: each test's attempts in order, failures in full."""
+    whole = batch.in_rows()
+    results = [
+        (whole.tests[test], attempt, outcome, duration, None if failure is None else whole.failures[failure])
+        for test, attempt, outcome, duration, failure in whole.results
+    ]
+    properties = [
+        (row.suite, None if row.test is None else whole.tests[row.test], row.attempt, row.entries)
+        for row in whole.properties
+    ]
+    return [sorted(results, key=lambda result: repr(result[:2])), set(whole.tests), whole.events, properties]
+
+
+def test_passes_of_known_tests_are_columns_until_one_comes_again() -> None:
+    memory = Memory()
+
+    def read(*names: str) -> Batch:
+        cases = "".join(f'<testcase classname="c" name="{name}" time="0.5"/>' for name in names)
+        reader = JUnitReader(io.BytesIO(_document(cases).encode()), DEFAULT_LIMITS, memory=memory)
+        (batch,) = reader.batches()
+        return batch
+
+    assert not read("a", "b", "c", "d").passed
+    once = read("a", "b", "c", "d")
+    assert len(once.passed) == 3  # the first case of a file tells its framework
+    again = read("a", "b", "c", "b (rerun)", "d")
+    assert not again.passed
+    tried = [(again.tests[test].name, attempt) for test, attempt, *_ in again.results]
+    assert sorted(tried) == [("a", 1), ("b", 1), ("b", 2), ("c", 1), ("d", 1)]
 
 
 def _document(cases: str, suite: str = 'name="s"') -> str:

@@ -1,6 +1,6 @@
 """Read a JUnit XML stream into batches of rows, whatever its dialect, in flat memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import BinaryIO
@@ -10,7 +10,7 @@ from flakehunter.ingest import identity
 from flakehunter.ingest.junit.cases import Attempt, exception_type, read_case
 from flakehunter.ingest.junit.dialects import dialect_of
 from flakehunter.ingest.junit.properties import Entries, output_entries, property_entries, stored_entries
-from flakehunter.ingest.junit.suites import Memory, Suite, name_test, suite_name
+from flakehunter.ingest.junit.suites import Key, Memory, Rows, Suite, name_test, suite_name
 from flakehunter.ingest.junit.tree import Element, GrowingTree, XmlDamage
 from flakehunter.ingest.junit.values import count, parse_timestamp
 from flakehunter.ingest.limits import Limits
@@ -29,6 +29,10 @@ _fingerprint = lru_cache(4096)(fingerprint)
 """The same message comes again in file after file, and masking it is what takes longest in a failure."""
 
 _PASSED = Outcome.PASSED.value
+
+
+def _nowhere(_: Key) -> None:
+    """Find no place: then every test case goes the longer way."""
 
 
 class JUnitReader:
@@ -68,6 +72,12 @@ class JUnitReader:
         """Place of the last result of tests that did not simply pass."""
         self._failures: dict[tuple[bytes, bytes], int] = {}
         self._repeats = False
+        self._rows: dict[str, Rows] = {}
+        """Rows of the suites whose plain passes are columns, by the name of the suite."""
+        self._taken: set[int] = set()
+        """Places in `Memory.known` of tests that the batch has."""
+        self._in_rows = self._all
+        """Whether plain passes of this batch are rows as all others are."""
         for suite in getattr(self, "_open", []):
             suite.seen = self._seen.setdefault(suite.name, {})
 
@@ -89,7 +99,7 @@ class JUnitReader:
                 since_progress = 0 if self.cases > before else since_progress + len(data)
                 if since_progress > self._limits.xml_element:
                     raise XmlDamage("", f"one element is larger than {self._limits.xml_element} bytes", refused=True)
-                if len(self._batch.results) >= self._limits.batch_results:
+                if len(self._batch) >= self._limits.batch_results:
                     yield self._flush()
             self._tree.close()
         except XmlDamage as damage:
@@ -194,41 +204,59 @@ class JUnitReader:
             for child in children[: first + 1]:
                 self._take_child(child, suite)
             children = children[first + 1 :]
-        seen, tests, results = suite.seen, self._batch.tests, self._batch.results
-        known = self._known_rows(suite).get
-        add_test, add_result = tests.append, results.append
-        before = len(results)
+        if not children:
+            return
+        place_of = self._plain_places(suite)
+        taken = self._taken
+        add_taken, add_place, add_duration = taken.add, self._batch.passed.append, self._batch.durations.append
         longer_way = 0
         for child in children:
             if child.tag == "testcase" and not len(child):
                 attributes = child.attrib
                 try:
-                    key = (attributes["classname"], attributes["name"])
-                    duration = float(attributes["time"])
-                    row = known(key)
-                    if (
-                        row is not None
-                        and key not in seen
-                        and 0.0 <= duration < 1e10
-                        and "status" not in attributes
-                        and "result" not in attributes
-                    ):
-                        test = seen[key] = len(tests)
-                        add_test(row)
-                        add_result((test, 1, _PASSED, duration, None))
-                        continue
+                    place = place_of((attributes["classname"], attributes["name"]))
+                    if place is not None and place not in taken:
+                        duration = float(attributes["time"])
+                        # Of three attributes, these are all.
+                        plain = len(attributes) == 3 or not ("status" in attributes or "result" in attributes)
+                        if plain and 0.0 <= duration < 1e10:
+                            add_taken(place)
+                            add_place(place)
+                            add_duration(duration)
+                            continue
                 except (KeyError, ValueError):
                     pass
-            added = len(results)
+            longer_way += 1
             self._take_child(child, suite)
-            longer_way += len(results) - added
-        self.cases += len(results) - before - longer_way
+            if self._in_rows:
+                place_of = _nowhere
+        self.cases += len(children) - longer_way
 
-    def _known_rows(self, suite: Suite) -> dict[tuple[str, str], CaseRow]:
-        """Return the rows that the short way may use: those whose names are stored as the file writes them."""
-        if self._all:
-            return {}
-        return self._memory.of_suite(self.framework, suite)[0]
+    def _plain_places(self, suite: Suite) -> Callable[[Key], int | None]:
+        """Return what finds the places of tests that the short way may use."""
+        if self._in_rows:
+            return _nowhere
+        rows, batch = self._memory.of_suite(self.framework, suite), self._batch
+        if self._rows.setdefault(suite.name, rows) is not rows or batch.known not in (None, self._memory.known):
+            # The same tests would have other places now.
+            self._put_in_rows()
+            return _nowhere
+        batch.known = self._memory.known
+        return rows.plain.get
+
+    def _put_in_rows(self) -> None:
+        """Make rows of the plain passes of the batch: a test comes again, and its attempts have to be told apart."""
+        batch = self._batch
+        for place, duration in zip(batch.passed, batch.durations, strict=True):
+            assert batch.known is not None
+            row = batch.known.rows[place]
+            test = len(batch.tests)
+            batch.tests.append(row)
+            batch.results.append((test, 1, _PASSED, duration, None))
+            self._seen.setdefault(row.suite, {})[row.classname, row.name] = test
+        batch.passed.clear()
+        batch.durations.clear()
+        self._in_rows = True
 
     def _take_child(self, child: Element, suite: Suite) -> None:
         tag = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
@@ -252,12 +280,7 @@ class JUnitReader:
         if not self.cases and not self.framework:
             attributes = suite.attributes if suite.level else {}
             self.framework = identity.framework_of(self._outer, attributes, dict(case.attrib))
-        plain, other = self._memory.of_suite(self.framework, suite)
-        row = plain.get(key) or other.get(key)
-        if row is None or (not row.file and case.get("file")):
-            row = name_test(case, suite, key, self.framework, self._limits.name_chars)
-            as_written = (row.classname, row.name) == key
-            (plain if as_written and (row.file or not case.get("file")) else other)[key] = row
+        row = self._row(case, suite, key)
         stored_key = (row.classname, row.name)
         test = suite.seen.get(stored_key)
         if test is None:
@@ -266,6 +289,32 @@ class JUnitReader:
             self._attempts[test] = 0
         suite.seen[key] = test
         return test
+
+    def _row(self, case: Element, suite: Suite, key: Key) -> CaseRow:
+        """Return the row of a test, from what earlier files said of it where there is that."""
+        rows = self._memory.of_suite(self.framework, suite)
+        place = rows.plain.get(key)
+        row = rows.other.get(key) if place is None else self._memory.known.rows[place]
+        if row is None or (not row.file and case.get("file")):
+            row = name_test(case, suite, key, self.framework, self._limits.name_chars)
+            self._take_place(rows, (row.classname, row.name), suite)
+            if (row.classname, row.name) == key and (row.file or not case.get("file")):
+                self._taken.add(self._memory.add_plain(rows, key, row))
+            else:
+                rows.other[key] = row
+        else:
+            self._take_place(rows, (row.classname, row.name), suite)
+        return row
+
+    def _take_place(self, rows: Rows, key: Key, suite: Suite) -> None:
+        """Say that the batch has a test in a row; where it has it in the columns, all of them become rows."""
+        place = rows.plain.get(key)
+        if self._in_rows:
+            return
+        if self._rows.setdefault(suite.name, rows) is not rows or place in self._taken:
+            self._put_in_rows()
+        elif place is not None:
+            self._taken.add(place)
 
     def _take_case(self, element: Element, suite: Suite) -> None:
         key = (element.get("classname") or "", element.get("name") or "")

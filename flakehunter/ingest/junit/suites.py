@@ -3,7 +3,7 @@
 import re
 from xml.etree.ElementTree import Element
 
-from flakehunter.db.rows import CaseRow
+from flakehunter.db.rows import CaseRow, Known
 from flakehunter.ingest import identity
 from flakehunter.ingest.junit.values import count
 from flakehunter.ingest.text import stored_name
@@ -19,8 +19,18 @@ class Suite:
         self.open_child: tuple[Element, Suite] | None = None
 
 
-Rows = dict[tuple[str, str], CaseRow]
-"""Rows by the class name and name that a file gives."""
+Key = tuple[str, str]
+"""Class name and name as a file gives them."""
+
+
+class Rows:
+    """The rows of one suite's tests: places of those stored under the names as they were written, and the others."""
+
+    __slots__ = ("other", "plain")
+
+    def __init__(self) -> None:
+        self.plain: dict[Key, int] = {}
+        self.other: dict[Key, CaseRow] = {}
 
 
 class Memory:
@@ -33,20 +43,24 @@ class Memory:
     LIMIT = 50_000
 
     def __init__(self) -> None:
-        self._suites: dict[tuple[str, str, str], tuple[Rows, Rows]] = {}
+        self._suites: dict[tuple[str, str, str], Rows] = {}
+        self.known = Known()
 
-    def of_suite(self, framework: str, suite: Suite) -> tuple[Rows, Rows]:
-        """Return a suite's rows: those stored under the names as they were written, and the others."""
+    def of_suite(self, framework: str, suite: Suite) -> Rows:
+        """Return a suite's rows; other ones than before where there were too many."""
         key = (framework, suite.name, suite.attributes.get("file", ""))
         found = self._suites.get(key)
-        if found is None:
-            if len(self._suites) > self.LIMIT // 100:
-                self._suites.clear()
-            found = self._suites[key] = ({}, {})
-        elif len(found[0]) + len(found[1]) > self.LIMIT:
-            found[0].clear()
-            found[1].clear()
+        if found is None or len(found.plain) + len(found.other) > self.LIMIT:
+            if len(self._suites) > self.LIMIT // 100 or len(self.known.rows) > 4 * self.LIMIT:
+                self._suites, self.known = {}, Known()
+            found = self._suites[key] = Rows()
         return found
+
+    def add_plain(self, rows: Rows, key: Key, row: CaseRow) -> int:
+        """Remember the row of a test that is stored under the names as they are written; return its place."""
+        place = rows.plain[key] = len(self.known.rows)
+        self.known.rows.append(row)
+        return place
 
 
 def suite_name(attributes: dict[str, str], parent: Suite | None, outer: dict[str, str], limit: int) -> str:
