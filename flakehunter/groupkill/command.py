@@ -35,6 +35,10 @@ class SpawnOptions(TypedDict, total=False):
     """The whole environment; None keeps ours."""
     pty: bool
     """Give the command a terminal of its own, whose master end is `group.pty`; POSIX."""
+    foreground: bool
+    """Make the command's process group the foreground group of the terminal on stdin before the command starts, so that
+    it may read it and gets Ctrl-C; for a caller in the foreground, which takes the terminal back. Without effect on
+    Windows and for a command in a session of its own, which has no terminal."""
     text: bool
     """Open pipes in text mode."""
 
@@ -50,6 +54,7 @@ class Command:
     cwd: str | PathLike[str] | None = None
     env: Mapping[str, str] | None = None
     pty: bool = False
+    foreground: bool = False
     text: bool = False
 
     @classmethod

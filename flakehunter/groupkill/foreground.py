@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from flakehunter.groupkill.backend import GroupKillBackend, ProcessGroup
+from flakehunter.groupkill.command import SpawnOptions
 from flakehunter.groupkill.report import KillReport, Member
 
 __all__ = ["RunResult", "run_command"]
@@ -66,28 +67,28 @@ def _handlers(inbox: _Inbox) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@contextlib.contextmanager
-def _terminal_given_to(group: ProcessGroup) -> Iterator[None]:
-    """Make the command's process group the terminal's foreground group, so that it may read and gets Ctrl-C itself."""
+def _has_terminal() -> bool:
+    """Whether stdin is a terminal whose foreground group is ours: only then is it ours to give."""
     if sys.platform == "win32":
-        yield
-        return
-    own = os.getpgrp()
+        return False
     try:
-        is_ours = os.tcgetpgrp(0) == own
-    except OSError:  # stdin is no terminal, or not ours
-        is_ours = False
-    if not is_ours:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:  # stdin is no terminal, or not that of our session
+        return False
+
+
+@contextlib.contextmanager
+def _terminal_taken_back(lent: bool) -> Iterator[None]:
+    """Make our own group the terminal's foreground group again, once the command has it no more."""
+    if sys.platform == "win32" or not lent:
         yield
         return
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # or taking the terminal back would stop us
-    with contextlib.suppress(OSError):
-        os.tcsetpgrp(0, os.getpgid(group.pid))
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
-            os.tcsetpgrp(0, own)
+            os.tcsetpgrp(0, os.getpgrp())
         signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 
 
@@ -146,7 +147,11 @@ def run_command(
     """
     inbox = _Inbox()
     _adopt_orphans()
-    with _handlers(inbox), backend.spawn(argv) as group, _terminal_given_to(group):
+    lent = _has_terminal()
+    # The command takes the terminal itself, before its exec: if we gave it afterwards, a command that reads at once would
+    # have been stopped for ever by SIGTTIN.
+    options: SpawnOptions = {"foreground": True} if lent else {}
+    with _handlers(inbox), _terminal_taken_back(lent), backend.spawn(argv, **options) as group:
         request, timed_out = _wait(group, inbox, None if timeout_s is None else time.monotonic() + timeout_s)
         number = request or int(signal.SIGTERM)
         outlived = () if request or timed_out else group.members()

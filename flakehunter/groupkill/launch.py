@@ -6,6 +6,7 @@ Usage: launch.py CONTROL_FD OPTION… -- ARGV…, with these options, applied in
     --join=FILE       write our pid to FILE (cgroup.procs or tasks); may be given more than once
     --new=session|group
     --ctty            make stdin the controlling terminal
+    --foreground      make our group the foreground group of the terminal on stdin
     --mark=RESOURCE:N set the soft limit of that resource to N
 
 The control descriptor is closed by exec; what is written to it before is "ERRNO STAGE MESSAGE".
@@ -71,6 +72,12 @@ def apply(name: str, value: str) -> None:
         import termios
 
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    elif name == "--foreground":
+        import signal
+
+        # Or the kernel stops us: a background group may not take the terminal unless it blocks this (tcsetpgrp(3)).
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
+        os.tcsetpgrp(0, os.getpgrp())
     elif name == "--mark":
         import resource
 

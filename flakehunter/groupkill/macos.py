@@ -270,8 +270,7 @@ class ProcessGroupBackend(Backend):
 
     def start(self, command: Command) -> ProcessGroup:
         """Start a command that leads a new process group."""
-        options = ["--new=group"]
-        popen, master = start(command, with_terminal(options) if command.pty else options)
+        popen, master = start(command, with_terminal(["--new=group"], command))
         return MacGroup(self.name, command.argv, popen, master, whole_group=self.whole_group)
 
 

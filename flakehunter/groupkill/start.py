@@ -33,9 +33,16 @@ def interpreter() -> list[str]:
     return [sys.executable, "-I", "-S"]
 
 
-def with_terminal(options: Sequence[str]) -> list[str]:
-    """Return the launcher's options for a command on a terminal: that belongs to a session, so it needs its own."""
-    return [option for option in options if not option.startswith("--new")] + ["--new=session", "--ctty"]
+def with_terminal(options: Sequence[str], command: Command) -> list[str]:
+    """Return the launcher's options with those that the command's terminal needs.
+
+    A terminal of its own belongs to a session, so it needs its own. Ours can be had by a group of our session only.
+    """
+    if command.pty:
+        return [option for option in options if not option.startswith("--new")] + ["--new=session", "--ctty"]
+    if command.foreground and "--new=group" in options:
+        return [*options, "--foreground"]
+    return list(options)
 
 
 def open_child(command: Command, argv: Sequence[str], *, pass_fds: Sequence[int]) -> tuple[PythonPopen, int | None]:

@@ -179,6 +179,28 @@ def test_on_a_terminal_the_command_reads_it_and_gets_ctrl_c() -> None:
     os.close(master)
 
 
+@pytest.mark.parametrize("backend", ["process-group", "subreaper", "cgroup", "pid-namespace", "session", "naive"])
+def test_a_command_may_read_the_terminal_from_its_first_moment(backend: str) -> None:
+    # Nobody gives it the terminal afterwards: a command that did not have it at its start would be stopped by SIGTTIN.
+    program = (
+        "import sys\nfrom flakehunter.groupkill.choice import load_backend\n"
+        "COMMAND = ['bash', '-c', 'read -r line; echo got $line']\n"
+        "with load_backend(sys.argv[1]).spawn(COMMAND, foreground=True) as group:\n"
+        "    raise SystemExit(group.wait(60))\n"
+    )
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", program, backend])
+    os.write(master, b"hello\n")
+    output = b""
+    with contextlib.suppress(OSError):  # EIO: the last process on the terminal has gone
+        while part := os.read(master, 4096):
+            output += part
+    os.close(master)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, output
+    assert b"got hello" in output
+
+
 def test_wait_gone_tells_living_dead_and_zombie_apart(capsys: pytest.CaptureFixture[str]) -> None:
     sleeper = subprocess.Popen(["sleep", "4321"])
     zombie = subprocess.Popen(["true"])

@@ -46,9 +46,7 @@ class LinuxBackend(Backend):
         mark = new_mark()
         environment = mark.environment(dict(os.environ if command.env is None else command.env))
         try:
-            options = self.options(mark.cookie)
-            if command.pty:
-                options = with_terminal(options)
+            options = with_terminal(self.options(mark.cookie), command)
             if mark.resource is not None:
                 options = [*options, f"--mark={mark.resource}:{mark.number}"]
             popen, master = start(replace(command, env=environment), options, inside=self.inside())

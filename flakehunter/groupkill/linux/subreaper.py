@@ -258,7 +258,7 @@ class SubreaperBackend(Backend):
 
     def start(self, command: Command) -> ProcessGroup:
         """Start a supervisor, which starts the command."""
-        options = with_terminal(self.options) if command.pty else self.options
+        options = with_terminal(self.options, command)
         ours, theirs = socket.socketpair()
         line = [*interpreter(), SUPERVISOR, PACKAGE_ROOT, str(theirs.fileno()), *options, "--", *command.argv]
         try:
