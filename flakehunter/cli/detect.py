@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flakehunter import console
-from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
+from flakehunter.cli.options import DbOption, JsonOption, ProjectOption, SchedulerOption
 from flakehunter.config import database_url
 from flakehunter.errors import UsageError
 from flakehunter.exitcodes import ExitCode
@@ -55,6 +55,10 @@ def detect(
     fail_on: Annotated[
         FailOn | None, typer.Option(help="Exit with 1 when there is a test of this verdict.", show_default=False)
     ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes for a large database; default: one a CPU.", show_default=False)
+    ] = None,
+    scheduler: SchedulerOption = None,
     db: DbOption = None,
 ) -> int:
     """Find out which tests are flaky, since when and why, from the history in the database."""
@@ -62,7 +66,9 @@ def detect(
     from flakehunter.detect.rulebook import read_rules
 
     own = read_rules(rules or [])
-    detection = detect_tests(database_url(db), project=project, rules=own, outage_share=outage_share)
+    detection = detect_tests(
+        database_url(db), project=project, rules=own, outage_share=outage_share, jobs=jobs, scheduler=scheduler
+    )
     _print(detection, Format.JSON if json else format_, everything)
     return _exit_code(detection, fail_on)
 

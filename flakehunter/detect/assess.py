@@ -14,13 +14,14 @@ from flakehunter.db.queries.findings import experiments, findings
 from flakehunter.db.queries.history import OUTAGE_SHARE, History, RunRow, project_names, read_history
 from flakehunter.db.queries.rollups import update_rollups
 from flakehunter.db.queries.tests import TestRow, list_tests
+from flakehunter.detect.blocks import WORTH_WORKERS, Texts, blocks, failed_tests, judge_all
 from flakehunter.detect.circumstances import Cost, look_around
 from flakehunter.detect.clusters import BadRun, sensitivity, set_apart
-from flakehunter.detect.history import summarise
 from flakehunter.detect.rulebook import Rule, built_in
-from flakehunter.detect.text import Match, match_failures, match_log
-from flakehunter.detect.weigh import PRIOR_FLAKY, Case, Weighed, verdict_of, weigh
+from flakehunter.detect.text import Match
+from flakehunter.detect.weigh import Case, Weighed, verdict_of, weigh
 from flakehunter.errors import NothingToDoError, UsageError
+from flakehunter.fanout import InlinePool, Pool, open_pool
 from flakehunter.model import EvidenceSource, Verdict
 
 WORST_FIRST = (Verdict.FLAKY, Verdict.BROKEN, Verdict.UNKNOWN, Verdict.HEALTHY)
@@ -69,12 +70,17 @@ def detect(
     project: str | None = None,
     rules: Sequence[Rule] | None = None,
     outage_share: float = OUTAGE_SHARE,
+    jobs: int | None = None,
+    scheduler: str | None = None,
 ) -> Detection:
     """Judge every test of the database at `url`, or of one project, and store the verdicts.
 
+    `jobs` is the number of processes (default: one a CPU, and none of them for a small database); `scheduler` is the
+    address of a fleet that judges the tests instead.
+
     Raises:
         NothingToDoError: there is no database, or it holds no results.
-        UsageError: there is no such project.
+        UsageError: there is no such project, or no fleet at the address.
         DatabaseError: the database cannot be read or written.
     """
     # Imported here: the store needs the classes of this module.
@@ -84,9 +90,9 @@ def detect(
     engine = open_database(url)
     try:
         parts: list[tuple[str, Detection]] = []
-        with readonly(engine).connect() as connection:
+        with open_pool(scheduler, jobs, at_least=WORTH_WORKERS) as pool, readonly(engine).connect() as connection:
             for name in chosen_projects(connection, project, shown_url(url)):
-                parts.append((name, assess_project(connection, name, rules, outage_share=outage_share)))
+                parts.append((name, assess_project(connection, name, rules, outage_share=outage_share, pool=pool)))
         whole = _joined([part for _, part in parts], outage_share)
         if not whole.runs:
             raise NothingToDoError(
@@ -123,24 +129,25 @@ def assess_project(
     *,
     outage_share: float = OUTAGE_SHARE,
     only: TestRow | None = None,
+    pool: Pool | None = None,
 ) -> Detection:
-    """Judge every test of one project, or one alone, without writing anything."""
+    """Judge every test of one project, or one alone, without writing anything; `pool` does it for the failed ones."""
     tests = list_tests(connection, project=project) if only is None else [only]
     only_id = only.id if only else None
     history = read_history(connection, project, outage_share=outage_share, test_id=only_id)
     leave_out = [run.id for run in history.outages]
     history, bad_runs = set_apart(connection, history)
-    summaries = summarise(history, p_flaky=PRIOR_FLAKY)
-    failed = [test for test in tests if test.id in summaries]
-    matches = _matches(connection, project, rules, leave_out, failed, history)
+    failed = failed_tests(history, tests)
+    texts = _texts(connection, project, leave_out, failed)
+    judged = judge_all(pool or InlinePool(), blocks(history, failed, texts, rules))
     found = _by_test(findings(connection, project, sources=[EvidenceSource.SCAN, EvidenceSource.TRACE]))
     tried = _by_test(experiments(connection, project))
     executed = {int(test): int(runs) for test, _bad, runs in history.totals}
     cases = {
         test.id: Case(
             executed=executed.get(test.id, 0),
-            history=summaries.get(test.id),
-            matches=matches.get(test.id, ()),
+            history=judged.summaries.get(test.id),
+            matches=judged.matches.get(test.id, ()),
             findings=found.get(test.id, ()),
             experiments=tried.get(test.id, ()),
             outage_failures=history.outage_failures.get(test.id, 0),
@@ -195,34 +202,17 @@ def _joined(parts: Iterable[Detection], outage_share: float) -> Detection:
     )
 
 
-def _matches(
-    connection: Connection,
-    project: str,
-    rules: Sequence[Rule],
-    leave_out: Sequence[int],
-    tests: Sequence[TestRow],
-    history: History,
-) -> dict[int, list[Match]]:
-    """Apply the rules to tests that failed outside of outages."""
-    ids = {test.id for test in tests}
+def _texts(
+    connection: Connection, project: str, leave_out: Sequence[int], tests: Sequence[TestRow]
+) -> dict[int, Texts]:
+    """Return what was said of the failures of each test outside of outages."""
     only = tests[0].id if len(tests) == 1 else None
     counts: dict[int, dict[bytes, int]] = defaultdict(dict)
     for (test_id, fingerprint), count in failure_counts(connection, project, leave_out).items():
         counts[test_id][fingerprint] = count
     texts = _by_test(failure_texts(connection, project, leave_out, test_id=only))
-    events = _by_test(log_events(connection, ids, leave_out))
-    failed: dict[int, set[int]] = defaultdict(set)
-    for test_id, run in history.failures.tolist():
-        if test_id in ids:
-            failed[test_id].add(run)
-    found = {}
-    for test in tests:
-        name = f"{test.identity.classname} {test.identity.name}"
-        found[test.id] = [
-            *match_failures(rules, texts.get(test.id, []), counts[test.id], name),
-            *match_log(rules, events.get(test.id, []), failed[test.id]),
-        ]
-    return found
+    events = _by_test(log_events(connection, {test.id for test in tests}, leave_out))
+    return {test.id: Texts(counts[test.id], texts.get(test.id, []), events.get(test.id, [])) for test in tests}
 
 
 class _OfTest(Protocol):

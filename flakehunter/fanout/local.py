@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -85,9 +86,13 @@ class _Worker:
 class LocalPool:
     """Processes of this machine, each started when there is an item for it, and kept until the pool is left."""
 
-    def __init__(self, workers: int, *, start_method: str | None = None) -> None:
-        """Have at most `workers` processes; `start_method` is one of multiprocessing's, by default the best one."""
+    def __init__(self, workers: int, *, at_least: int = 1, start_method: str | None = None) -> None:
+        """Have at most `workers` processes, and none for fewer than `at_least` items.
+
+        `start_method` is one of multiprocessing's, by default the best one.
+        """
         self.workers = workers
+        self._at_least = at_least
         self._start_method = start_method
         self._crew: list[_Worker] = []
 
@@ -101,6 +106,11 @@ class LocalPool:
     ) -> Iterator[Outcome[Item, Result]]:
         """Apply `function` to items in the processes; see `Pool.map`."""
         source = iter(items)
+        few = list(islice(source, self._at_least))
+        if len(few) < self._at_least:
+            yield from InlinePool().map(function, few, name=name)
+            return
+        source = chain(few, source)
         again: deque[_Job] = deque()
         most = 1 if resources else self.workers
 

@@ -1,0 +1,113 @@
+"""The part of `detect` that takes long, test by test, in blocks that the workers of a pool judge."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from flakehunter.db.queries.failures import Event, FailureText
+from flakehunter.db.queries.history import History
+from flakehunter.db.queries.tests import TestRow
+from flakehunter.detect.history import TestHistory, summarise
+from flakehunter.detect.rulebook import Rule
+from flakehunter.detect.text import Match, match_failures, match_log
+from flakehunter.detect.weigh import PRIOR_FLAKY
+from flakehunter.fanout import Pool
+
+BLOCK_CELLS = 20_000
+"""Rows of `History.cells` from which a block is full: about half a second of work, more than any way to a worker."""
+
+WORTH_WORKERS = 8
+"""With fewer blocks, starting processes takes longer than judging the tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What was said of the failures of one test."""
+
+    counts: Mapping[bytes, int]
+    failures: Sequence[FailureText]
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Tests that failed outside of outages, their part of the history, and what was said of their failures."""
+
+    tests: Sequence[TestRow]
+    history: History
+    """Of these tests only."""
+    failed_runs: Mapping[int, set[int]]
+    """Runs in which each test failed, by test case id."""
+    texts: Mapping[int, Texts]
+    rules: Sequence[Rule]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a worker says of a block, by test case id."""
+
+    summaries: dict[int, TestHistory]
+    matches: dict[int, list[Match]]
+
+
+def failed_tests(history: History, tests: Sequence[TestRow]) -> list[TestRow]:
+    """Return the tests that failed outside of outages."""
+    failed = set(np.unique(history.cells[:, 0]).tolist())
+    return [test for test in tests if test.id in failed]
+
+
+def blocks(
+    history: History, failed: Sequence[TestRow], texts: Mapping[int, Texts], rules: Sequence[Rule]
+) -> Iterator[Block]:
+    """Divide the failed tests into blocks; what they are depends on the history alone, and so does what comes out."""
+    runs: dict[int, set[int]] = defaultdict(set)
+    for test_id, run in history.failures.tolist():
+        runs[test_id].add(run)
+    cells = history.cells[np.argsort(history.cells[:, 0], kind="stable")]
+    bare = replace(history, totals=history.totals[:0], failures=history.failures[:0], outages=[], outage_failures={})
+    members: list[TestRow] = []
+    begin = 0
+    ordered = sorted(failed, key=lambda test: test.id)
+    for place, test in enumerate(ordered):
+        members.append(test)
+        end = int(np.searchsorted(cells[:, 0], test.id, side="right"))
+        if end - begin < BLOCK_CELLS and place + 1 < len(ordered):
+            continue
+        ids = [member.id for member in members]
+        yield Block(
+            tests=members,
+            history=replace(bare, cells=cells[begin:end]),
+            failed_runs={number: runs[number] for number in ids},
+            texts={number: texts[number] for number in ids},
+            rules=rules,
+        )
+        members, begin = [], end
+
+
+def judge(block: Block) -> Judged:
+    """Fit the model to the history of each test of a block, and the rules to the texts of its failures."""
+    matches = {}
+    for test in block.tests:
+        said = block.texts[test.id]
+        name = f"{test.identity.classname} {test.identity.name}"
+        matches[test.id] = [
+            *match_failures(block.rules, said.failures, said.counts, name),
+            *match_log(block.rules, said.events, block.failed_runs[test.id]),
+        ]
+    return Judged(summarise(block.history, p_flaky=PRIOR_FLAKY), matches)
+
+
+def judge_all(pool: Pool, parts: Iterator[Block]) -> Judged:
+    """Have the pool judge all blocks."""
+    whole = Judged({}, {})
+    for outcome in pool.map(judge, parts, name=_name):
+        judged = outcome.value
+        whole.summaries.update(judged.summaries)
+        whole.matches.update(judged.matches)
+    return whole
+
+
+def _name(block: Block) -> str:
+    return f"{block.tests[0].identity.label} and {len(block.tests) - 1} more tests"
