@@ -3,8 +3,9 @@
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -132,3 +133,21 @@ def postgres_database(postgres_server: databases.Server) -> Iterator[str]:
     url = postgres_server.create()
     yield url
     postgres_server.drop(url)
+
+
+@pytest.fixture
+def query() -> Callable[..., list[tuple[Any, ...]]]:
+    """Return a function that asks a database and lets go of it."""
+
+    from sqlalchemy import create_engine, text
+
+    def ask(url: str, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        engine = create_engine(url)
+        try:
+            with engine.connect() as connection:
+                rows: Sequence[Any] = connection.execute(text(sql), values).all()
+                return [tuple(row) for row in rows]
+        finally:
+            engine.dispose()
+
+    return ask

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from flakehunter.db.locks import KEEP_ROLLUPS_OF_RUN
 from flakehunter.db.partitions import ensure_partition
 from flakehunter.db.rows import CaseRow, FailureRow
 
@@ -260,6 +261,7 @@ class PostgresBulk:
 
     def delete_results(self, connection: Connection, run_id: int, kind: str, test_ids: Iterable[int]) -> int:
         """Delete the results of these tests that the run's artifacts of `kind` brought; return how many."""
+        connection.exec_driver_sql(KEEP_ROLLUPS_OF_RUN, (run_id,))
         deleted = connection.exec_driver_sql(
             "DELETE FROM results WHERE run_id = %s AND test_case_id = ANY(%s)"
             " AND artifact_id = ANY(ARRAY(SELECT id FROM artifacts WHERE run_id = %s AND kind = %s))",

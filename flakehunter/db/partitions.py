@@ -5,12 +5,12 @@ day lies in a range of its own before the first month.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, text
+
+from flakehunter.db.locks import creating_partition
 
 UNDATED_NAME = "results_undated"
 """Partition of results without a day."""
@@ -23,8 +23,6 @@ CLOCK_SKEW = timedelta(days=31)
 
 _MONTHLY = re.compile(r"results_(\d{4})_(\d{2})")
 _IS_THERE = text("SELECT to_regclass(:name) IS NOT NULL")
-_LOCK = text("SELECT pg_advisory_lock(hashtext('flakehunter.partitions'))")
-_UNLOCK = text("SELECT pg_advisory_unlock(hashtext('flakehunter.partitions'))")
 _CHILDREN = text(
     "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
     " WHERE i.inhparent = to_regclass('results') ORDER BY c.relname"
@@ -75,7 +73,7 @@ def ensure_partition(connection: Connection, day: date) -> None:
     month = month_of(day)
     if connection.scalar(_IS_THERE, {"name": month.name}):
         return
-    with _creating(connection):
+    with creating_partition(connection):
         if connection.scalar(_IS_THERE, {"name": month.name}):
             return
         with connection.engine.begin() as other:
@@ -86,16 +84,6 @@ def ensure_partition(connection: Connection, day: date) -> None:
                     f" FOR VALUES FROM ('{month.first}') TO ('{month.until}')"
                 )
             )
-
-
-@contextmanager
-def _creating(connection: Connection) -> Iterator[None]:
-    connection.execute(_LOCK)
-    try:
-        yield
-    finally:
-        # Not a lock of the transaction: that would be held until the artifact is committed.
-        connection.execute(_UNLOCK)
 
 
 def monthly_partitions(connection: Connection) -> list[Partition]:

@@ -1,12 +1,11 @@
 """What the tests of ingest share: fixtures of real producers, and a short way to rows."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from flakehunter.ingest.junit.reader import JUnitReader
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
@@ -42,19 +41,3 @@ def read_junit() -> Callable[..., tuple[JUnitReader, Attempts]]:
         return reader, rows
 
     return read
-
-
-@pytest.fixture
-def query() -> Callable[..., list[tuple[Any, ...]]]:
-    """Return a function that asks a database and lets go of it."""
-
-    def ask(url: str, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        engine = create_engine(url)
-        try:
-            with engine.connect() as connection:
-                rows: Sequence[Any] = connection.execute(text(sql), values).all()
-                return [tuple(row) for row in rows]
-        finally:
-            engine.dispose()
-
-    return ask

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from flakehunter.db.queries.projects import of_project
 from flakehunter.db.queries.rollups import BAD as BAD_CODE
-from flakehunter.db.queries.rollups import SKIPPED, Packed, read_packed
+from flakehunter.db.queries.rollups import SKIPPED, Packed, read_packed, read_pruned
 from flakehunter.db.schema import Artifact, Project, Result, Run
 from flakehunter.model import Outcome
 
@@ -252,7 +252,17 @@ def results_of_runs(connection: Connection, run_ids: Sequence[int]) -> Ints:
             .group_by(Result.test_case_id, Result.run_id)
         )
         chunks.append(_numbers(connection.execute(query).all(), 4))
-    return np.concatenate(chunks)
+    return np.concatenate([*chunks, _counts(read_pruned(connection, np.array(run_ids, np.int64)))])
+
+
+def _counts(packed: Packed) -> Ints:
+    """Return by test and run: test case id, run id, failures, executions."""
+    packed = packed.where(packed.outcome != SKIPPED)
+    if not len(packed.test):
+        return np.zeros((0, 4), np.int64)
+    pairs, at = np.unique(np.stack([packed.test, packed.run], axis=1), axis=0, return_inverse=True)
+    bad = np.bincount(at.ravel(), weights=packed.outcome == BAD_CODE)
+    return np.column_stack([pairs, bad, np.bincount(at.ravel())]).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)

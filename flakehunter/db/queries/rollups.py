@@ -2,7 +2,8 @@
 
 A rollup holds the results of the artifacts of one project after the rollup before it, up to `upto`. Reading a result
 from a blob takes nanoseconds, from its row a microsecond. A rollup whose `stamp` no longer fits the artifacts, since
-some were deleted or came late, is left out and its results are read from their rows.
+some were deleted or came late, is left out and its results are read from their rows. Of results whose rows were pruned
+(`db.prune`) a rollup of their own is all that is left: it always counts.
 """
 
 import zlib
@@ -12,8 +13,10 @@ from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, case, delete, func, insert, select
+from sqlalchemy import Connection, case, delete, func, insert, select, update
 
+from flakehunter.db.locks import try_rollup
+from flakehunter.db.rows import Written
 from flakehunter.db.schema import Artifact, Project, Result, Rollup, Run
 from flakehunter.model import Outcome
 
@@ -49,46 +52,91 @@ def read_packed(connection: Connection, project: str) -> Packed:
     if project_id is None:
         return _joined([])
     good = _good(connection, int(project_id))
-    query = select(Rollup.data).where(Rollup.project_id == project_id, Rollup.upto <= good).order_by(Rollup.id)
+    counts = Rollup.pruned | (Rollup.upto <= good)
+    query = select(Rollup.data).where(Rollup.project_id == project_id, counts).order_by(Rollup.id)
     parts = [_decoded(bytes(data)) for data in connection.scalars(query)]
     parts += [_columns(rows) for rows in _from_rows(connection, int(project_id), good)]
     return _joined(parts)
 
 
-def update_rollups(connection: Connection, project: str) -> int:
-    """Roll up what is not rolled up yet, in the given transaction; return how many results that was."""
+def update_rollups(connection: Connection, project: str, written: Written | None = None) -> int:
+    """Roll up what is not rolled up yet, in the given transaction; return how many results that was.
+
+    Where that is just what was `written`, its rows are not read.
+
+    Where somebody else is at it at this moment, on PostgreSQL, the rest is left to whoever comes next.
+    """
     project_id = connection.scalar(select(Project.id).where(Project.name == project))
     if project_id is None:
         return 0
+    if not try_rollup(connection, project):
+        return 0
     good = _good(connection, int(project_id))
     upto, stamp = _stamp(connection, int(project_id), None)
-    connection.execute(delete(Rollup).where(Rollup.project_id == project_id, Rollup.upto > good))
+    connection.execute(delete(Rollup).where(Rollup.project_id == project_id, ~Rollup.pruned, Rollup.upto > good))
     if upto == good:
         return 0
-    parts: list[Packed] = [_columns(rows) for rows in _from_rows(connection, int(project_id), good)]
+    if written is not None and written.whole and written.artifacts == _artifacts(connection, int(project_id), good, upto):
+        parts = [_packed(written)]
+    else:
+        parts = [_columns(rows) for rows in _from_rows(connection, int(project_id), good, upto)]
     new = sum(len(part.test) for part in parts)
     small = _small(connection, int(project_id))
     if len(small) >= MANY_SMALL:
         parts = [_decoded(data) for _, data in small] + parts
         connection.execute(delete(Rollup).where(Rollup.id.in_([id_ for id_, _ in small])))
-    whole = _joined(parts)
+    _store(connection, _joined(parts), {"project_id": project_id, "upto": upto, "stamp": stamp, "pruned": False})
+    return new
+
+
+def keep_pruned(connection: Connection, project: str, runs: npt.NDArray[np.int64]) -> int:
+    """Put the results of `runs`, whose rows are about to go, into rollups that stay; return how many they are.
+
+    In the given transaction, which has to delete the rows too, and to have seen to it that nobody else makes rollups.
+    """
+    update_rollups(connection, project)
+    project_id = connection.scalar(select(Project.id).where(Project.name == project))
+    of_project = select(Rollup.id).where(Rollup.project_id == project_id, ~Rollup.pruned)
+    parts: list[Packed] = []
+    for id_ in connection.scalars(of_project).all():
+        whole = _decoded(bytes(connection.scalars(select(Rollup.data).where(Rollup.id == id_)).one()))
+        goes = np.isin(whole.run, runs)
+        if goes.any():
+            parts.append(whole.where(goes))
+            rest = whole.where(~goes)
+            kept = {"results": len(rest.test), "data": _encoded(rest)}
+            connection.execute(update(Rollup).where(Rollup.id == id_).values(kept))
+    gone = _joined(parts)
+    if len(gone.test):
+        _store(connection, gone, {"project_id": project_id, "upto": 0, "stamp": "", "pruned": True})
+    return len(gone.test)
+
+
+def read_pruned(connection: Connection, runs: npt.NDArray[np.int64]) -> Packed:
+    """Return those results of `runs` whose rows are gone."""
+    data = connection.scalars(select(Rollup.data).where(Rollup.pruned).order_by(Rollup.id))
+    parts = [_decoded(bytes(one)) for one in data]
+    return _joined([part.where(np.isin(part.run, runs)) for part in parts])
+
+
+def _store(connection: Connection, whole: Packed, values: dict[str, object]) -> None:
     for start in range(0, max(len(whole.test), 1), ROWS_A_ROLLUP):
         end = start + ROWS_A_ROLLUP
         part = Packed(whole.test[start:end], whole.run[start:end], whole.outcome[start:end])
-        values = {"project_id": project_id, "upto": upto, "stamp": stamp, "results": len(part.test)}
-        connection.execute(insert(Rollup).values(**values, data=_encoded(part)))
-    return new
+        connection.execute(insert(Rollup).values(**values, results=len(part.test), data=_encoded(part)))
 
 
 def _small(connection: Connection, project_id: int) -> list[tuple[int, bytes]]:
     """Return id and data of the small rollups: each ingest makes one, and some day they are made one."""
-    query = select(Rollup.id, Rollup.data).where(Rollup.project_id == project_id, Rollup.results < ROWS_A_ROLLUP // 10)
+    query = select(Rollup.id, Rollup.data).where(
+        Rollup.project_id == project_id, ~Rollup.pruned, Rollup.results < ROWS_A_ROLLUP // 10
+    )
     return [(int(id_), bytes(data)) for id_, data in connection.execute(query.order_by(Rollup.id))]
 
 
 def _good(connection: Connection, project_id: int) -> int:
     """Return up to which artifact the rollups still say what the rows say; 0 for no such rollup."""
-    query = select(Rollup.upto, Rollup.stamp).where(Rollup.project_id == project_id).distinct()
+    query = select(Rollup.upto, Rollup.stamp).where(Rollup.project_id == project_id, ~Rollup.pruned).distinct()
     for upto, stamp in connection.execute(query.order_by(Rollup.upto.desc())).all():
         if _stamp(connection, project_id, int(upto)) == (upto, stamp):
             return int(upto)
@@ -108,14 +156,36 @@ def _stamp(connection: Connection, project_id: int, upto: int | None) -> tuple[i
     return int(highest or 0), f"{count} artifacts, {int(size or 0)} bytes"
 
 
-def _from_rows(connection: Connection, project_id: int, since: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield (n, 3) arrays of test case id, run id and outcome, of the artifacts after `since`."""
+def _artifacts(connection: Connection, project_id: int, since: int, upto: int) -> set[int]:
+    """Return the artifacts after `since` up to `upto`."""
+    query = select(Artifact.id).join(Run, Run.id == Artifact.run_id).where(Run.project_id == project_id)
+    return set(connection.scalars(query.where(Artifact.id > since, Artifact.id <= upto)))
+
+
+_CODES = np.full(256, PASSED, np.uint8)
+_CODES[[ord("f"), ord("e")]] = BAD
+_CODES[ord("s")] = SKIPPED
+
+
+def _packed(written: Written) -> Packed:
+    """Return what was written as columns; the words of `Outcome` begin with different letters."""
+    tests, runs = np.frombuffer(written.tests, np.int64), np.frombuffer(written.runs, np.int64)
+    return Packed(tests.astype(np.int32), runs.astype(np.int32), _CODES[np.frombuffer(written.outcomes, np.uint8)])
+
+
+def _from_rows(
+    connection: Connection, project_id: int, since: int, upto: int | None = None
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield (n, 3) arrays of test case id, run id and outcome, of the artifacts after `since`, not after `upto`."""
     bad = Result.outcome.in_([Outcome.FAILED, Outcome.ERRORED])
     what = case((bad, BAD), (Result.outcome == Outcome.SKIPPED, SKIPPED), else_=PASSED)
     query = select(Result.test_case_id, Result.run_id, what).join(Run, Run.id == Result.run_id)
     query = query.where(Run.project_id == project_id)
     if since:
         query = query.where(Result.artifact_id > since)
+    if upto is not None:
+        # Others may have added artifacts since the highest was asked for.
+        query = query.where(Result.artifact_id <= upto)
     for rows in connection.execute(query).partitions(ROWS_AT_ONCE):
         yield np.fromiter(chain.from_iterable(rows), dtype=np.int64).reshape(-1, 3)
 
