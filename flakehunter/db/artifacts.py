@@ -25,6 +25,7 @@ from flakehunter.db.rows import (
     PropertyRow,
     ResultRow,
     RunRow,
+    Written,
 )
 from flakehunter.db.same_tests import match_tests
 from flakehunter.db.schema import Artifact, ArtifactIssue, Document, LogEvent, Result, Run, TestCase, UtcDateTime
@@ -90,6 +91,7 @@ class Caches(Protocol):
     tests: dict[CaseRow, int]
     failures: dict[tuple[bytes, bytes], int]
     runs: dict[RunRow, RunState]
+    written: Written
 
     def ids_of_places(self, known: Known) -> list[int | None]:
         """Return the ids of the rows of `known`, to be filled in."""
@@ -247,6 +249,7 @@ class ArtifactWriter:
         made = self._connection.execute(_ARTIFACT, values).scalar()
         if made is not None:
             self._artifact_id = int(made)
+            self._caches.written.artifacts.add(self._artifact_id)
         return made is not None
 
     def forget_refused(self) -> None:
@@ -271,6 +274,7 @@ class ArtifactWriter:
         if not attempts.keys().isdisjoint(ids):
             return False
         self._bulk.insert_passes(self._connection, self._origin, ids, batch.durations)
+        self._caches.written.add_passes(self.state.id, ids)
         attempts.update(dict.fromkeys(ids, 1))
         self._attempts = attempts if len(attempts) < 2 * REMEMBERED else None
         self._has_results(len(ids))
@@ -313,7 +317,8 @@ class ArtifactWriter:
                 results = self._without_counted(results, ids)
             elif self.state.has_log_results:
                 told = {*ids, *self._logged_before(batch.tests)}
-                self._bulk.delete_results(self._connection, run_id, "log", sorted(told))
+                if self._bulk.delete_results(self._connection, run_id, "log", sorted(told)):
+                    self._caches.written.whole = False
                 attempts = None
             if attempts is not None:
                 before = {test: attempts[test] for test in ids if test in attempts}
@@ -334,6 +339,7 @@ class ArtifactWriter:
         self._attempts = attempts
         if rows:
             self._bulk.insert_results(self._connection, rows, self._origin.day)
+            self._caches.written.add(run_id, [row[0] for row in rows], [row[4] for row in rows])
             self._has_results(len(rows))
         return ids, before
 

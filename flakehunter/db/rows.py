@@ -1,5 +1,7 @@
 """What ingest hands to `db.write`: plain rows, cheap to make by the million and to send between processes."""
 
+from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -141,3 +143,40 @@ class Batch:
             passed=[],
             durations=[],
         )
+
+
+class Written:
+    """What a writer has inserted since the last rollup: the next one need not read it again.
+
+    Columns of test case ids, run ids and outcome words' first letters, 17 bytes a result.
+    """
+
+    __slots__ = ("artifacts", "outcomes", "runs", "tests", "whole")
+    MOST = 2_000_000
+    """Results that are kept; a single file may have more."""
+
+    def __init__(self) -> None:
+        self.tests, self.runs, self.outcomes = array("q"), array("q"), bytearray()
+        self.artifacts: set[int] = set()
+        self.whole = True
+        """False when some of it is gone again, or something else is there."""
+
+    def __len__(self) -> int:
+        """Return the number of results."""
+        return len(self.tests)
+
+    def add(self, run: int, tests: Iterable[int], outcomes: Iterable[str]) -> None:
+        """Note results of a run."""
+        self._add(run, array("q", tests), bytes([ord(outcome[0]) for outcome in outcomes]))
+
+    def add_passes(self, run: int, tests: list[int]) -> None:
+        """Note results of a run that all passed."""
+        self._add(run, array("q", tests), b"p" * len(tests))
+
+    def _add(self, run: int, tests: "array[int]", outcomes: bytes) -> None:
+        if len(self) > self.MOST:
+            self.tests, self.runs, self.outcomes, self.whole = array("q"), array("q"), bytearray(), False
+        if self.whole:
+            self.tests += tests
+            self.runs += array("q", [run]) * len(tests)
+            self.outcomes += outcomes

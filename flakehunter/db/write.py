@@ -14,7 +14,7 @@ from flakehunter.db.artifacts import ArtifactWriter, Latest, RunState, newest_ar
 from flakehunter.db.bulk import bulk_for
 from flakehunter.db.engine import readonly, shown_url
 from flakehunter.db.queries.projects import of_project
-from flakehunter.db.rows import ArtifactRow, CaseRow, Known, RunRow
+from flakehunter.db.rows import ArtifactRow, CaseRow, Known, RunRow, Written
 from flakehunter.db.schema import Artifact, Project
 from flakehunter.errors import DatabaseError
 
@@ -56,6 +56,7 @@ class Writer:
         self.runs: dict[RunRow, RunState] = {}
         self._latest: Latest | None = None
         self._in_transaction = False
+        self.written = Written()
         self._places: dict[int, tuple[Known, list[int | None]]] = {}
 
     def __enter__(self) -> Self:
@@ -130,6 +131,20 @@ class Writer:
         """Forget every id: after a rollback some of them are of nobody."""
         self._project_id = self._latest = None
         self.tests, self.failures, self.runs, self._places = {}, {}, {}, {}
+        self.written.whole = False
+
+    def roll_up(self) -> None:
+        """Make a rollup of what was written, in a transaction of its own.
+
+        Raises:
+            DatabaseError: the database refused.
+        """
+        # numpy is not for those who only write a project.
+        from flakehunter.db.queries.rollups import update_rollups
+
+        with self._database_errors(), self.connection.begin():
+            update_rollups(self.connection, self.project, self.written)
+        self.written = Written()
 
     def ids_of_places(self, known: Known) -> list[int | None]:
         """Return the ids of the rows of `known`, as far as they have been asked for; to be filled in."""

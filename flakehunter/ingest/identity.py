@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 _RUN_STAMP = re.compile(r"(?:[-_ ](?:\d{14}|\d{8}[-_T]\d{6}|\d{4}-\d\d-\d\d[T ]\d\d[:.]\d\d[:.]\d\d\S*)|@stress-\d+)$")
 """What unittest-xml-reporting and others append to a name: the time of the run; nextest: the round of a stress run."""
@@ -116,6 +117,7 @@ def _looks_like_file(text: str) -> bool:
     return bool(re.search(r"\.(?:[cm]?[jt]sx?|bats|vue|svelte)$", text)) and "\n" not in text
 
 
+@lru_cache(4096)
 def _python_file(dotted: str) -> str:
     """Turn `tests.test_x.TestC` into `tests/test_x.py`: the module is the last part named as pytest collects modules.
 

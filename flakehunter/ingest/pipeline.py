@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from flakehunter.db.engine import open_database
-from flakehunter.db.queries.rollups import update_rollups
 from flakehunter.db.rows import ArtifactRow, Batch, IssueRow, RunRow
 from flakehunter.db.write import Writer
 from flakehunter.errors import DatabaseError, NothingToDoError
@@ -29,6 +28,9 @@ WHOLE = 8 << 20
 
 RESULTS_AT_ONCE = 20_000
 """Results of small files that are written in one transaction; so many take some tenths of a second."""
+
+RESULTS_A_ROLLUP = 1_000_000
+"""Results after which a rollup is made of them; until then they are kept in memory, in 17 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,7 @@ def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observ
                     work.take(source, kind, run)
                     if observe is not None:
                         observe(source, summary)
-        with engine.begin() as connection:
-            update_rollups(connection, options.project)
+            writer.roll_up()
     finally:
         engine.dispose()
     return summary
@@ -284,6 +285,8 @@ class _Ingest:
             told = [self._write_read(read) for read in waiting]
         for read, (results, new, issues) in zip(waiting, told, strict=True):
             self._count(read.row, results, new, issues)
+        if len(self._writer.written) >= RESULTS_A_ROLLUP:
+            self._writer.roll_up()
 
     def _write_read(self, read: _Read) -> tuple[int, int | None, list[IssueRow]]:
         """Write an artifact that was read; return its results, how many of them are new or None, and its issues."""
@@ -344,7 +347,9 @@ def _read(reader: ArtifactReader, run: RunRow, row: ArtifactRow) -> _Read:
 
 
 def _open(source: Source) -> tuple[BinaryIO, int]:
-    """Open a file; small ones are read into memory at once."""
+    """Open a file; small ones are read into memory at once, and what has been read of it as a whole not again."""
+    if source.content is None and 0 < len(source.head) < HEAD:
+        return io.BytesIO(source.head), len(source.head)
     stream = source.open()
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 
 from flakehunter.db.rows import RunRow
@@ -50,6 +51,7 @@ class RunNaming:
         return self.tables.listed(source.root, source.relative) if source.root is not None else None
 
 
+@lru_cache(64)
 def _over(first: RunRow, second: RunRow) -> RunRow:
     """Return `first` with what it leaves open taken from `second`."""
     default = RunRow()

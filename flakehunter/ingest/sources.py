@@ -160,6 +160,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 _TEXT_SUFFIXES = frozenset({".xml", ".log", ".txt", ".out"})
 _ROOT = re.compile(rb"<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
+_PLAIN_START = re.compile(rb"\s*(?:<\?[^<>]*\?>\s*)?<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
 _TEST_ROOTS = (b"testsuites", b"testsuite")
 _OTHER_XML = frozenset(
     {
@@ -218,6 +219,9 @@ def _is_xml(head: bytes) -> bool:
 
 
 def _root_of(head: bytes) -> bytes:
+    found = _PLAIN_START.match(head)
+    if found:
+        return found[1]
     body = re.sub(rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\])?\s*>", b"", head, flags=re.DOTALL)
     found = _ROOT.search(body)
     return found[2] if found else b""

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
+from flakehunter.db.queries.rollups import Packed, read_packed
 from flakehunter.db.rows import RunRow
 from flakehunter.detect.show import describe
 from flakehunter.detect.show_output import as_text, document
@@ -240,8 +242,8 @@ BROKEN = {
 def test_broken_files_are_recorded_and_do_not_stop_the_others(
     empty_database: str, tmp_path: Path, query: Query
 ) -> None:
-    for name, (text, _, _) in BROKEN.items():
-        (tmp_path / name).write_text(text)
+    for name, (content, _, _) in BROKEN.items():
+        (tmp_path / name).write_text(content)
     (tmp_path / "zz-good.xml").write_text(junit(case("good")))
     summary = ingest([tmp_path], empty_database, RUN)
     assert summary.artifacts == len(BROKEN) + 1
@@ -259,8 +261,8 @@ def test_broken_files_are_recorded_and_do_not_stop_the_others(
 
 
 def test_broken_files_are_told_of_again_and_recorded_once(empty_database: str, tmp_path: Path, query: Query) -> None:
-    for name, (text, _, _) in BROKEN.items():
-        (tmp_path / name).write_text(text)
+    for name, (content, _, _) in BROKEN.items():
+        (tmp_path / name).write_text(content)
     first = ingest([tmp_path], empty_database, RUN)
     before = query(empty_database, COUNTS)
     second = ingest([tmp_path], empty_database, RUN)
@@ -340,6 +342,33 @@ def test_a_database_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError) as caught:
         ingest([tmp_path / "a.xml"], f"sqlite:///{tmp_path / 'folder'}", RUN)
     assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_what_was_written_is_rolled_up_as_the_rows_say(
+    empty_database: str, tmp_path: Path, fixtures: Path, first: int
+) -> None:
+    """Whether a log came first, whose results a JUnit file takes the place of, and an ingest before or not."""
+    for number, name in enumerate(("pytest/rerunfailures.xml", "vitest/junit.xml", "pytest/xunit2-v.xml")):
+        (tmp_path / f"{number}.xml").write_bytes((fixtures / name).read_bytes())
+    (tmp_path / "0.log").write_bytes((fixtures / "vitest/verbose.log").read_bytes())
+    if first:
+        ingest([tmp_path / "0.log", tmp_path / "0.xml"], empty_database, RUN)
+    ingest([tmp_path], empty_database, RUN)
+    engine = create_engine(empty_database)
+    try:
+        with engine.begin() as connection:
+            rolled = read_packed(connection, "default")
+            connection.execute(text("DELETE FROM rollups"))
+            rows = read_packed(connection, "default")
+    finally:
+        engine.dispose()
+    assert len(rolled.test) > 20
+
+    def sorted_(packed: Packed) -> list[tuple[int, ...]]:
+        return sorted(zip(packed.test.tolist(), packed.run.tolist(), packed.outcome.tolist(), strict=True))
+
+    assert sorted_(rolled) == sorted_(rows)
 
 
 def test_projects_are_kept_apart(empty_database: str, tmp_path: Path, query: Query) -> None:

@@ -39,6 +39,11 @@ _SKIPPED_WORDS = frozenset(
 _FAILED_WORDS = frozenset({"failed", "fail", "failure"})
 _ERRORED_WORDS = frozenset({"errored", "error"})
 
+_FINAL = (
+    (junitparser.Error, Outcome.ERRORED),
+    (junitparser.Failure, Outcome.FAILED),
+    (junitparser.Skipped, Outcome.SKIPPED),
+)
 _INTERIM = {
     xunit2.FlakyFailure: Outcome.FAILED,
     xunit2.FlakyError: Outcome.ERRORED,
@@ -54,6 +59,8 @@ def read_case(element: Element, framework: str) -> Case:
     `flakyError` are attempts before the one that counts, `rerunFailure` and `rerunError` attempts after it (Surefire,
     nextest). vitest writes one `<failure>` for each try of a test that never passed.
     """
+    if not len(element):
+        return Case([_final(element, [], seconds(element.get("time") or element.get("duration")))])
     entries = [_entry(child) for child in element]
     finals = [entry for entry in entries if isinstance(entry, junitparser.FinalResult)]
     interim = [entry for entry in entries if isinstance(entry, xunit2.InterimResult)]
@@ -90,11 +97,7 @@ def _tag(element: Element) -> str:
 
 
 def _final(element: Element, finals: list[junitparser.FinalResult], duration: float | None) -> Attempt:
-    for kind, outcome in (
-        (junitparser.Error, Outcome.ERRORED),
-        (junitparser.Failure, Outcome.FAILED),
-        (junitparser.Skipped, Outcome.SKIPPED),
-    ):
+    for kind, outcome in _FINAL if finals else ():
         chosen = [entry for entry in finals if isinstance(entry, kind)]
         if chosen:
             others = [entry for entry in finals if not isinstance(entry, kind | junitparser.Skipped)]
