@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from load import burning
 from trees import Observer
 
 
@@ -14,10 +13,3 @@ def observer(tmp_path: Path) -> Iterator[Observer]:
     observer = Observer(tmp_path)
     yield observer
     observer.end_all()
-
-
-@pytest.fixture
-def hogs() -> Iterator[None]:
-    """Load the machine with eight busy processes."""
-    with burning(8):
-        yield
