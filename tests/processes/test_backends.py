@@ -76,7 +76,7 @@ def test_partial_backends_name_whom_they_leave(backend: str, name: str, observer
 
 @pytest.fixture(scope="module")
 def ended_under_load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Future[KillReport]]]:
-    """End the trees of all backends, twelve at a time, while eight processes burn; one load for all takes half as long."""
+    """End all backends' trees, twelve at a time, while eight processes burn: a load for each takes twice as long."""
     folder = tmp_path_factory.mktemp("under-load")
     usable = [backend for backend in (*STRONG, *PARTIAL) if probe(backend).usable]
     pairs = [(backend, name) for backend in usable for name in trees_under_load(backend)]
