@@ -92,6 +92,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("FLAKEHUNTER_DEBUG"):
             raise
+        if "sqlalchemy" in sys.modules:
+            from flakehunter.db.engine import refused
+
+            if known := refused(error):
+                return _fail(known.message, known.hint, known.exit_code)
         return _fail(
             f"internal error: {type(error).__name__}: {error}",
             "this is a bug of flakehunter: run again with FLAKEHUNTER_DEBUG=1 and report the traceback",

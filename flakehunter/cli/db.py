@@ -85,3 +85,15 @@ def _say_pruned(pruned: "Pruned", dry_run: bool) -> None:
         console.say(f"{console.plural(len(pruned.partitions), 'partition')} as a whole: {months}")
     if not dry_run:
         console.say(f"{pruned.bytes_freed / 1e6:,.1f} MB freed; the outcomes stay in rollups, for detect and report")
+
+
+@app.command("grant-read")
+def grant_read(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the PostgreSQL server.", show_default=False)],
+    db: DbOption = None,
+) -> None:
+    """Let a role of PostgreSQL read everything and write nothing, as reports need it."""
+    from flakehunter.db import readers
+
+    readers.grant_read(database_url(db), role)
+    console.say(f"{role} can read all tables, and write none")

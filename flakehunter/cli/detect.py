@@ -59,6 +59,7 @@ def detect(
         int | None, typer.Option(min=1, help="Processes for a large database; default: one a CPU.", show_default=False)
     ] = None,
     scheduler: SchedulerOption = None,
+    no_store: Annotated[bool, typer.Option("--no-store", help="Only read; do not store verdicts for report.")] = False,
     db: DbOption = None,
 ) -> int:
     """Find out which tests are flaky, since when and why, from the history in the database."""
@@ -67,7 +68,13 @@ def detect(
 
     own = read_rules(rules or [])
     detection = detect_tests(
-        database_url(db), project=project, rules=own, outage_share=outage_share, jobs=jobs, scheduler=scheduler
+        database_url(db),
+        project=project,
+        rules=own,
+        outage_share=outage_share,
+        jobs=jobs,
+        scheduler=scheduler,
+        keep=not no_store,
     )
     _print(detection, Format.JSON if json else format_, everything)
     return _exit_code(detection, fail_on)

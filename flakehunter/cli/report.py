@@ -216,11 +216,14 @@ def _scope(since: str | None, branch: str | None, owner: str | None) -> "Scope":
 
 def _judge(url: str, project: str | None) -> None:
     """Let `detect` look at what came after the last verdicts."""
+    from flakehunter.db.readers import may_write
     from flakehunter.report.site import verdicts_are_current
 
     with opened(url) as engine:
-        current = verdicts_are_current(engine, project)
-    if not current:
+        current, writes = verdicts_are_current(engine, project), may_write(engine)
+    if not current and not writes:
+        console.warn("this role only reads: the report shows the verdicts that detect stored last")
+    elif not current:
         from flakehunter.detect.assess import detect  # takes a second to import
 
         console.say("judging the tests first: there is evidence that the last verdicts do not know")

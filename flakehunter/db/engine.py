@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from flakehunter.db.partitions import create_undated
 from flakehunter.db.schema import Base
@@ -20,6 +20,10 @@ REVISIONS = ("0001",)
 
 LOCK_TIMEOUT_S = 60.0
 """How long a writer of SQLite waits for another; an ingest holds the lock for one artifact at a time."""
+
+
+_NO_WRITE = ("42501", "25006")
+"""PostgreSQL's insufficient_privilege and read_only_sql_transaction."""
 
 
 def shown_url(url: str) -> str:
@@ -163,3 +167,17 @@ def create_tables(connection: Connection) -> None:
         create_undated(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": HEAD_REVISION})
+
+
+def refused(error: BaseException) -> DatabaseError | None:
+    """Return the error to show where the database refused a statement or went away; None where the bug is ours."""
+    if not isinstance(error, DBAPIError):
+        return None
+    may_not = getattr(error.orig, "sqlstate", None) in _NO_WRITE
+    if not (may_not or isinstance(error, OperationalError)):
+        return None
+    reason = " ".join(str(error.orig).split())
+    if may_not:
+        hint = "this role only reads, like detect --no-store; give one that writes with --db or FLAKEHUNTER_DB"
+        return DatabaseError(f"the database refuses to be written: {reason}", url="", hint=hint)
+    return DatabaseError(f"the database failed: {reason}", url="", hint="mend the cause and run the same command again")

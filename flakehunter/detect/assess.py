@@ -72,8 +72,9 @@ def detect(
     outage_share: float = OUTAGE_SHARE,
     jobs: int | None = None,
     scheduler: str | None = None,
+    keep: bool = True,
 ) -> Detection:
-    """Judge every test of the database at `url`, or of one project, and store the verdicts.
+    """Judge every test of the database at `url`, or of one project, and store the verdicts, unless `keep` is false.
 
     `jobs` is the number of processes (default: one a CPU, and none of them for a small database); `scheduler` is the
     address of a fleet that judges the tests instead.
@@ -98,10 +99,11 @@ def detect(
             raise NothingToDoError(
                 f"database {shown_url(url)} holds no results", hint="run flakehunter ingest PATH first"
             )
-        with engine.begin() as connection:
-            for name, part in parts:
-                store(connection, name, part.assessments, utc_now())
-                update_rollups(connection, name)
+        if keep:
+            with engine.begin() as connection:
+                for name, part in parts:
+                    store(connection, name, part.assessments, utc_now())
+                    update_rollups(connection, name)
         return whole
     finally:
         engine.dispose()
