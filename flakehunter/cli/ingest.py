@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flakehunter import console
-from flakehunter.cli.options import DbOption, JsonOption, ProjectOption
+from flakehunter.cli.options import DbOption, JsonOption, ProjectOption, SchedulerOption
 from flakehunter.config import database_url
 from flakehunter.errors import RejectedError, UsageError
 from flakehunter.model import SCHEMA_VERSION
@@ -81,6 +81,7 @@ def ingest(
         int, typer.Option(min=1, metavar="N", help="Stop reading an archive with more files.")
     ] = 200_000,
     max_nesting: Annotated[int, typer.Option(min=1, metavar="N", help="Refuse archives deeper inside each other.")] = 3,
+    scheduler: SchedulerOption = None,
     project: ProjectOption = None,
     output: Annotated[OutputFormat, typer.Option("--format", help="What to print on stdout.")] = OutputFormat.TEXT,
     as_json: JsonOption = False,
@@ -91,6 +92,7 @@ def ingest(
     Which run a file belongs to comes from these options, from --layout, from the CI's environment variables, or from
     the git checkout around.
     """
+    from flakehunter.ingest.fleet import ingest_by_fleet
     from flakehunter.ingest.limits import MIB, Limits
     from flakehunter.ingest.pipeline import IngestOptions
     from flakehunter.ingest.pipeline import ingest as run_ingest
@@ -110,7 +112,10 @@ def ingest(
     options = IngestOptions(project=project or "default", naming=naming, strict=strict, repair=repair, limits=limits)
     sources: list[Path | str] = [path if is_remote(path) else Path(path) for path in paths]
     with _progress(sources) as observe:
-        summary = run_ingest(sources, database_url(db), options, observe)
+        if scheduler is None:
+            summary = run_ingest(sources, database_url(db), options, observe)
+        else:
+            summary = ingest_by_fleet(sources, database_url(db), options, scheduler, observe)
     tell_ingested(summary)
     if as_json or output is OutputFormat.JSON:
         console.write(json.dumps(ingest_document(summary), indent=2))

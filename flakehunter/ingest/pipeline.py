@@ -87,14 +87,14 @@ def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observ
         DatabaseError: the database cannot be written.
     """
     summary = Summary()
-    found = _artifacts(paths, options, summary)
+    found = find_artifacts(paths, options, summary)
     first = next(found, None)
     if first is None:
-        raise _nothing(paths, options, summary)
+        raise nothing_found(paths, options, summary)
     engine = open_database(url, create=True)
     try:
         with _few_collections(), Writer(engine, options.project) as writer:
-            work = _Ingest(writer, options, summary)
+            work = Ingest(writer, options, summary)
             with work:
                 for source, kind, run in itertools.chain([first], found):
                     work.take(source, kind, run)
@@ -117,10 +117,12 @@ def _few_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-_Found = tuple[Source, Kind, RunRow]
+Found = tuple[Source, Kind, RunRow]
+"""An artifact, how it is read, and the run that it belongs to."""
 
 
-def _artifacts(paths: Sequence[Path | str], options: IngestOptions, summary: Summary) -> Iterator[_Found]:
+def find_artifacts(paths: Sequence[Path | str], options: IngestOptions, summary: Summary) -> Iterator[Found]:
+    """Yield the artifacts of `paths`, use each before the next is taken; what is none is counted in `summary`."""
     for source in _files(paths, options.limits, summary):
         try:
             kind = Kind.REFUSED if source.problem else kind_of(_head(source), source)
@@ -156,7 +158,8 @@ def _head(source: Source) -> bytes:
     return source.content.read(HEAD)
 
 
-def _nothing(paths: Sequence[Path | str], options: IngestOptions, summary: Summary) -> NothingToDoError:
+def nothing_found(paths: Sequence[Path | str], options: IngestOptions, summary: Summary) -> NothingToDoError:
+    """Return the error for paths without an artifact."""
     where = ", ".join(str(path) for path in paths)
     if summary.rejected and options.naming.layout is not None:
         names = ", ".join(entry.path for entry in summary.rejected[:3])
@@ -186,7 +189,7 @@ class _Read:
     started_at: datetime | None = None
 
 
-class _Ingest:
+class Ingest:
     """The state of one ingest: the writer, what is counted, and the runs of files that nobody named."""
 
     def __init__(self, writer: Writer, options: IngestOptions, summary: Summary) -> None:

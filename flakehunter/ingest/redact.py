@@ -58,6 +58,8 @@ def add_patterns(patterns: list[str]) -> None:
     from flakehunter.errors import UsageError
 
     for pattern in patterns:
+        if pattern in extra_patterns():
+            continue
         try:
             compiled = re.compile(pattern)
         except re.error as error:
@@ -67,6 +69,21 @@ def add_patterns(patterns: list[str]) -> None:
         if compiled.match(""):
             raise UsageError(f"--redact {pattern!r} matches the empty text", hint="write what the secret looks like")
         _extra.append(compiled)
+
+
+def extra_patterns() -> list[str]:
+    """Return what was given to `add_patterns`, for a process that shall mask the same."""
+    return [compiled.pattern for compiled in _extra]
+
+
+def own_patterns() -> tuple[str, ...]:
+    """Return the patterns that were added."""
+    return tuple(pattern.pattern for pattern in _extra)
+
+
+def set_patterns(patterns: tuple[str, ...]) -> None:
+    """Let these be the patterns that were added: a worker serves one ingest after the other."""
+    _extra[:] = [re.compile(pattern) for pattern in patterns]
 
 
 def redact(text: str) -> str:

@@ -1,0 +1,166 @@
+"""Ingest by the workers of a fleet: this machine finds and reads the files, they parse them and write to PostgreSQL."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from flakehunter.db.engine import open_database, shown_url
+from flakehunter.db.queries.rollups import update_rollups
+from flakehunter.db.write import Writer
+from flakehunter.errors import DatabaseError, FlakehunterError, UsageError
+from flakehunter.fanout import Outcome, open_pool
+from flakehunter.ingest.pipeline import (
+    Found,
+    Ingest,
+    IngestOptions,
+    Observer,
+    Summary,
+    find_artifacts,
+    nothing_found,
+)
+from flakehunter.ingest.redact import own_patterns, set_patterns
+from flakehunter.ingest.runs import RunNaming
+from flakehunter.ingest.sources import Source
+
+UNIT_BYTES = 4 << 20
+"""What a worker is sent at a time: some 20,000 results, which it parses and writes in less than a second."""
+
+MOST_SENT = 64 << 20
+"""Larger files are ingested by this machine: the scheduler would hold them in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ToldNaming(RunNaming):
+    """The naming of files that have their runs already."""
+
+    repeating: frozenset[str] = frozenset()
+    """Paths of logs whose results a table says to be repeated elsewhere."""
+
+    def counts_log(self, source: Source) -> bool:
+        """Whether results that a log tells of count."""
+        return source.relative not in self.repeating
+
+
+@dataclass(slots=True)
+class _Unit:
+    """Files for one worker, with what they hold; all of one run, or one folder where no run is known, are together.
+
+    So their order is that of one machine, on which the numbers of attempts depend, and which log belongs to which file.
+    """
+
+    found: list[Found] = field(default_factory=list)
+    size_bytes: int = 0
+    repeating: set[str] = field(default_factory=set)
+    last_key: object = None
+
+    @property
+    def name(self) -> str:
+        """Return what the unit is called in an error."""
+        first = self.found[0][0].shown
+        return first if len(self.found) == 1 else f"{first} and {len(self.found) - 1} more files"
+
+
+def ingest_by_fleet(
+    paths: Sequence[Path | str], url: str, options: IngestOptions, scheduler: str, observe: Observer | None = None
+) -> Summary:
+    """Ingest the artifacts of `paths` as `pipeline.ingest` does, by the workers of a dask scheduler.
+
+    Raises:
+        UsageError: the database is SQLite, or there is no fleet at the address; and as `pipeline.ingest`.
+        WorkerDiedError: worker after worker died with the same files; all others are ingested.
+    """
+    if make_url(url).get_backend_name() == "sqlite":
+        raise UsageError(
+            f"--scheduler and the SQLite database {shown_url(url)}: workers write to the database themselves",
+            hint="give a server that all of them reach: --db postgresql://USER@HOST/NAME",
+        )
+    summary = Summary()
+    work = partial(_ingest_unit, url=url, options=replace(options, naming=RunNaming()), patterns=own_patterns())
+    with open_pool(scheduler) as pool:
+        engine = open_database(url, create=True)
+        try:
+            broken: list[FlakehunterError] = []
+            with Writer(engine, options.project) as writer, Ingest(writer, options, summary) as here:
+                for outcome in pool.map(work, _units(paths, options, summary, here), name=lambda unit: unit.name):
+                    _add(summary, outcome, broken)
+                    if observe is not None:
+                        observe(outcome.item.found[-1][0], summary)
+            if not summary.artifacts and not broken:
+                raise nothing_found(paths, options, summary)
+            with engine.begin() as connection:
+                update_rollups(connection, options.project)
+        finally:
+            engine.dispose()
+    if broken:
+        raise broken[0]
+    summary.rejected.sort(key=lambda entry: entry.path)
+    return summary
+
+
+def _units(paths: Sequence[Path | str], options: IngestOptions, summary: Summary, here: Ingest) -> Iterator[_Unit]:
+    unit = _Unit()
+    for source, kind, run in find_artifacts(paths, options, summary):
+        key = run if run.external_id else source.path.parent
+        if unit.size_bytes >= UNIT_BYTES and key != unit.last_key:
+            yield unit
+            unit = _Unit()
+        data = b"" if source.problem else _content(source)
+        if data is None:
+            here.take(source, kind, run)
+            continue
+        sent = replace(source, content=io.BytesIO(data), head=b"", root=None)
+        unit.found.append((sent, kind, run))
+        unit.size_bytes += len(data)
+        unit.last_key = key
+        if not options.naming.counts_log(source):
+            unit.repeating.add(source.relative)
+    if unit.found:
+        yield unit
+
+
+def _content(source: Source) -> bytes | None:
+    """Return what a file holds; None where that is too much, or cannot be read, which `Ingest.take` will tell."""
+    try:
+        stream = source.open()
+        data = stream.read(MOST_SENT + 1)
+    except OSError:
+        return None
+    if source.content is None:
+        stream.close()
+    return data if len(data) <= MOST_SENT else None
+
+
+def _ingest_unit(unit: _Unit, *, url: str, options: IngestOptions, patterns: tuple[str, ...]) -> Summary:
+    """Parse and write the files of a unit; what another worker wrote of them before it died is known, and stays."""
+    set_patterns(patterns)
+    summary = Summary()
+    engine = open_database(url)
+    try:
+        options = replace(options, naming=_ToldNaming(repeating=frozenset(unit.repeating)))
+        with Writer(engine, options.project) as writer, Ingest(writer, options, summary) as work:
+            for source, kind, run in unit.found:
+                work.take(source, kind, run)
+    finally:
+        engine.dispose()
+    return summary
+
+
+def _add(summary: Summary, outcome: Outcome[_Unit, Summary], broken: list[FlakehunterError]) -> None:
+    """Add what a worker did; what it could not do is kept for the end, but no worker can without a database."""
+    if isinstance(outcome.error, DatabaseError):
+        error = outcome.error
+        raise DatabaseError(f"worker on {outcome.host}: {error.message}", url=error.url, hint=error.hint)
+    if outcome.error is not None:
+        broken.append(outcome.error)
+        return
+    done = outcome.value
+    summary.artifacts += done.artifacts
+    summary.results += done.results
+    summary.new_results += done.new_results
+    summary.known_artifacts += done.known_artifacts
+    summary.rejected += done.rejected
+    summary.unnamed += done.unnamed
