@@ -48,7 +48,8 @@ test-postgres: $(READY) $(NODE_READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --database postgresql $(STORING)
 
 # What runs on Windows and macOS too, each with its own modules.
-PORTABLE := flakehunter/groupkill flakehunter/cli/run.py flakehunter/cli/wait_gone.py flakehunter/cli/backends.py
+PORTABLE := flakehunter/groupkill flakehunter/repro flakehunter/cli/run.py flakehunter/cli/wait_gone.py \
+    flakehunter/cli/backends.py flakehunter/cli/repro.py flakehunter/cli/stressors.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -50,7 +50,7 @@ class Workspace:
             raise UsageError(f"{folder} does not exist in {revision}", hint="give a revision that has it")
         for name in LINKED:
             if (folder / name).is_dir() and not (counterpart / name).exists():
-                (counterpart / name).symlink_to((folder / name).resolve())
+                _link(counterpart / name, (folder / name).resolve())
         return counterpart
 
     def __enter__(self) -> Self:
@@ -64,6 +64,13 @@ class Workspace:
             assert stream is not None
             stream.close()
             self._caretaker.wait()
+
+
+def _link(place: Path, folder: Path) -> None:
+    try:
+        place.symlink_to(folder, target_is_directory=True)
+    except OSError as error:  # Windows asks for a privilege
+        raise UsageError(f"cannot link {folder} into the worktree: {error.strerror}", hint="use --fix") from error
 
 
 def _git(folder: Path, *words: str, hint: str) -> str:

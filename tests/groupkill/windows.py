@@ -1,9 +1,11 @@
 """Run our programs by the Windows Python under Wine, with the packages that flakehunter needs there."""
 
+import contextlib
 import fcntl
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -15,8 +17,16 @@ CACHE = ROOT / ".cache"
 PACKAGES = CACHE / "windows-site"
 
 
-def make_site(folder: Path) -> Path:
-    """Make the entry points of our own package in `folder`, and fetch the Windows packages that it needs, once."""
+@contextlib.contextmanager
+def locked() -> Iterator[None]:
+    """Hold what only one test at a time may use: the packages while they are installed, and Wine."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "windows.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _install_packages() -> None:
     wanted = ON_WINDOWS / "requirements.txt"
     stamp = PACKAGES / "requirements.txt"
     if not stamp.is_file() or stamp.read_bytes() != wanted.read_bytes():
@@ -26,6 +36,12 @@ def make_site(folder: Path) -> Path:
         command = [*pip, "--require-hashes", "--target", str(PACKAGES), *platform, "-r", str(wanted)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         shutil.copy(wanted, stamp)
+
+
+def make_site(folder: Path) -> Path:
+    """Make the entry points of our own package in `folder`, and fetch the Windows packages that it needs, once."""
+    with locked():
+        _install_packages()
     info = folder / "flakehunter_ci-0.dist-info"
     info.mkdir(exist_ok=True)
     own = distribution("flakehunter-ci")
@@ -53,7 +69,6 @@ def run_on_windows(site: Path, *arguments: str, limit_s: float = 240.0) -> "subp
         "m = sys.argv[0] == '-m' and sys.argv.pop(0); "
         "runpy.run_module(sys.argv[0], run_name='__main__') if m else runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    with (CACHE / "windows.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked():
         done: subprocess.CompletedProcess[str] = python.run("-c", code, *arguments, cwd=site, limit_s=limit_s)
     return done

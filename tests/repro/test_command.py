@@ -41,6 +41,24 @@ def test_a_pytest_is_found_by_what_is_on_disk(project: Path, classname: str, fil
     assert command.test == "test_x[1-a b]"
 
 
+@pytest.mark.parametrize(
+    ("argv", "is_pytest"),
+    [
+        (["pytest", "x"], True),
+        (["bin/py.test"], True),
+        (["python3.12", "-m", "pytest"], True),
+        (["Python.EXE", "-X", "dev", "-m", "pytest"], True),
+        (["py", "-m", "pytest"], True),
+        (["pypy", "-m", "pytest"], False),
+        (["python", "-m", "unittest"], False),
+        (["bash", "-c", "pytest"], False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_pytest_is_known_by_its_command_line(tmp_path: Path, argv: list[str], is_pytest: bool) -> None:
+    assert plain_command(argv, tmp_path).is_pytest is is_pytest
+
+
 def test_a_vitest_is_named_by_file_and_a_pattern_of_its_whole_name(project: Path) -> None:
     stored = row("test/exec.test.ts", "exec > ends (all) of it", framework="vitest")
     argv = stored_command(stored, load_config(start=project), project).argv

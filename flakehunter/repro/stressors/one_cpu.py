@@ -1,4 +1,4 @@
-"""`one-cpu`: the trial and all that runs beside it share one CPU, by sched_setaffinity(2)."""
+"""`one-cpu`: the trial and all that runs beside it share one CPU, by their affinity."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar

@@ -4,6 +4,7 @@ import sys
 
 assert sys.platform == "win32"
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -78,7 +79,8 @@ class JobTrial:
         """End it, if it still runs, with all that it has started."""
         self._ending.set()
         if not self.is_over:
-            self._job.terminate()
+            with contextlib.suppress(ValueError):  # the thread has just ended it and closed the job
+                self._job.terminate()
             self._thread.join(END_LIMIT_S)
         self._job.close()
 
@@ -90,6 +92,9 @@ class JobTrial:
             self._report = self._watch(processes)
         except BaseException as error:
             self._error = error  # finish() raises it
+            with contextlib.suppress(ValueError):  # the job was closed, and so ended, before
+                self._job.terminate()
+                self._job.wait_empty(time.monotonic() + END_LIMIT_S)
         finally:
             for process in processes:
                 process.close()

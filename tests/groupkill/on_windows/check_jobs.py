@@ -250,13 +250,6 @@ def test_the_command_line_starts_without_heavy_modules():
     assert "wait-gone" in done.stdout
 
 
-def test_repro_says_that_it_needs_linux():
-    done = flakehunter("repro", "--stress", "cpu:2", "--", sys.executable, "-c", "pass")
-    assert done.returncode == 2
-    assert "repro needs Linux" in done.stderr
-    assert "hint: " in done.stderr
-
-
 def test_run_returns_the_status_and_leaves_nothing(tmp_path):
     report = tmp_path / "report.json"
     done = flakehunter("run", "--report", str(report), "--grace", "0s", "--", sys.executable, "-c", LEAVES_A_CHILD)
