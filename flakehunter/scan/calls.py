@@ -45,6 +45,9 @@ _ASIDE = re.compile(
 _TIMEBOX = re.compile(
     r"(?:^|\.)(?:wait_for|timeout|timeout_at|fail_after|move_on_after|withTimeout|withTimeoutOrNull|WithTimeout|assertTimeoutPreemptively)$"
 )
+_OPERAND = re.compile(r"[&*$]{0,2}\w+(?:(?:\.|->|::|\?\.)\w+|\(\)|!)*$")
+_PROCESS = re.compile(r"pid|proc|child", re.IGNORECASE)
+_USED = frozenset(["await", "comparison_operator", "assert_statement", "assignment", "if_statement", "not_operator"])
 
 
 @lru_cache(maxsize=50_000)
@@ -91,10 +94,18 @@ class Calls(Walker):
         source = text(node)
         idiom = idiom_of(self.spec, dotted, source)
         line = _line(name or node)
+        if closures and idiom is not None and idiom.kind is Kind.SPAWN and idioms.command(source) is not None:
+            self._answer(idiom, node, receiver, plain, closures, line, out)
+            return
         if closures:
             self._with_closures(node, dotted, plain, closures, idiom, out)
             if idiom is None:
                 return
+        elif idiom is not None and idiom.kind is Kind.SLEEP and plain and text(plain[0]) in self.helpers:
+            called = text(plain[0])
+            pause = Event(Kind.SLEEP, line, (), source, timeout_s=self._limit(idiom, node, plain, 1.0))
+            out.append(Aside((pause, Call(line, called, called, (), (), Expect.VALUE, source[:400]))))
+            return
         if idiom is not None:
             before = len(out)
             self._idiom(idiom, node, receiver, plain, line, out)
@@ -114,19 +125,10 @@ class Calls(Walker):
             and any(a.type in ("identifier", "attribute", "lambda") for a in plain)
             and not idioms.looks(last)
         ):
-            names = tuple(n for a in plain for n in names_in(text(a)))
-            out.append(
-                Call(
-                    line,
-                    last,
-                    dotted,
-                    names_in(text(receiver)),
-                    tuple(names_in(text(a)) for a in plain),
-                    Expect.LOOP,
-                    source[:400],
-                )
-            )
-            del names
+            given = tuple(names_in(text(a)) for a in plain)
+            polled = Call(line, last, dotted, names_in(text(receiver)), given, Expect.LOOP, source[:400])
+            limit_s = self._poll_limit(node, plain, dotted)
+            out.append(polled if limit_s is None else Loop(line, (), True, limit_s))
             return
         if last in self.helpers or idioms.speaks(last):
             out.append(self._helper(node, receiver, dotted, last, plain, line, source))
@@ -203,6 +205,24 @@ class Calls(Walker):
                 out.append(given)
             out.extend(bodies)
 
+    def _answer(
+        self,
+        idiom: Idiom,
+        node: Node,
+        receiver: Node | None,
+        plain: list[Node],
+        closures: list[Node],
+        line: int,
+        out: list[Step],
+    ) -> None:
+        """A command that looks or signals, and the callback that gets what it printed."""
+        ordered: list[Step] = []
+        self._idiom(idiom, node, receiver, plain, line, ordered)
+        given = tuple(p for c in closures for p in parameters(c))
+        self.look_names.update(given)
+        out.append(Store(line, given, tuple(ordered), ()))
+        out.extend(step for c in closures for step in self._flow_of(child(c, "body") or c))
+
     def _poll_limit(self, node: Node, plain: list[Node], dotted: str) -> float | None:
         source = text(node)
         unit = (
@@ -255,8 +275,9 @@ class Calls(Walker):
         source = text(node)
         kind, scope, signal, names = idiom.kind, idiom.scope, "TERM", self._who(idiom, receiver, plain)
         alive, zombies = idiom.alive, idiom.counts_zombies
-        if kind in (Kind.SPAWN, Kind.BUILD) and (ordered := idioms.command(source)) is not None:
-            names = tuple(n for a in plain for n in names_in(text(a))) or names_in(source)
+        said = self._command_source(plain, source) if kind in (Kind.SPAWN, Kind.BUILD) else ""
+        if said and (ordered := idioms.command(said)) is not None:
+            names = tuple(n for a in plain for n in names_in(text(a))) if said is source and plain else names_in(said)
             kind, scope, signal = ordered.kind, ordered.scope, ordered.signal
             alive, zombies = (Alive.ZERO, True)
             names = tuple(n for n in names if n not in ("subprocess", "DEVNULL"))
@@ -265,8 +286,15 @@ class Calls(Walker):
         if kind is Kind.SIGNAL:
             signal = idiom.signal or (signal if idiom.kind is not Kind.SIGNAL else idioms.signal_name(source))
             scope = _scope(scope, names, plain, source)
-            if signal in idioms.HARMLESS and signal == "0":
+            if idiom.who == "receiver" and plain and plain[0].type in STRINGS and not idioms.SIGNAL_NAME.search(source):
+                scope = Scope.OPAQUE  # `killer.Kill("name")`: whoever is called that
+            if signal == "0":
                 kind = Kind.LOOK
+            elif context.must_fail(node, self.spec, gone=True):
+                kind, alive, zombies = Kind.LOOK, Alive.NO_ERROR, True
+        if kind in (Kind.SPAWN, Kind.BUILD):
+            kept = (text(a).lstrip("$&*") for a in plain)
+            source = " ".join([source, *(self.constants[name] for name in kept if name in self.constants)])
         expect, tolerant, limit, limit_name = Expect.VALUE, False, None, ""
         if kind is Kind.LOOK:
             expect = context.expected(node, alive, self.spec)
@@ -274,7 +302,7 @@ class Calls(Walker):
         elif kind is Kind.WAIT:
             if receiver is not None and receiver.type in CALLS and idioms.command(text(receiver)) is not None:
                 return  # waits for `taskkill`, and not for whom it kills
-            if context.expects_timeout(node, self.spec) or (
+            if context.must_fail(node, self.spec) or (
                 idiom.alive is Alive.FALSE and plain and context.expected(node, Alive.FALSE, self.spec) is Expect.ALIVE
             ):
                 return
@@ -284,19 +312,50 @@ class Calls(Walker):
             tolerant = context.is_tolerant(node, self.spec, escalates=True)
         elif kind is Kind.ASSIGN:
             tolerant = context.is_tolerant(node, self.spec, escalates=False)
+        elif kind is Kind.BIND and "xist" in source:
+            expect = context.expected(node, Alive.TRUE, self.spec)
         elif kind is Kind.EFFECT:
             expect = context.expected(node, Alive.TRUE, self.spec)
             if expect not in (Expect.DEAD, Expect.ALIVE):
                 return
         elif kind is Kind.SLEEP:
             limit = self._limit(idiom, node, plain, 1.0)
+        given = source[len(text(receiver)) :] if receiver is not None else source
+        limited = kind in (Kind.SIGNAL, Kind.LOOK) and idioms.LIMITED.search(given) is not None
+        if kind is Kind.LOOK and limited:
+            kind = Kind.WAIT  # it looks again and again
         out.append(Event(kind, line, names, source[:2000], scope=scope, signal=signal, alive=alive, counts_zombies=zombies, expect=expect,  # noqa: E501
                          timeout_s=limit, reaps=idiom.reaps and "WNOWAIT" not in source, tolerant=tolerant, needs_known=idiom.known, limit_name=limit_name))  # fmt: skip  # noqa: E501
+        if kind is Kind.SIGNAL and limited:
+            out.append(Event(Kind.WAIT, line, names, source[:400], tolerant=True))
+        elif kind is Kind.SIGNAL and self._answers(idiom, node):
+            out.append(Event(Kind.WAIT, line, names, source[:400], tolerant=True, of_wrapper=True))
+
+    def _answers(self, idiom: Idiom, node: Node) -> bool:
+        """Whether the answer of a signal is used, or awaited, where the library's own have none.
+
+        It is a method of the project's then, and may wait.
+        """
+        parent = node.parent
+        if idiom.who != "receiver" or parent is None:
+            return False
+        if self.spec.name == "python":
+            return bool(idiom.signal) and parent.type in _USED
+        return self.spec.name in ("javascript", "typescript", "tsx") and parent.type == "await_expression"
+
+    def _command_source(self, plain: list[Node], source: str) -> str:
+        """Return the source of the command that a call runs: its own, or that of the variable it is given."""
+        first = text(plain[0]).lstrip("$") if plain else ""
+        return self.constants.get(first, source) if first.isidentifier() else source
 
     def _who(self, idiom: Idiom, receiver: Node | None, plain: list[Node]) -> tuple[str, ...]:
         if idiom.who in ("new", "none"):
             return ()
         if idiom.who == "receiver":
+            if idiom.kind in (Kind.SIGNAL, Kind.LOOK) and plain:
+                given = names_in(text(plain[0])) if _OPERAND.match(text(plain[0])) else ()
+                if given and _PROCESS.search(given[0]):
+                    return given  # `ProcessTools.kill(pid)`: no process takes another one as an argument
             return names_in(text(receiver)) if receiver is not None else ()
         if idiom.who == "any":
             return tuple(n for part in (receiver, *plain) if part is not None for n in names_in(text(part)))

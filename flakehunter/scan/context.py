@@ -6,7 +6,7 @@ from tree_sitter import Node
 
 from flakehunter.scan import expectation
 from flakehunter.scan.events import Alive, Expect
-from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LOOPS, MEMBERS
+from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LOOPS, MEMBERS, STATEMENT_ENDS
 from flakehunter.scan.syntax import Spec, child, path, text
 
 KILL_WORDS = re.compile(r"[kK]ill|[tT]erminat|[dD]estroy|SIGKILL|[aA]bort")
@@ -182,15 +182,31 @@ def _of_try(node: Node, part: Node, look: Node, alive: Alive) -> Expect | None:
     return Expect.VALUE
 
 
-def expects_timeout(node: Node, spec: Spec) -> bool:
-    """Whether the wait `node` is meant to time out: it stands inside an assertion that it raises."""
+_RAISES = re.compile(
+    r"raises?\b|Raises|[tT]hrows|rejects|raise_error|toThrow|is_err\b|assertFailsWith|shouldThrow|_THROW\b"
+)
+_OTHER_ERRORS = re.compile(
+    r"Permission|ValueError|TypeError|EPERM|Argument|Time[oO]ut|Runtime|NotImplemented|AccessDenied"
+)
+
+
+def must_fail(node: Node, spec: Spec, *, gone: bool = False) -> bool:
+    """Whether the call `node` stands inside an assertion that it fails: a wait that is to time out.
+
+    With `gone`, only for an error that a process which is gone can be the reason of.
+    """
     current = node
     while current.parent is not None and current.parent.type not in spec.functions:
         parent = current.parent
-        if parent.type in ("with_statement",) and re.search(r"raises|assertRaises", text(parent.named_children[0])):
-            return True
-        if parent.type in CALLS and re.search(r"(?:raises?|Throws\w*|rejects|raise_error|toThrow)", path(parent)):
-            return True
+        around = ""
+        if parent.type == "with_statement":
+            around = text(parent.named_children[0])
+        elif parent.type in CALLS:
+            around = path(parent)
+        if around and _RAISES.search(around) and not expectation.NOT_THROWING.search(around):
+            return not gone or _OTHER_ERRORS.search(text(parent)[:400]) is None
+        if parent.type in STATEMENT_ENDS:
+            return False
         current = parent
     return False
 
@@ -213,10 +229,12 @@ def is_tolerant(node: Node, spec: Spec, *, escalates: bool) -> bool:
                     return True
                 if escalates:
                     return False
-                if not expectation.fails(handled) or _TOLERATES.search(" ".join(map(text, handlers))):
+                if not expectation.fails(handled, printed=False) or _TOLERATES.search(" ".join(map(text, handlers))):
                     return True
         if parent.type in IFS or parent.type in ("communication_case", "select_statement", "match_expression"):
             then = " ".join(branches(parent)) if parent.type in IFS else text(parent)
+            if not escalates and parent.type in IFS:
+                then += text(child(parent, "condition"))
             if (KILL_WORDS if escalates else _TOLERATES).search(then):
                 return True
         if parent.type in ("with_statement", "with_clause") and "suppress(" in text(parent.named_children[0]):

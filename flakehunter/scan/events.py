@@ -92,6 +92,8 @@ class Event:
     """A failure here is handled: the assignment is caught, the time-out escalates."""
     instead: "Call | None" = None
     """The same source as a call: it is one when the receiver is an object of the project's own."""
+    of_wrapper: bool = False
+    """Only counts for objects of the project's own, not for a child that was started here."""
     needs_known: bool = False
     """Only counts when `names` means a process seen before: the call was recognised by its name alone."""
 

@@ -30,7 +30,7 @@ _NEGATED = re.compile(
     r"(?:!=\s*[\w.:]*|!\s*[\w.]*(?:\([^()]*)?|\bnot\s+[\w.]*(?:\([^()]*)?|(?:NE\w*|[nN]ot\w*|ne!)\([^()]*)$"
 )
 FAILS = re.compile(
-    r"\b(?:raise|throw|[fF]ail\w*|FAIL\w*|[fF]atal\w*|panic\w*|flunk|reject|Error|Errorf|unreachable\w*|bail\w*|die|err|errx|perror|"
+    r"\b_{0,2}(?:raise|throw|[fF]ail\w*|FAIL\w*|ERROR|[fF]atal\w*|panic\w*|flunk|reject|Error|Errorf|unreachable\w*|bail\w*|die|err|errx|perror|"
     r"TestFail\w*|skip_rest|not ok|abort)\b(?!\s*=)|assert(?:\s+False|\s*\(?false|\(0\)|True\(False|_\s*\(false)|\b_?exit\s*\(?\s*[1-9]|\breturn\s+(?:1|-1|2)\b|"  # noqa: E501
     r"\bstatus\s*=\s*1|\bfailures?\s*(?:\+=|\+\+|=)|\+\+\w*fail|\brc=1|\bret(?:val|code)?\s*=\s*(?:1|-1)|assert\.fail|t\.Err|"
     r"\bexit\(\s*(?:f|r)?[\"'`]|\bexitCode\s*=\s*[1-9]|\bexit\(\s*(?:EXIT_FAILURE|message|msg|error)"
@@ -64,9 +64,21 @@ _LOGGED = re.compile(
 )
 
 
-def fails(source: str) -> bool:
-    """Whether the code of a branch or handler makes the test fail; what it only logs does not."""
-    return bool(FAILS.search(source)) and bool(FAILS.search(_LOGGED.sub(" ", source)))
+def fails(source: str, *, printed: bool = True) -> bool:
+    """Whether the code of a branch or handler makes the test fail; what it only logs does not.
+
+    What it prints counts, as scripts fail in words; without `printed` it does not.
+    """
+    if not FAILS.search(source):
+        return False
+    source = _LOGGED.sub(" ", source)
+    return bool(FAILS.search(source if printed else _PRINTED.sub(" ", source)))
+
+
+_PRINTED = re.compile(
+    r"\b(?:print|puts|echo|e?println!?|printf|fprintf|fmt\.Fprint\w*|fmt\.Print\w*|Console\.(?:Error\.)?WriteLine|System\.\w+\.print\w*)\s*"
+    r"\((?:[^()\"']|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\([^()]*\))*\)"
+)
 
 
 def wants(around: str, alive: Alive) -> Expect:
@@ -116,7 +128,16 @@ def wants(around: str, alive: Alive) -> Expect:
     return Expect.DEAD if falsy == (alive is Alive.TRUE) else Expect.ALIVE
 
 
+_SAYS_SOMETHING = re.compile(
+    r"NotEmpty|not_empty|NotNull|not_nil|assertIn\b|Contains\b|toContain\b|\binclude\b|\bin @|not\.toBe\((?:\"\"|'')\)|"
+    r"@\s*!==?\s*(?:\"\"|'')|toBeTruthy"
+)
+"""A command that looks for a process prints something when it lives."""
+
+
 def _zero(around: str) -> Expect:
+    if _SAYS_SOMETHING.search(around):
+        return Expect.ALIVE
     if re.search(
         r"@\s*(?:!=|<|-ne)\s*0|@\s*==\s*-1|NE\w*\s*\(\s*@\s*,\s*0|EQ\w*\s*\(\s*@\s*,\s*-1|EQ\w*\s*\(\s*-1\s*,|NE\w*\s*\(\s*0\s*,|LT\w*\s*\(",
         around,

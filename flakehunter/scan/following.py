@@ -20,6 +20,7 @@ _COMMON = words(
     "cancel clear notify"
 )
 """Names of methods that half of all classes have."""
+_OF_PROCESS = re.compile(r"proc|pid(?:$|_|[A-Z])|Pid|daemon", re.IGNORECASE)
 MAX_DEPTH = 4
 """How deep helpers of helpers are followed."""
 
@@ -33,7 +34,18 @@ class Following(Mechanisms):
 
     def _call(self, step: Call) -> None:
         names = tuple(n for arg in step.args for n in arg)
+        if idioms.looks(step.name) and idioms.LIMITED.search(step.text):
+            for number in self._known((*names, *step.receiver)):
+                self.state.processes[number].ordered = True  # it looks again and again
+            return
+        held = self.state.names.get(step.name) if not step.receiver else None
+        if held is not None and idioms.WAITING.search(step.name):
+            process = self.state.processes[held]  # `join = timed(p.join)`, and here its call
+            process.ordered = process.reaped = process.ready = True
+            return
         helper = self.lookup(step.name, self.current) if not _of_a_field(step) else None
+        if helper is self.function:
+            helper = None  # a method of the same name: nobody calls itself here
         if helper is not None and helper.name not in self.stack and len(self.stack) < MAX_DEPTH:
             arguments = self._arguments(helper, step)
             self._enter(helper, arguments, step.line, step)
@@ -48,11 +60,12 @@ class Following(Mechanisms):
                 self._all_ordered()
             self._all_ready()
         elif idioms.looks(step.name):
-            if known and (names or step.receiver):
+            whom: tuple[str, ...] | None = names or step.receiver
+            if not known:
+                whom = self._whoever(step) if _OF_PROCESS.search(step.path) else None
+            if whom is not None:
                 alive = Alive.FALSE if idioms.DEAD_NAME.search(step.name) else Alive.TRUE
-                self._look(
-                    Event(Kind.LOOK, step.line, names or step.receiver, step.text, alive=alive, expect=step.expect)
-                )
+                self._look(Event(Kind.LOOK, step.line, whom, step.text, alive=alive, expect=step.expect))
         elif idioms.KILLING.search(step.name):
             self._unknown_kill(step, known)
         elif idioms.WAITING.search(step.name) and step.path not in (
@@ -76,11 +89,26 @@ class Following(Mechanisms):
         elif idioms.READYING.search(step.name) and not idioms.READING_FILE.search(step.path):
             self._all_ready()
 
+    def _whoever(self, step: Call) -> tuple[str, ...] | None:
+        """Return whom a look that names no known process is about; None where that cannot be told.
+
+        After a signal and a pause it is about the signalled process; after a stop and a pause about what was stopped.
+        """
+        if self.state.pause is not None and self._unordered():
+            return ()
+        if self.state.paused is None:
+            return None
+        self._named((step.path,), create=True)
+        return (step.path,)
+
     def _unknown_kill(self, step: Call, known: list[int]) -> None:
         whole = any(word in step.name.lower() for word in ("tree", "group", "all"))
         scope = Scope.TREE if whole else Scope.LEADER
         waits = "wait" in step.name.lower() or (step.awaited and not whole)
         for number in known:
+            if self.state.processes[number].slept_since_start is not None:
+                # Nobody pauses before it if it only kills.
+                self._readiness(number, Event(Kind.SIGNAL, step.line, signal="TERM"), self._line(step.line))
             self._send(number, Sent(self._line(step.line), scope, "KILL", self.site))
             if waits:
                 self.state.processes[number].ordered = True

@@ -185,7 +185,7 @@ def command(source: str) -> Command | None:
     if _KILL_BY_NAME.search(words):
         return Command(Kind.SIGNAL, Scope.OPAQUE, signal_name(words))
     if _KILL.search(words):
-        group = re.search(r"kill\s+(?:-\S+\s+)*(?:--\s+)?-(?:[$#%{]|\d{3,})", words)
+        group = re.search(r"kill\s+(?:-\S+\s+)*(?:--\s+)?-(?:[$#%{]|\d{3,})(?!\S*\s+[$#%{])", words)
         return Command(Kind.SIGNAL, Scope.GROUP if group else Scope.LEADER, signal_name(words))
     return None
 
@@ -215,16 +215,19 @@ READYING = re.compile(
 )
 ALIVE_NAME = re.compile(
     r"(?:^|[._])(?:is_?)?(?:process_?|proc_?|pid_?|child_?)?(?:alive|running|exists?)\??$"
-    r"|(?:is|does|process|pid|proc)\w*(?:Alive|Running|Exists?|IsUp|_alive|_running|_exists?)\??$"
+    r"|(?:is|does|process|pid|proc)\w*(?:Alive|Running|Exists?|Up|_alive|_running|_exists?|_up)\??$"
     r"|^(?:alive|running|exists)(?:_?p(?:id|rocess))\??$|[a-z](?:Alive|_alive\??)$"
+    r"|^(?:is|are|any|check)_?\w*(?:alive|running|exists?)_?(?:by|with|for|on)_\w+$|^is\w*(?:Alive|Running)(?:By|With|For|On)[A-Z]\w*$"
 )
 DEAD_NAME = re.compile(
     r"(?:^|_|is|Is|process|pid)_?(?:dead|gone|exited|terminated|finished|Dead|Gone|Exited|Terminated|Finished)\??$|HasExited$"
 )
 KILLING = re.compile(
-    r"^(?:_?(?:force_?)?(?:kill|terminate|abort|destroy|sigterm|sigkill|interrupt)(?:$|_|[A-Z]))|"
+    r"^(?:_?(?:force_?|task_?|tree_?|f)?(?:kill|terminate|abort|destroy|sigterm|sigkill|interrupt)(?:$|_|[A-Z]))|"
     r"(?:kill_(?:tree|group|process|all|pid|proc\w*)|[kK]ill(?:Tree|Group|Process|ProcessGroup|All|Pid|Proc)|terminate_\w+)$"
 )
+LIMITED = re.compile(r"\b(?:timeout|time_limit|grace|deadline|wait)\w*[\"']?\s*(?:=(?!=)|:|=>)", re.IGNORECASE)
+"""A call that is given a time limit waits, whatever it does first."""
 READING_FILE = re.compile(
     r"read_text|readFile|ReadFile|^File\.read|^IO\.read|read_to_string|file_get_contents|^Files\.|ReadAllText|readText|read_bytes|^fs\.|^os\.Read|slurp"
 )

@@ -98,6 +98,8 @@ class Loops(Statements):
             if maybe and not polls
             else ()
         )
+        if not polls and not names and pauses and leaves:
+            names = ("?",)  # it waits for something, of which nothing is known here
         return polls, self._deadline(source, condition_text, pauses) if polls or names else None, names
 
     def _deadline(self, source: str, condition: str, pauses: list[Event]) -> float | None:

@@ -19,6 +19,8 @@ from flakehunter.scan.statements import _READS
 from flakehunter.scan.syntax import child, names_in, text
 from flakehunter.scan.walking import LARGE_BYTES, _line
 
+CONSTANT_BYTES = 600
+"""Longer values are data."""
 _ZOMBIE = re.compile(r"zombie|ZOMBIE|['\"]ZX?['\"]|defunct|['\"]X?Z['\"]")
 
 
@@ -82,7 +84,12 @@ class Lowering(Loops):
         kind = node.type
         if kind in LEAVES or kind in self.spec.functions:
             return
-        if node.end_byte - node.start_byte > LARGE_BYTES and not self.matters(node.start_byte, node.end_byte):
+        if (
+            node.end_byte - node.start_byte > LARGE_BYTES
+            and not self.matters(node.start_byte, node.end_byte)
+            and not any(name.encode() in (node.text or b"") for name in self.look_names)
+        ):
+            self._note_constants(node)
             return
         if kind in STRINGS:
             self.strings.append(text(node))
@@ -136,6 +143,19 @@ class Lowering(Loops):
             if kind == "infix_expression" and "should" in text(node):
                 self._use(node, "assert", out)
             self._children(node, out)
+
+    def _note_constants(self, node: Node) -> None:
+        """Keep what a statement assigns that says nothing of a process itself: the arguments of a command."""
+        for _ in range(4):
+            if node.type in ASSIGNMENTS:
+                left = child(node, "left", "name", "pattern", "declarator")
+                left = left if left is not None else node.named_children[0]
+                if node.end_byte - node.start_byte < CONSTANT_BYTES:
+                    self.constants.update(dict.fromkeys(self._targets(left), text(node)))
+                return
+            if not node.named_child_count or node.end_byte - node.start_byte > CONSTANT_BYTES:
+                return
+            node = node.named_children[-1]
 
 
 def _statement(node: Node) -> Node:

@@ -33,6 +33,9 @@ instructions; a second is reached under the stressors of `repro`, five are not.
 
 _LOOKS_FOR = re.compile(r"exist|\[ +(?:! +)?-[efsS] ")
 """Looks for a file, and does not take it."""
+_UNLINKS = re.compile(
+    r"^\W*(?:\w+(?:\.|::))*(?:os\.remove|unlink\w*|remove_file|os\.Remove|rm)\b(?!.*-\w*r)|File\.delete"
+)
 
 
 class Mechanisms(Tracking):
@@ -43,7 +46,11 @@ class Mechanisms(Tracking):
         known = self._known(event.names)
         if event.needs_known and not known:
             return
+        self.state.calm = False
         source = self._expanded(event.text)
+        if not known and event.kind is Kind.SPAWN and (built := self._just_built()) is not None:
+            known = [built]  # `Builder(args).start()`
+            source = f"{source} {self.state.processes[built].text}"
         words = resources(source)
         if event.kind is Kind.SPAWN and not self.polling:
             self._resource(words, line, "started again")
@@ -57,6 +64,7 @@ class Mechanisms(Tracking):
                 self.site,
             )
             process.sent, process.slept_since_start = None, None
+            process.words |= words
             self.returned = known[0]
             return
         started = line if event.kind is Kind.SPAWN else None
@@ -66,6 +74,13 @@ class Mechanisms(Tracking):
         self.returned = number
         for name in out_parameters(event.text, self.current.language):
             self.state.names[name] = number
+
+    def _just_built(self) -> int | None:
+        """Return the command that the expression around described and nobody started yet."""
+        process = self.state.processes.get(self.returned) if self.returned is not None else None
+        if process is None or process.started is not None or not process.own:
+            return None
+        return None if self.returned in self.state.names.values() else self.returned
 
     def _signal(self, event: Event) -> None:
         line = self._line(event.line)
@@ -114,7 +129,11 @@ class Mechanisms(Tracking):
 
     def _wait(self, event: Event) -> None:
         numbers = self._known(event.names)
-        self.state.stopped = self.state.paused = None
+        if event.of_wrapper:
+            if not any(self.state.processes[n].own for n in numbers):
+                self._all_ordered()
+            return
+        self.state.waited()
         if not event.names and not event.needs_known:
             numbers = [n for n, p in self.state.processes.items() if not p.derived]
         elif not numbers and not event.needs_known:
@@ -130,18 +149,25 @@ class Mechanisms(Tracking):
                 and process.sent is not None
                 and not process.ordered
             ):
-                self._flaw(
-                    Mechanism.DEADLINE_TOO_SHORT, process.sent, self._line(event.line),
+                self._short(
+                    number, process.sent, self._line(event.line),
                     f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death",  # noqa: E501
                 )  # fmt: skip
             process.ordered = process.ready = True
             process.reaped = process.reaped or event.reaps
             process.unreaped = process.unreaped or not event.reaps
 
+    def _short(self, number: int, sent: Sent, line: int, message: str) -> None:
+        """deadline-too-short: kept until the end of the function, for a stronger signal may follow."""
+        if sent.site == self.site and self.site != 0:
+            return  # the helper is judged for itself
+        self.short[number] = Flaw(Mechanism.DEADLINE_TOO_SHORT, sent.line, line, message)
+
     def _sleep(self, event: Event) -> None:
         if self.polling:
             return
         line = self._line(event.line)
+        self.state.pause, self.state.pause_site = line, self.site
         if self.state.stopped is not None:
             self.state.paused = line
         for number, process in self.state.processes.items():
@@ -175,18 +201,20 @@ class Mechanisms(Tracking):
         line = self._line(event.line)
         process = self.state.processes[number]
         sent = self._reaching(number)
+        slept = process.slept_since_signal
         if (
             sent is None
-            and expect is Expect.DEAD
+            and process.slept is not None
             and process.own
             and process.started is not None
             and not process.ordered
         ):
             # No signal: it is taken to have ended by itself.
-            sent = Sent(process.started, Scope.LEADER, "", process.site)
-            process.slept_since_signal = process.slept
+            sent, slept = Sent(process.started, Scope.LEADER, "", process.site), process.slept
         if self.state.paused is not None and (sent is None or process.ordered):
             return self._paused_after_stop(event, process, line)
+        if sent is None and not process.ordered and self.state.pause is not None:
+            return self._paused_before(event, process, line)
         if sent is None or (sent.site == self.site and self.site != 0):
             return None
         survivor = self._left_out(number)
@@ -199,7 +227,7 @@ class Mechanisms(Tracking):
                 return None
             text = "the process is dead but nobody reaped it, and this look still finds it: wait for it, or treat state Z as gone"  # noqa: E501
             return Flaw(Mechanism.ZOMBIE_COUNTED_ALIVE, sent.line, line, text)
-        slept = process.slept_since_signal or self._slept_since(sent)
+        slept = slept or self._slept_since(sent)
         if slept is not None:
             text = f"a fixed sleep (line {slept}) stands for a wait: poll to a deadline, or wait on the process"
             return Flaw(Mechanism.FIXED_SLEEP, sent.line, line, text)
@@ -217,6 +245,16 @@ class Mechanisms(Tracking):
             return None
         text = f"a fixed sleep (line {paused}) stands for a wait: poll to a deadline, or wait on the process"
         return Flaw(Mechanism.FIXED_SLEEP, stopped, line, text)
+
+    def _paused_before(self, event: Event, process: Process, line: int) -> Flaw | None:
+        """fixed-sleep: a pause, and somebody else's process has to be gone, whatever was to end it."""
+        pause = self.state.pause
+        if self.state.pause_site == self.site and self.site != 0:
+            return None  # the helper is judged for itself
+        if pause is None or process.own or "hread" in event.text or not (process.derived or process.pidlike):
+            return None
+        text = "a fixed sleep stands for the wait until the process is gone: poll to a deadline"
+        return Flaw(Mechanism.FIXED_SLEEP, pause, line, text)
 
     def _left_out(self, number: int) -> tuple[Sent, str] | None:
         """survivor: only the leader was signalled, or the member left the group, and the test looks for the member."""
@@ -248,10 +286,20 @@ class Mechanisms(Tracking):
     def _bind(self, event: Event) -> None:
         if self.polling or event.tolerant:
             return
+        if event.expect is Expect.ALIVE:
+            self._must_be_there(event)
+            return
         what = "looked for" if _LOOKS_FOR.search(event.text) else "used again"
-        self._resource(resources(event.text), self._line(event.line), what)
+        self._resource(resources(event.text), self._line(event.line), what, event.text)
 
-    def _resource(self, words: frozenset[str], line: int, what: str) -> None:
+    def _must_be_there(self, event: Event) -> None:
+        """fixed-sleep: a pause, and the pid file or socket of a child has to be there."""
+        own_site = self.state.pause_site == self.site and self.site != 0
+        if self.state.pause is not None and not self.state.calm and not own_site:
+            text = "a fixed sleep stands for the wait until the file is there: poll for it to a deadline"
+            self._add(Flaw(Mechanism.FIXED_SLEEP, self.state.pause, self._line(event.line), text))
+
+    def _resource(self, words: frozenset[str], line: int, what: str, text: str = "") -> None:
         """resource-still-held: a port, file or directory of a signalled process is used before its exit."""
         for number, process in list(self.state.processes.items()):
             sent = process.sent if not process.derived or process.sent is not None else self._reaching(number)
@@ -263,8 +311,11 @@ class Mechanisms(Tracking):
             ):
                 continue
             shared = sorted(words & process.words)
-            if not shared and not (words and not process.own and not process.words and not process.derived):
+            unknown = not process.own and not process.words and not process.derived and what != "started again"
+            if not shared and not (words and unknown):
                 continue
+            if sent.name == "KILL" and _UNLINKS.search(text) and self.function.language != "csharp":
+                continue  # POSIX removes a file that somebody holds, and who is killed cannot remove it himself
             name = (shared or sorted(words))[0]
             if what == "looked for" and process.slept_since_signal is not None:
                 self._flaw(

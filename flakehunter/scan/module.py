@@ -16,7 +16,18 @@ from flakehunter.scan.lowering import Lowering
 from flakehunter.scan.naming import call_of, class_of, is_unit, name_of, test_title
 from flakehunter.scan.processes import BACKGROUND, HANDLERS, LEAVES_GROUP
 from flakehunter.scan.syntax import Spec
-from flakehunter.scan.words import ENDS, PLAIN, SET_UP, STARTS, WORDS, calls_of, looks_at, offsets, waits_after
+from flakehunter.scan.words import (
+    ENDS,
+    PLAIN,
+    SET_UP,
+    STARTS,
+    WORDS,
+    calls_of,
+    looks_at,
+    offsets,
+    pauses_and_asks,
+    waits_after,
+)
 
 MAX_HELPER_BYTES = 2_000_000
 MAX_SIBLINGS = 300
@@ -95,6 +106,7 @@ class Module:
         starts.sort()
         through_helpers = sorted(calls_of(self.source, tainted)) if tainted else []
         hooks = self._hooks()
+        pausing = pauses_and_asks(self.source)
         for node in self._nodes:
             name = name_of(node, self.spec)
             if not name or (node.type in self.spec.closures and not is_unit(node)):
@@ -103,9 +115,13 @@ class Module:
             set_up = tuple(hook for scope, first, hook in hooks if scope in around and first != node.id)
             if set_up and not any(first == node.id for _, first, _ in hooks):
                 yield replace(self.lower(node, name), hooks=set_up)
-            elif _holds(starts, node.start_byte, node.end_byte) or (
-                _holds(through_helpers, node.start_byte, node.end_byte)
-                and looks_at(self.source[node.start_byte : node.end_byte])
+            elif (
+                _holds(starts, node.start_byte, node.end_byte)
+                or (
+                    _holds(through_helpers, node.start_byte, node.end_byte)
+                    and looks_at(self.source[node.start_byte : node.end_byte])
+                )
+                or (pausing and pauses_and_asks(self.source[node.start_byte : node.end_byte]))
             ):
                 yield self.lower(node, name)
         if self.spec.name in ("python", "javascript", "typescript", "tsx", "ruby", "php", "bash"):
@@ -281,7 +297,8 @@ class Module:
             suffixes = [".c", ".cc", ".cpp", ".h", ".hpp"]
         folders = [self.file.parent]
         if not stem.startswith("."):
-            folders += list(self.file.parent.parents)[:3]
+            above = list(self.file.parent.parents)[:3]
+            folders += [*above, *(folder / inner for folder in above[:2] for inner in ("src", "lib"))]
         for folder in folders:
             for suffix in suffixes:
                 candidate = folder / f"{stem}{suffix}"

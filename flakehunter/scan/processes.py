@@ -115,6 +115,12 @@ class State:
     """Line of the last call that is to end something, of which only the name is known."""
     paused: int | None = None
     """Line of a pause after it, with no wait for anything between."""
+    pause: int | None = None
+    """Line of the last pause that no wait for anything followed."""
+    pause_site: int = 0
+    """The call of a helper in which that was; 0 for the function itself."""
+    calm: bool = False
+    """Something was waited for, and nothing started or signalled since: a pause is for good measure."""
     numbers: "count[int]" = field(default_factory=count)
     """The next free number, shared by all copies: two branches never call different processes the same."""
 
@@ -127,8 +133,16 @@ class State:
             list(self.sent),
             self.stopped,
             self.paused,
+            self.pause,
+            self.pause_site,
+            self.calm,
             self.numbers,
         )
+
+    def waited(self) -> None:
+        """Note that something was waited for: a pause before it stands for nothing any more."""
+        self.stopped = self.paused = self.pause = None
+        self.calm = True
 
     def new(self, process: Process) -> int:
         """Add a process and return its number."""
@@ -150,7 +164,8 @@ class State:
         self.names, self.looks = dict(first.names), dict(first.looks)
         self.processes = {key: copy.copy(value) for key, value in first.processes.items()}
         self.sent = list(first.sent)
-        self.stopped, self.paused = first.stopped, first.paused
+        self.stopped, self.paused, self.pause, self.calm = first.stopped, first.paused, first.pause, first.calm
+        self.pause_site = first.pause_site
         for other in others[1:]:
             self.names |= {key: value for key, value in other.names.items() if key not in self.names}
             self.looks |= other.looks

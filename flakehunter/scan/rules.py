@@ -5,6 +5,7 @@ are repeated until the answer changes. A look at an unordered process that has t
 between the two makes it a `fixed-sleep`. What docs/mechanisms.md says of each mechanism is what the methods here do.
 """
 
+import re
 from collections.abc import Mapping
 
 from flakehunter.model import Mechanism
@@ -61,6 +62,12 @@ _ANSWERS = frozenset(
     ]
 )
 """Names of what a call answered, which never mean the process itself."""
+_RAISING = frozenset(["python", "ruby", "javascript", "typescript", "tsx", "java", "kotlin", "csharp"])
+_DENIES = re.compile(r"None|null|nil|undefined|False|false|\bnot @|!\s*@|\"\"|''|isEmpty|NotExist")
+
+
+def _polls_for(deadline_s: float) -> str:
+    return f"polls for {deadline_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
 
 
 class Machine(Following):
@@ -169,10 +176,12 @@ class Machine(Following):
                 self._all_ready()
             return
         looked = self._looked_at(step.body)
+        sent_before = {number: self.state.processes[number].sent for number, _ in looked}
         self.polling += 1
         self.run(step.body)
         self.polling -= 1
-        self._polled(step, looked)
+        escalated = {n for n, sent in sent_before.items() if self.state.processes[n].sent != sent}
+        self._polled(step, looked, escalated)
 
     def _polls_by_helper(self, step: Loop) -> bool:
         for inner in walk(step.body):
@@ -203,9 +212,9 @@ class Machine(Following):
                     found.extend((n, zombies) for n in self._known(names))
         return found
 
-    def _polled(self, step: Loop, looked: list[tuple[int, bool]]) -> None:
+    def _polled(self, step: Loop, looked: list[tuple[int, bool]], escalated: set[int]) -> None:
         line = self._line(step.line)
-        self.state.stopped = self.state.paused = None
+        self.state.waited()
         reaps = any(events(step.body, Kind.WAIT)) or any(
             e.kind is Kind.LOOK and not e.counts_zombies for e in events(step.body, Kind.LOOK)
         )
@@ -231,14 +240,25 @@ class Machine(Following):
                     Mechanism.ZOMBIE_COUNTED_ALIVE, sent, line,
                     "polls with a look that still finds a zombie, and nothing reaps this child: wait for it, or treat state Z as gone",  # noqa: E501
                 )  # fmt: skip
-            elif sent is not None and not process.ordered and step.deadline_s is not None and step.deadline_s < SHORT_S:
-                self._flaw(
-                    Mechanism.DEADLINE_TOO_SHORT, sent, line,
-                    f"polls for {step.deadline_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death",  # noqa: E501
+            elif (
+                sent is not None
+                and not process.ordered
+                and number not in escalated
+                and step.deadline_s is not None
+                and step.deadline_s < SHORT_S
+            ):
+                self._short(
+                    number, sent, line,
+                    _polls_for(step.deadline_s),
                 )  # fmt: skip
             process.ordered = True
             process.reaped = process.reaped or reaps
         if not looked:
+            if step.deadline_s is not None and step.deadline_s < SHORT_S:
+                for number in self._unordered():
+                    sent = self.state.processes[number].sent
+                    if sent is not None and sent.scope is not Scope.OPAQUE:
+                        self._short(number, sent, line, _polls_for(step.deadline_s))
             self._all_ordered(derived=True)
         self._all_ready()
 
@@ -358,6 +378,8 @@ class Machine(Following):
                 alive = Alive.ZERO
             if step.branch == "assert":
                 expect = expectation.wants(step.text, alive)
+                if alive is Alive.NO_ERROR and self.current.language in _RAISING and not _DENIES.search(step.text):
+                    expect = Expect.ALIVE  # it raises for the dead: what was stored was read of a live one
             else:
                 expect = expectation.of_branch(
                     step.text,
@@ -370,6 +392,8 @@ class Machine(Following):
                 self.state.looks.pop(name, None)
 
     def _finish(self) -> None:
+        for flaw in self.short.values():
+            self._add(flaw)
         for number, flaw in self.assigned:
             process = self.state.processes.get(number)
             if process is None or not process.let_go:

@@ -24,7 +24,7 @@ from flakehunter.scan.events import (
 )
 from flakehunter.scan.kinds import ASSIGNMENTS, CALLS
 from flakehunter.scan.syntax import child, member, names_in, path, text
-from flakehunter.scan.walking import _NAME, _line
+from flakehunter.scan.walking import _line
 
 _READS = re.compile(
     r"stdout|readline|read_text|readFile|ReadFile|ReadAll|File\.read|read_to_string|\.read\b|\bread\(|gets\b|recv|Scan|[oO]utput|"
@@ -73,7 +73,7 @@ class Statements(Calls):
                 out[marked] = _with_script(out[marked], text(then))
                 out.extend(self._flow_of(*rest))
                 return
-            if not self.look_names.isdisjoint(_NAME.findall(source)):
+            if self.look_names and self._looked(source):
                 then_text, else_text = context.branches(node)
                 if node.type.startswith("unless"):
                     then_text, else_text = else_text, then_text

@@ -61,6 +61,7 @@ class Tracking:
         self.last_look: _Stored | None = None
         self.returned: int | None = None
         self.assigned: list[tuple[int, Flaw]] = []
+        self.short: dict[int, Flaw] = {}
         self.stack: list[str] = []
         self.texts: list[str] = []
 
@@ -154,5 +155,7 @@ class Tracking:
 
     def _send(self, number: int, sent: Sent) -> None:
         process = self.state.processes[number]
+        if sent.name == "KILL" and sent.scope is not Scope.OPAQUE:
+            self.short.pop(number, None)  # the short wait only decided how to go on
         process.sent, process.ordered, process.slept_since_signal = sent, False, None
         self.state.sent = [n for n in self.state.sent if n != number] + [number]

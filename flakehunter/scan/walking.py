@@ -70,15 +70,25 @@ class Walker(ABC):
                 found.append(name)
         return tuple(found)
 
+    def _looked(self, source: str) -> list[str]:
+        """Return the variables with the answer of a look that `source` names, or calls a method of."""
+        return sorted({n for chain in _NAME.findall(source) for n in _beginnings(chain) if n in self.look_names})
+
     def _use(self, node: Node, branch: str, out: list[Step]) -> None:
         if not self.look_names or not branch:
             return
         root = context.chain_root(node) if branch == "assert" else node
         source = re.sub(r"\s+", " ", text(root))
-        used = sorted(self.look_names.intersection(_NAME.findall(source)))
+        used = self._looked(source)
         if used:
             marked = re.sub(rf"(?<![\w.])(?:{'|'.join(map(re.escape, used))})(?!\w)", "@", source)
             out.append(Use(_line(node), tuple(used), marked, branch))
+
+
+def _beginnings(chain: str) -> list[str]:
+    """Return `a.b.c` and what it begins with: `a.b`, `a`."""
+    parts = chain.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
 def _line(node: Node) -> int:

@@ -13,7 +13,7 @@ FILE_ENDS = (
         """
         kill Kill terminate Terminate TERM estroy abort( abort() Abort .signal( .Signal( send_signal SIGINT SIGHUP
         SIGUSR AssignProcess cgroup.procs Popen pawn ancel( sAlive is_alive pid_exists HasExited GetProcessById /proc/
-        ProcessBuilder exec.Command proc_open add_process assign(
+        ProcessBuilder exec.Command proc_open add_process assign( aemonize --daemon
         """
     ),
 )
@@ -24,7 +24,7 @@ FILE_HAS = (
         """
         pid Pid PID subprocess child_process childProcess Popen pawn( pawn_ Process( Process. Process: Process; process.
         ProcessBuilder CreateProcess .poll( sAlive is_alive alive( alive? HasExited exitCode proc. proc_ Command exec(
-        fork /proc/ running( isRunning execa
+        fork /proc/ running( is_running isRunning Processes execa
         """
     ),
 )
@@ -38,13 +38,21 @@ ENDS = _words(
 """A function without one of these ends no process itself."""
 STARTS = _words("Popen pawn fork .start( .Start( >start( proc_open create_subprocess CreateProcess")
 """A function without one of these starts no process itself."""
+PAUSES = _words("leep elay( setTimeout")
+ASKS = _words(
+    """
+    pid_exists is_alive isAlive IsAlive is_running isRunning HasExited try_wait GetProcessById returncode exitcode
+    pgrep pidof tasklist getpgid _alive( alive? ProcessState aemonize --daemon .poll( .pid" .pid'
+    """
+)
+"""A function that pauses and asks with one of these is judged, whoever was to end what it asks for."""
 WORDS = _words(
     """
     kill Kill erminat estroy bort ignal SIG proc Proc PROC pid Pid PID pawn popen Popen fork Fork leep wait Wait live
     join Join xit hild orker aemon unning ancel stop Stop elay setTimeout poll Poll cgroup Assign assign bind Bind isten
     nlink emove elete ename rmtree rm( rmdir rmSync xists lock Lock onnect urlopen equests fetch( http readiness ready
     Ready start Start open( cmd Cmd command Command run Run close Close hutdown ispose ead( readline recv gets Scan Read
-    Wait race( Path(
+    Wait race( Path( args
     """
 )
 """A large part of a function without one of these says nothing of a process."""
@@ -113,6 +121,12 @@ def calls_of(source: bytes, names: Iterable[str]) -> list[int]:
 def looks_at(source: bytes) -> bool:
     """Whether a function has any word by which it could look at a process or use what one holds."""
     return any(word in source for word in LOOKS)
+
+
+def pauses_and_asks(source: bytes) -> bool:
+    """Whether a function pauses, and then asks whether a process is there."""
+    pause = min((at for word in PAUSES if (at := source.find(word)) >= 0), default=-1)
+    return pause >= 0 and any(source.find(word, pause) >= 0 for word in ASKS)
 
 
 def waits_after(source: bytes, start: int) -> bool:

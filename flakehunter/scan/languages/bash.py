@@ -205,7 +205,9 @@ class BashLowering:
             fails = "else-fails"
         judged: list[Step] = []
         for step in self._flow(condition):
-            if isinstance(step, Event) and step.kind is Kind.LOOK:
+            if (isinstance(step, Event) and step.kind is Kind.LOOK) or (
+                isinstance(step, Event) and step.kind is Kind.BIND and fails
+            ):
                 step = replace(step, expect=_judgement(_holds(negated), fails))
             elif isinstance(step, Call) and _looks(step):
                 dead = bool(idioms.DEAD_NAME.search(step.name))

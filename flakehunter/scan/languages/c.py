@@ -11,18 +11,18 @@ from flakehunter.scan.syntax import Spec
 
 IDIOMS = (
     run(r"(?:std\.)?system|bp\.system|boost\.process\.system"),
-    spawn(r"(?:\w+\.)*(?:v?fork|posix_spawnp?|popen|CreateProcess(?:A|W|AsUser\w*)?|clone3?|forkpty|uv_spawn|g_spawn_async\w*|g_subprocess_new\w*|"
+    spawn(r"(?:\w+\.)*(?:v?fork|posix_spawnp?|popen|CreateProcess(?:A|W|AsUser\w*)?|clone3?|forkpty|uv_spawn|pdfork|g_spawn_async\w*|g_subprocess_new\w*|"
           r"SDL_CreateProcess|subprocess_create|reproc_start)"),
     spawn(r".+\.(?:start|startDetached)", who="receiver", needs=r"[pP]roc|[cC]hild"),
     look(r"^kill", who="0", needs=r",\s*0\s*\)", alive=Alive.ZERO, counts_zombies=True),
     look(r"(?:\w+\.)*(?:getpgid|getsid)", who="0", alive=Alive.ZERO, counts_zombies=True, known=True, needs="(?!)"),
-    look(r"(?:\w+\.)*waitpid|(?:\w+\.)*wait4|(?:\w+\.)*waitid", who="args", needs=r"WNOHANG", alive=Alive.PID),
+    look(r"(?:\w+\.)*(?:waitpid|wait4|waitid)|pdwait4_?", who="args", needs=r"WNOHANG", alive=Alive.PID),
     look(r"WaitForSingleObject", who="0", needs=r",\s*0\s*\)", alive=Alive.FALSE),
     look(r"GetExitCodeProcess", who="0", alive=Alive.TRUE, known=True),
     look(r"(?:\w+\.)*OpenProcess", who="-1", alive=Alive.TRUE, known=True, counts_zombies=True),
     look(r"(?:\w+\.)*(?:access|stat|lstat|opendir|filesystem\.exists|fs\.exists)", who="args", needs=r"/proc/", alive=Alive.ZERO, counts_zombies=True),  # noqa: E501
     signal(r"^killpg", who="0", scope=Scope.GROUP),
-    signal(r"^(?:kill|tgkill|tkill|pidfd_send_signal|sigqueue)", who="0"),
+    signal(r"^(?:kill|tgkill|tkill|pidfd_send_signal|sigqueue|pdkill)", who="0"),
     signal(r"TerminateProcess", who="0", signal="KILL"),
     signal(r"TerminateJobObject", who="none", scope=Scope.TREE, signal="KILL"),
     signal(r"(?:uv_process_kill|g_subprocess_force_exit|g_subprocess_send_signal|reproc_kill|reproc_terminate)", who="0"),  # noqa: E501

@@ -13,7 +13,7 @@ from flakehunter.scan.syntax import Spec
 IDIOMS = (
     run(r"(?:\w+\.)?(?:execSync|spawnSync|execFileSync|execaSync|execaCommandSync)|Bun\.spawnSync"),
     look(r"process\.kill", who="0", needs=r",\s*0\s*(?:as \w+)?\)", alive=Alive.NO_ERROR, counts_zombies=True),
-    signal(r"process\.kill|Deno\.kill", who="0"),
+    signal(r"process\.kill|Deno\.kill|taskkill", who="0"),
     signal(r"^(?:treeKill|kill(?:Tree)?|treekill|fkill|terminate|killProcessTree|killTree|pidtreeKill|psTreeKill)", who="0", scope=Scope.TREE, known=True),  # noqa: E501
     signal(r".*(?:[aA]bort\w*|[cC]ontroller|\bac)\.abort", scope=Scope.OPAQUE),
     signal(r".+\.destroy", known=True),

@@ -23,7 +23,7 @@ IDIOMS = (
     wait(r"pcntl_wait(?:pid)?|proc_close|pclose", who="0"),
     wait(r".+\.wait"),
     look(r"proc_get_status", who="0"),
-    look(r".+\.(?:isRunning|isTerminated)"),
+    look(r".+\.isRunning"), look(r".+\.isTerminated", alive=Alive.FALSE),
     pause(r"sleep"), pause(r"usleep", signal="us"), pause(r"time_nanosleep"),
     look(r"(?:file_exists|is_dir|is_readable|file_get_contents)", who="args", needs=r"/proc/", counts_zombies=True),
     ready(r"fgets|fread|stream_get_contents|stream_get_line|stream_select|fscanf|.+\.(?:waitUntil|getIncrementalOutput)|stream_socket_accept"),

@@ -73,8 +73,9 @@ IDIOMS = (
     assign(r"(?:.+\.)?(?:write|write_text)", needs=r"cgroup\.procs|procs_file|cgroup_procs|\btasks\b.*pid|cgroup.*/\s*[\"']cgroup"),  # noqa: E501
     assign(r"os\.setpgid", who="0", needs=r"setpgid\(\s*[A-Za-z_.]*(?:pid|proc)"),
     bind(r".+\.(?:bind|listen)|socket\.create_server|(?:socketserver\.\w*|HTTPServer|TCPServer|ThreadingHTTPServer)|start_server|create_server|"
-         r"shutil\.(?:rmtree|move)|os\.(?:remove|unlink|rename|replace|rmdir)|.+\.(?:unlink|rmdir|rename|cleanup)|fcntl\.(?:flock|lockf)|FileLock|.+\.acquire|sqlite3\.connect|"
+         r"shutil\.(?:rmtree|move)|os\.(?:remove|unlink|rename|replace|rmdir)|.+\.(?:unlink|rmdir|rename|cleanup)|fcntl\.(?:flock|lockf)|FileLock|sqlite3\.connect|"
          r"lmdb\.open|plyvel\.DB|duckdb\.connect"),
+    bind(r".+\.acquire", needs=r"[fF]ile|flock|path"),
     bind(r"os\.open|open", needs=r"O_EXCL|[\"']x[\"']"),
     bind(r".+\.exists|(?:os\.)?path\.exists", needs=r"pid_?file|lock|sock(?:et)?_?(?:path|file)?\b|\.pid\b"),
     effect(r".+\.(?:exists|read_text|read_bytes|is_file)|(?:os\.)?path\.(?:exists|isfile|getsize)"),
