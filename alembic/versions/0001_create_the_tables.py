@@ -52,6 +52,8 @@ def upgrade() -> None:
         sa.Column("runner", sa.String(length=255), nullable=False),
         sa.Column("os", sa.String(length=64), nullable=False),
         sa.Column("cpus", sa.Integer(), nullable=True),
+        sa.Column("parallel", sa.Integer(), nullable=True),
+        sa.Column("time_limit_s", sa.Float(), nullable=True),
         sa.Column("started_at", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_runs_project_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),

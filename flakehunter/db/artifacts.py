@@ -206,6 +206,8 @@ class ArtifactWriter:
             "runner": run.runner,
             "os": run.os,
             "cpus": run.cpus,
+            "parallel": run.parallel,
+            "time_limit_s": run.time_limit_s,
             "started_at": run.started_at,
         }
         query = select(Run.id, *(getattr(Run, name) for name in facts)).filter_by(**key)

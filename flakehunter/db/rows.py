@@ -21,6 +21,8 @@ class RunRow:
     runner: str = ""
     os: str = ""
     cpus: int | None = None
+    parallel: int | None = None
+    time_limit_s: float | None = None
     started_at: datetime | None = None
 
 

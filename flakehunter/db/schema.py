@@ -131,6 +131,10 @@ class Run(Base):
     runner: Mapped[str] = mapped_column(String(255), default="")
     os: Mapped[str] = mapped_column(String(64), default="")
     cpus: Mapped[int | None]
+    parallel: Mapped[int | None]
+    """How many tests run at a time."""
+    time_limit_s: Mapped[float | None]
+    """How long one test may take."""
     started_at: Mapped[datetime | None]
 
 

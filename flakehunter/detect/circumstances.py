@@ -1,4 +1,4 @@
-"""Where and when flaky tests fail: branch, runner, system, hour, load; what they cost; who fails with them."""
+"""Where and when flaky tests fail: branch, runner, system, hour, load, ...; what they cost; who fails with them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from flakehunter.db.queries.history import History, RunRow, TestRun, neighbour_durations, runs_of_tests
-from flakehunter.detect.history import kind_name
+from flakehunter.detect.history import kind_name, setting
 from flakehunter.stats.splits import fisher_greater, q_values, rank_greater
 
 NEWEST_RUNS = 4000
@@ -37,7 +37,8 @@ class Split:
     """A circumstance under which a test fails more than elsewhere."""
 
     factor: str
-    """`branch`, `runner`, `job`, `hour`, `cpus` (the size of the runner) or `load`."""
+    """`branch`, `runner`, `job`, `hour`, `cpus` (the size of the runner), `parallel` (tests at a time), `time_limit_s`
+    or `load`."""
     text: str
     q_value: float
 
@@ -120,7 +121,7 @@ def _comparisons(
     rows: Sequence[TestRun], runs: Mapping[int, RunRow], slowness: Mapping[int, float]
 ) -> Iterator[tuple[str, str, float]]:
     """Yield factor, text and p-value of every comparison that has enough runs on both sides."""
-    for factor in ("branch", "runner", "job", "hour", "cpus"):
+    for factor in ("branch", "runner", "job", "hour", "cpus", "parallel", "time_limit_s"):
         counts: dict[str, list[int]] = {}
         for row in rows:
             level = _level(factor, runs[row.run_id])
@@ -148,18 +149,14 @@ def _comparisons(
 
 
 def _level(factor: str, run: RunRow) -> str:
-    if factor == "branch":
-        return run.branch
-    if factor == "runner":
-        return run.runner
     if factor == "job":
         return kind_name(run.kind) + (f" ({run.kind[2]})" if run.kind[2] else "")
-    if factor == "cpus":
-        return str(run.cpus or "")
-    if run.started_at is None:
-        return ""
-    start = run.started_at.hour // HOURS * HOURS
-    return f"{start:02d}:00 and {start + HOURS:02d}:00"
+    if factor == "hour":
+        if run.started_at is None:
+            return ""
+        start = run.started_at.hour // HOURS * HOURS
+        return f"{start:02d}:00 and {start + HOURS:02d}:00"
+    return setting(run, factor)
 
 
 def _words(factor: str, level: str) -> str:
@@ -169,6 +166,8 @@ def _words(factor: str, level: str) -> str:
         "job": f"in job {level}",
         "hour": f"between {level} UTC",
         "cpus": f"on machines with {level} CPU{'s' if level != '1' else ''}",
+        "parallel": f"where {level} tests run at a time" if level != "1" else "where tests run one at a time",
+        "time_limit_s": f"where a test may take {level} s",
     }[factor]
 
 

@@ -26,6 +26,15 @@ CHANGE_RUNS = 30
 CHANGED = 0.9
 """Share of the runs since then that have what is new, and of those before that have not."""
 
+SETTINGS = {
+    "branch": "the branch",
+    "runner": "the runner",
+    "cpus": "the number of CPUs",
+    "parallel": "the number of tests at a time",
+    "time_limit_s": "the time limit of a test, in seconds,",
+}
+"""What may change where a test begins to fail: the name in `RunRow`, and words for it."""
+
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
 """Branches whose newest commit says whether a test is broken now; without one of them, the busiest branch."""
 
@@ -255,16 +264,21 @@ def _changes(found: ChangePoint | None, commits: tuple[str, ...], kinds: set[int
         if slot is not None and slot.kind in kinds:
             (before if slot.commit < at else after).append(run)
     changes = []
-    for name in ("branch", "runner", "cpus"):
-        old = Counter(getattr(run, name) for run in before[-CHANGE_RUNS:])
-        new = Counter(getattr(run, name) for run in after[:CHANGE_RUNS])
+    for name, words in SETTINGS.items():
+        old = Counter(setting(run, name) for run in before[-CHANGE_RUNS:])
+        new = Counter(setting(run, name) for run in after[:CHANGE_RUNS])
         if not old or not new:
             continue
         (level, count), (former, _) = new.most_common(1)[0], old.most_common(1)[0]
         if level and former and count >= CHANGED * new.total() and old[level] <= (1.0 - CHANGED) * old.total():
-            words = {"branch": "the branch", "runner": "the runner", "cpus": "the number of CPUs"}[name]
             changes.append(f"{words} changed from {former} to {level}")
     return tuple(changes)
+
+
+def setting(run: RunRow, name: str) -> str:
+    """Return one of `SETTINGS` of a run as text; empty when it is not known."""
+    value = getattr(run, name)
+    return f"{value:g}" if isinstance(value, float) else str(value or "")
 
 
 def kind_name(kind: tuple[str, str, str]) -> str:

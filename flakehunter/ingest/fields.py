@@ -1,5 +1,6 @@
 """The fields that name a run where a user writes them: in a layout, in `runs.csv` and in `runs.jsonl`."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -7,7 +8,21 @@ from flakehunter.clock import as_utc
 from flakehunter.db.rows import RunRow
 from flakehunter.errors import UsageError
 
-FIELDS = ("commit", "branch", "run_id", "attempt", "job", "workflow", "runner", "os", "cpus", "provider", "started_at")
+FIELDS = (
+    "commit",
+    "branch",
+    "run_id",
+    "attempt",
+    "job",
+    "workflow",
+    "runner",
+    "os",
+    "cpus",
+    "parallel",
+    "time_limit",
+    "provider",
+    "started_at",
+)
 
 
 def run_of_fields(fields: Mapping[str, str | None]) -> RunRow:
@@ -28,6 +43,8 @@ def run_of_fields(fields: Mapping[str, str | None]) -> RunRow:
         runner=text["runner"],
         os=text["os"],
         cpus=_number("cpus", text["cpus"]),
+        parallel=_number("parallel", text["parallel"]),
+        time_limit_s=_seconds("time_limit", text["time_limit"]),
         started_at=_moment(text["started_at"]),
     )
 
@@ -38,6 +55,14 @@ def _number(name: str, text: str) -> int | None:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 10**9):
         raise UsageError(f"{name} {text!r} is not a number from 1 up", hint="write it like 2")
     return int(text)
+
+
+def _seconds(name: str, text: str) -> float | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text) or not float(text):
+        raise UsageError(f"{name} {text!r} is not a number of seconds", hint="write it like 60 or 7.5")
+    return float(text)
 
 
 def _moment(text: str) -> datetime | None:

@@ -56,8 +56,8 @@ def _field(name: str, seen: list[str], template: str) -> str:
         raise UsageError(f"--layout {template!r} has the field {name!r} twice", hint=_HINT)
     seen.append(name)
     shapes = {
-        "attempt": r"[1-9]\d{0,8}",
-        "cpus": r"[1-9]\d{0,8}",
+        **dict.fromkeys(("attempt", "cpus", "parallel"), r"[1-9]\d{0,8}"),
+        "time_limit": r"\d{1,9}(?:\.\d{1,9})?",
         "started_at": r"\d{4}-?\d\d-?\d\d(?:[T_ ]?[\d.:+Z-]+)?",
     }
     return f"(?P<{name}>{shapes.get(name, '[^/]+?')})"

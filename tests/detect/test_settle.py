@@ -37,7 +37,7 @@ def test_next_step_is_what_was_not_tried_yet() -> None:
 def onset(folder: Path, **after: object) -> Assessment:
     """Return a test that flakes since the twentieth of forty commits, at which `after` changed too."""
     builder = DatabaseBuilder(folder)
-    before = {"runner": "ubuntu-22.04", "cpus": 4}
+    before = {"runner": "ubuntu-22.04", "cpus": 4, "parallel": 2, "time_limit_s": 60.0}
     for commit in range(40):
         for repeat in range(2):
             columns = {**before, **after} if commit >= 20 else before
@@ -58,6 +58,18 @@ def test_what_else_changed_where_it_began_is_told(tmp_path: Path) -> None:
         "and the number of CPUs changed from 4 to 2"
     )
     assert any("on machines with 2 CPUs" in item.text for item in one.weighed.evidence)
+
+
+def test_more_tests_at_a_time_and_another_time_limit_are_told(tmp_path: Path) -> None:
+    one = onset(tmp_path, parallel=8, time_limit_s=7.5)
+    texts = [item.text for item in one.weighed.evidence]
+    [began] = [text for text in texts if text.startswith("began to fail")]
+    assert began.endswith(
+        "at the same time the number of tests at a time changed from 2 to 8 "
+        "and the time limit of a test, in seconds, changed from 60 to 7.5"
+    )
+    assert any("fails more where 8 tests run at a time: in " in text for text in texts)
+    assert any("fails more where a test may take 7.5 s: in " in text for text in texts)
 
 
 def test_nothing_else_changed_is_not_told(tmp_path: Path) -> None:

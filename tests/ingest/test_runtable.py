@@ -16,15 +16,18 @@ from tests.databases import url_at
 
 Query = Callable[..., list[tuple[Any, ...]]]
 XML = '<testsuite name="s"><testcase classname="C" name="%s"/></testsuite>'
-RUNS = "SELECT external_id, attempt, job, commit_sha, cpus, started_at FROM runs ORDER BY external_id, job"
+RUNS = (
+    "SELECT external_id, attempt, job, commit_sha, cpus, parallel, time_limit_s, started_at FROM runs "
+    "ORDER BY external_id, job"
+)
 
-CSV = """path,run_id,attempt,job,commit,cpus,started_at
-linux/junit.xml,10,2,linux,c1,4,2026-05-01T12:00:00Z
-mac,11,,mac,c2,,
-*.zip,12,,zip,c3,,
+CSV = """path,run_id,attempt,job,commit,cpus,parallel,time_limit,started_at
+linux/junit.xml,10,2,linux,c1,4,8,7.5,2026-05-01T12:00:00Z
+mac,11,,mac,c2,,,,
+*.zip,12,,zip,c3,,,,
 """
 JSONL = """{"path": "linux/junit.xml", "run_id": 10, "attempt": 2, "job": "linux", "commit": "c1", "cpus": 4,\
- "started_at": "2026-05-01T12:00:00Z"}
+ "parallel": 8, "time_limit": 7.5, "started_at": "2026-05-01T12:00:00Z"}
 {"path": "./mac/", "run_id": "11", "job": "mac", "commit": "c2", "branch": null}
 
 {"path": "*.zip", "run_id": "12", "job": "zip", "commit": "c3"}
@@ -54,13 +57,13 @@ def test_a_table_names_files_folders_and_archives(
     summary = ingest([history], url, IngestOptions(naming=around))
     assert (summary.artifacts, summary.skipped, summary.rejected) == (4, 0, [])
     rows = query(url, RUNS)
-    assert [row[:5] for row in rows] == [
-        ("10", 2, "linux", "c1", 4),
-        ("11", 1, "mac", "c2", None),
-        ("12", 1, "zip", "c3", None),
-        ("99", 1, "given", "", None),
+    assert [row[:-1] for row in rows] == [
+        ("10", 2, "linux", "c1", 4, 8, 7.5),
+        ("11", 1, "mac", "c2", None, None, None),
+        ("12", 1, "zip", "c3", None, None, None),
+        ("99", 1, "given", "", None, None, None),
     ]
-    assert str(rows[0][5]).startswith("2026-05-01 12:00:00")
+    assert str(rows[0][-1]).startswith("2026-05-01 12:00:00")
 
 
 def test_the_nearest_table_counts_and_a_row_without_path_is_for_all(
@@ -94,6 +97,7 @@ def test_a_table_wins_over_the_layout_and_options_over_both(history: Path, tmp_p
     [
         ("runs.csv", "path,sha\nx,1\n", "line 2: unknown field 'sha'"),
         ("runs.csv", "path,attempt\nx,first\n", "line 2: attempt 'first' is not a number"),
+        ("runs.csv", "path,time_limit\nx,1 min\n", "line 2: time_limit '1 min' is not a number of seconds"),
         ("runs.csv", "path,started_at\nx,today\n", "line 2: 'today' is not a moment"),
         ("runs.csv", "path,commit\nx,1,2\n", "line 2: not one value a field"),
         ("runs.jsonl", '{"path": "x"}\n["x"]\n', "line 2: not one value a field"),

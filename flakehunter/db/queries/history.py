@@ -55,6 +55,10 @@ class RunRow:
     executed: int
     failed: int
     cpus: int | None = None
+    parallel: int | None = None
+    """How many tests run at a time."""
+    time_limit_s: float | None = None
+    """How long one test may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +175,9 @@ def find_outages(runs: Sequence[RunRow], *, share: float = OUTAGE_SHARE) -> list
 
 def _runs(connection: Connection, project: str, packed: Packed) -> list[RunRow]:
     """Return the runs that have results, with what their results came to."""
+    settings = (Run.cpus, Run.parallel, Run.time_limit_s)
     query = select(
-        Run.id, Run.commit_sha, Run.workflow, Run.job, Run.os, Run.branch, Run.runner, Run.started_at, Run.cpus
+        Run.id, Run.commit_sha, Run.workflow, Run.job, Run.os, Run.branch, Run.runner, Run.started_at, *settings
     )
     rows = connection.execute(of_project(query, Run, project).order_by(Run.id)).all()
     place = Table([row[0] for row in rows], range(len(rows))).of(packed.run)
@@ -181,9 +186,9 @@ def _runs(connection: Connection, project: str, packed: Packed) -> list[RunRow]:
     failed = np.bincount(place[packed.outcome == BAD_CODE], minlength=len(rows)).tolist()
     return [
         RunRow(
-            id_, commit or f"run {id_}", (workflow, job, os), branch, runner, started, executed[at], failed[at], cpus
+            id_, commit or f"run {id_}", (workflow, job, os), branch, runner, started, executed[at], failed[at], *set_to
         )
-        for at, (id_, commit, workflow, job, os, branch, runner, started, cpus) in enumerate(rows)
+        for at, (id_, commit, workflow, job, os, branch, runner, started, *set_to) in enumerate(rows)
         if results[at]
     ]
 

@@ -49,6 +49,8 @@ TABLES: Mapping[str, UserTable] = {
             "runner": Run.runner,
             "os": Run.os,
             "cpus": Run.cpus,
+            "parallel": Run.parallel,
+            "time_limit_s": Run.time_limit_s,
             "started_at": Run.started_at,
         },
         Run.id,
