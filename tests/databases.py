@@ -25,9 +25,9 @@ def postgres_bin() -> Path | None:
 class Server:
     """A PostgreSQL server; `url` has `{name}` where the name of a database belongs."""
 
-    def __init__(self, url: str, control: list[str] | None = None) -> None:
+    def __init__(self, url: str, control: list[str] | None = None, log: Path | None = None) -> None:
         self.url = url
-        self._control = control
+        self._control, self._log = control, log
         self._numbers = itertools.count(1)
         self._has_template = False
 
@@ -35,6 +35,11 @@ class Server:
         """Stop the server as a crash would, every connection with it, and start it again; one of our own only."""
         assert self._control is not None, "somebody else's server is not restarted"
         subprocess.run([*self._control, "-m", "immediate", "restart"], check=True)
+
+    def log(self) -> str:
+        """Return what the server has logged so far; one of our own only."""
+        assert self._log is not None, "somebody else's log is not read"
+        return self._log.read_text()
 
     def create(self, *, tables: bool = False) -> str:
         """Return the URL of a new database: empty, or a copy of one with flakehunter's tables."""
@@ -72,7 +77,7 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
+def running_server(settings: str = "-c fsync=off") -> Iterator[Server]:
     """Start a server of our own, or take the one that FLAKEHUNTER_TEST_POSTGRES names by its URL up to the host."""
     given = os.environ.get("FLAKEHUNTER_TEST_POSTGRES")
     if given:
@@ -95,11 +100,11 @@ def running_server() -> Iterator[Server]:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    options = f"-k {folder} -c listen_addresses='' {settings}"
     control = [*run, str(programs / "pg_ctl"), "-D", str(data), "-w", "-s", "-l", str(folder / "log"), "-o", options]
     subprocess.run([*control, "start"], check=True)
     try:
-        yield Server(f"postgresql+psycopg://flakehunter@/{{name}}?host={folder}", control)
+        yield Server(f"postgresql+psycopg://flakehunter@/{{name}}?host={folder}", control, folder / "log")
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], check=True)
         shutil.rmtree(folder)

@@ -159,8 +159,13 @@ class Writer:
     def known_hashes(self) -> frozenset[bytes]:
         """Return the hashes of all artifacts of the project: what is not among them need not be looked up."""
         query = of_project(select(Artifact.sha256), Artifact, self.project)
-        with self._database_errors(), readonly(self._engine).connect() as connection:
-            return frozenset(connection.execute(query).scalars())
+        if self._engine.dialect.name == "sqlite":
+            # A transaction of ours would take the lock of writers.
+            with self._database_errors(), readonly(self._engine).connect() as connection:
+                return frozenset(connection.execute(query).scalars())
+        # One connection a job: a server has a hundred, not two for each of 64.
+        with self._database_errors(), self.connection.begin():
+            return frozenset(self.connection.execute(query).scalars())
 
     def _locked_project(self) -> int:
         if self._engine.dialect.name == "postgresql":

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from flakehunter.db.engine import open_database
+from flakehunter.db.retry import is_busy, persistently
 from flakehunter.db.rows import ArtifactRow, Batch, IssueRow, RunRow
 from flakehunter.db.write import Writer
 from flakehunter.errors import DatabaseError, NothingToDoError
@@ -91,7 +92,7 @@ def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observ
     first = next(found, None)
     if first is None:
         raise nothing_found(paths, options, summary)
-    engine = open_database(url, create=True)
+    engine = persistently(lambda: open_database(url, create=True), of=is_busy)
     try:
         with _few_collections(), Writer(engine, options.project) as writer:
             work = Ingest(writer, options, summary)
@@ -100,7 +101,7 @@ def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observ
                     work.take(source, kind, run)
                     if observe is not None:
                         observe(source, summary)
-            writer.roll_up()
+            persistently(writer.roll_up)
     finally:
         engine.dispose()
     return summary
@@ -226,16 +227,22 @@ class Ingest:
             if not run.commit:
                 self._summary.unnamed += 1
             row = ArtifactRow(digest, source.shown, "log" if kind is Kind.LOG else "junit", "", size)
-            reader = ArtifactReader(kind, stream, self._options.limits, repair=self._repair, memory=self._memory)
-            reader.events_only = kind is Kind.LOG and self._counts_twice(source, run)
+            events_only = kind is Kind.LOG and self._counts_twice(source, run)
             if size <= WHOLE and digest not in self._known:
-                self._wait(_read(reader, run, row))
+                self._wait(_read(self._reader(kind, stream, events_only), run, row))
                 return
             self.write()
             try:
-                self._write(run, row, reader)
+                persistently(lambda: self._write(run, row, self._reader(kind, stream, events_only)))
             except Refused as refused:
                 self._wait(_Read(run, row, issues=[IssueRow(refused.position, refused.reason, True)]))
+
+    def _reader(self, kind: Kind, stream: BinaryIO, events_only: bool) -> ArtifactReader:
+        """Return a reader that begins at the beginning, also where another has been through some of it."""
+        stream.seek(0)
+        reader = ArtifactReader(kind, stream, self._options.limits, repair=self._repair, memory=self._memory)
+        reader.events_only = events_only
+        return reader
 
     def _take_refused(self, source: Source, run: RunRow) -> None:
         """Record what cannot be read at all; its name and the reason stand for its content."""
@@ -284,12 +291,15 @@ class Ingest:
         self._waiting_results = self._waiting_bytes = 0
         if not waiting:
             return
-        with self._writer.transaction():
-            told = [self._write_read(read) for read in waiting]
+        told = persistently(lambda: self._write_all(waiting))
         for read, (results, new, issues) in zip(waiting, told, strict=True):
             self._count(read.row, results, new, issues)
         if len(self._writer.written) >= RESULTS_A_ROLLUP:
-            self._writer.roll_up()
+            persistently(self._writer.roll_up)
+
+    def _write_all(self, waiting: Sequence[_Read]) -> list[tuple[int, int | None, list[IssueRow]]]:
+        with self._writer.transaction():
+            return [self._write_read(read) for read in waiting]
 
     def _write_read(self, read: _Read) -> tuple[int, int | None, list[IssueRow]]:
         """Write an artifact that was read; return its results, how many of them are new or None, and its issues."""
