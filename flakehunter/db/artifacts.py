@@ -25,6 +25,7 @@ from flakehunter.db.rows import (
     PropertyRow,
     ResultRow,
     RunRow,
+    RunSettings,
     Written,
 )
 from flakehunter.db.same_tests import match_tests
@@ -157,6 +158,15 @@ class ArtifactWriter:
             self._add_events(batch.events)
         if batch.properties:
             self._add_properties(batch.properties, ids, before)
+        if batch.settings != RunSettings():
+            self._note_settings(batch.settings)
+
+    def _note_settings(self, settings: RunSettings) -> None:
+        """Keep what a file says of how its run runs tests, where nobody has said it before."""
+        for column, value in ((Run.parallel, settings.parallel), (Run.time_limit_s, settings.time_limit_s)):
+            if value is not None:
+                unknown = (Run.id == self.state.id) & column.is_(None)
+                self._connection.execute(update(Run).where(unknown).values({column: value}))
 
     def add_issue(self, issue: IssueRow) -> None:
         """Record what is wrong with the file."""

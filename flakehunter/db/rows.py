@@ -111,6 +111,16 @@ class PropertyRow(NamedTuple):
 
 
 @dataclass(slots=True)
+class RunSettings:
+    """How a run runs its tests, as far as a file of it says so."""
+
+    parallel: int | None = None
+    """How many tests run at a time."""
+    time_limit_s: float | None = None
+    """How long one test may take."""
+
+
+@dataclass(slots=True)
 class Batch:
     """A part of a file: each test case once, and the attempts of them in the order of the file.
 
@@ -127,6 +137,7 @@ class Batch:
     known: Known | None = None
     passed: list[int] = field(default_factory=list)
     durations: list[float] = field(default_factory=list)
+    settings: RunSettings = field(default_factory=RunSettings)
 
     def __len__(self) -> int:
         """Return the number of results."""

@@ -1,16 +1,20 @@
 """Console logs become events and results, tied to the test they belong to."""
 
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from flakehunter.db.rows import Batch
+from flakehunter.db.rows import Batch, RunSettings
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
 from flakehunter.ingest.logs.events import classify
 from flakehunter.ingest.logs.prefixes import split_prefix
 from flakehunter.ingest.logs.reading import LogFile, looks_like_log
+from flakehunter.ingest.pipeline import IngestOptions, ingest
+from tests.databases import url_at
 
 
 def read(text: str | Path, limits: Limits = DEFAULT_LIMITS) -> tuple[LogFile, Batch]:
@@ -52,6 +56,36 @@ def test_pytest_verbose_results_are_those_of_the_junit_file(fixtures: Path) -> N
     assert found["test_fails_and_errors_in_teardown"] == ["failed"]
     assert found["test_skipped"] == found["test_expected_failure"] == ["skipped"]
     assert found["test_parametrised[with space]"] == ["passed"]
+
+
+TIMED = """============================= test session starts ==============================
+platform linux -- Python 3.11.7, pytest-9.2.0, pluggy-1.7.0
+timeout: 7.5s
+timeout method: signal
+collected 1 item
+
+test_a.py::test_a created: 9/9 workers
+timeout: 60.0s
+PASSED                                                 [100%]
+
+============================== 1 passed in 0.01s ===============================
+"""
+
+
+def test_logs_say_how_many_tests_run_at_a_time_and_how_long_one_may_take(
+    fixtures: Path, tmp_path: Path, query: Callable[..., list[tuple[Any, ...]]]
+) -> None:
+    assert read(fixtures / "playwright/list.log")[1].settings == RunSettings(parallel=1)
+    assert read(fixtures / "pytest/xunit2-v.log")[1].settings == RunSettings()
+    assert read(TIMED)[1].settings == RunSettings(time_limit_s=7.5), "what a test prints counts for nothing"
+    history = tmp_path / "in"
+    for name, text in (("a", TIMED), ("b", (fixtures / "pytest/xunit2-n-v.log").read_text())):
+        (history / name).mkdir(parents=True)
+        (history / name / "console.log").write_text(text)
+    (history / "runs.csv").write_text("path,run_id,parallel,time_limit\na,1,,\nb,2,5,60\n")
+    ingest([history], url_at(tmp_path / "x.db"), IngestOptions())
+    found = query(url_at(tmp_path / "x.db"), "SELECT external_id, parallel, time_limit_s FROM runs ORDER BY 1")
+    assert found == [("1", None, 7.5), ("2", 5, 60.0)], "a table is trusted more than a log"
 
 
 def test_pytest_reruns_are_attempts(fixtures: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import BinaryIO
 
-from flakehunter.db.rows import Batch, CaseRow, EventRow, FailureRow, IssueRow
+from flakehunter.db.rows import Batch, CaseRow, EventRow, FailureRow, IssueRow, RunSettings
 from flakehunter.ingest.identity import file_of
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.logs.ava import AvaFormat
@@ -31,6 +31,7 @@ from flakehunter.ingest.logs.prefixes import split_prefix, without_clock
 from flakehunter.ingest.logs.pytest import PytestFormat
 from flakehunter.ingest.logs.robot import RobotFormat
 from flakehunter.ingest.logs.rspec import RspecFormat
+from flakehunter.ingest.logs.settings import note_setting
 from flakehunter.ingest.logs.surefire import SurefireFormat
 from flakehunter.ingest.logs.tap import TapFormat
 from flakehunter.ingest.logs.unittest import UnittestFormat
@@ -89,6 +90,7 @@ class LogFile:
         self._readers: list[tuple[Format, Reader]] = []
         self._events: list[tuple[EventRow, Owner | None]] = []
         self._dropped = 0
+        self._settings = RunSettings()
         self._current: tuple[Format, Reader] | None = None
         self._recent: deque[str] = deque(maxlen=RECENT)
 
@@ -98,7 +100,7 @@ class LogFile:
             if moment is not None and self.started_at is None:
                 self.started_at = moment
             self._line(number, moment, text)
-        batch = Batch()
+        batch = Batch(settings=self._settings)
         for form, reader in self._readers:
             reader.end()
             _add_results(batch, form.name, reader.results, self._limits)
@@ -118,6 +120,8 @@ class LogFile:
         self._recognise(text)
         reader = self._current[1] if self._current else None
         owner = reader.feed(text) if reader else None
+        if self._current is not None and owner is None:
+            note_setting(self._settings, self._current[0].name, text)
         if reader is None:
             self._recent.append(text)
         elif reader.shown is not None:
