@@ -1,8 +1,9 @@
 """The bench: runs the trials of one experiment, and has each counted, recorded and shown."""
 
 import re
+import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +38,8 @@ class Arm:
     """At which process the loads begin, see TrialSpec."""
     by_plan: dict[str, Tally] = field(default_factory=dict)
     """What the trials said under each stress, in the order they were first tried."""
+    by_host: dict[str, Tally] = field(default_factory=dict)
+    """What the trials said on each machine, in the order in which they were first heard of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,22 @@ class TrialResult:
     report: TrialReport | None
     duration_s: float
     stressor: str = ""
+    host: str = ""
+    """Name of the machine that it ran on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A trial that has run, here or on another machine."""
+
+    judgement: Judgement
+    report: TrialReport | None
+    wall_s: float
+    host: str
+    tail: str = ""
+    """The last lines of its output, of a trial that said nothing of the test."""
+    loads_waited: bool = False
+    """Whether its loads were to begin with a process of the trial, see TrialSpec."""
 
 
 class Recorder(Protocol):
@@ -100,23 +119,31 @@ class Bench:
         """Run one trial of `arm`."""
         return self.trials(arm, stress, 1)[0]
 
+    def side_by_side(self, parallel: int) -> int:
+        """Return how many trials to run at once, where the user and the stressor allow `parallel` on one machine."""
+        return parallel
+
     def trials(self, arm: Arm, stress: Stress, count: int) -> list[TrialResult]:
         """Run `count` trials of `arm` side by side."""
+        return [self._note(arm, stress, finished) for finished in self._run(arm, stress, count)]
+
+    def _run(self, arm: Arm, stress: Stress, count: int) -> Iterable[Finished]:
         nursery = self.nurseries[id(arm.command)]
         specs = []
         for slot in range(count):
             # The whole time limit, even over the budget: a trial cut short would look like a hang of the test.
             spec = trial_spec(arm.command, self.folder / str(slot), self.time_limit_s, warm=nursery.warm)
             specs.append(stress.apply(replace(spec, window_from=arm.window_from)))
-        return [self._note(arm, stress, *outcome) for outcome in _run(nursery, arm.command, specs)]
+        return run_trials(nursery, arm.command, specs)
 
-    def _note(
-        self, arm: Arm, stress: Stress, spec: TrialSpec, judgement: Judgement, report: TrialReport | None, wall_s: float
-    ) -> TrialResult:
+    def _note(self, arm: Arm, stress: Stress, finished: Finished) -> TrialResult:
         self._ordinal += 1
-        duration_s = wall_s if report is None else report.duration_s
-        result = TrialResult(arm, self._ordinal, judgement, report, duration_s, stress.spec)
-        count(result, spec)
+        report = finished.report
+        duration_s = finished.wall_s if report is None else report.duration_s
+        result = TrialResult(
+            arm, self._ordinal, finished.judgement, report, duration_s, stress.spec, host=finished.host
+        )
+        count(result, finished)
         for warning in () if report is None else report.errors:
             self.warnings[warning] = self.warnings.get(warning, 0) + 1
         self.recorder.trial(result)
@@ -147,9 +174,9 @@ def _junit_of(command: Command, spec: TrialSpec) -> Path | None:
     return command.junit
 
 
-def _run(
-    nursery: Nursery, command: Command, specs: Sequence[TrialSpec]
-) -> list[tuple[TrialSpec, Judgement, TrialReport | None, float]]:
+def run_trials(nursery: Nursery, command: Command, specs: Sequence[TrialSpec]) -> list[Finished]:
+    """Run trials of `command` side by side, on this machine."""
+    host = socket.gethostname()
     found = []
     with ExitStack() as stack:
         begin = time.monotonic()
@@ -167,7 +194,17 @@ def _run(
                 running.append(started)
         for spec, started_or_not in zip(specs, running, strict=True):
             report, judgement = _finish(command, spec, started_or_not)
-            found.append((spec, judgement, report, time.monotonic() - begin))
+            told = judgement.outcome in (TrialOutcome.PASSED, TrialOutcome.FAILED)
+            found.append(
+                Finished(
+                    judgement,
+                    report,
+                    time.monotonic() - begin,
+                    host,
+                    tail="" if told else output_tail(spec.output),
+                    loads_waited=bool(spec.loads and spec.window_from),
+                )
+            )
     return found
 
 
@@ -187,21 +224,21 @@ def _finish(
     return report, judgement
 
 
-def count(result: TrialResult, spec: TrialSpec) -> None:
+def count(result: TrialResult, finished: Finished) -> None:
     """Add one trial to the sums of its arm."""
     arm, judgement, report = result.arm, result.judgement, result.report
     arm.tally.add(judgement.outcome)
     arm.by_plan.setdefault(result.stressor, Tally()).add(judgement.outcome)
+    arm.by_host.setdefault(result.host, Tally()).add(judgement.outcome)
     if judgement.outcome is TrialOutcome.FAILED:
         # Pids, ports and times differ from trial to trial in what is one message.
         message = re.sub(r"\d+", "N", judgement.message)
         arm.messages[message] = arm.messages.get(message, 0) + 1
     elif judgement.outcome is not TrialOutcome.PASSED:
-        tail = output_tail(spec.output)
-        arm.trouble = judgement.message + (f"\n{tail}" if tail else "")
+        arm.trouble = judgement.message + (f"\n{finished.tail}" if finished.tail else "")
     if report is not None and report.survivors:
         arm.left_behind += 1
-    if report is not None and spec.loads and spec.window_from and not report.window_opened:
+    if report is not None and finished.loads_waited and not report.window_opened:
         arm.window_from = 0  # it came out differently than in the rehearsal: from now on the loads run all the time
 
 

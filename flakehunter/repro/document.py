@@ -50,6 +50,7 @@ def _arm(arm: Arm, outcome: Outcome) -> dict[str, Any]:
         "stressor": arm.stressor,
         "group_kill": arm.group_kill,
         **_counts(arm.tally, outcome),
+        "hosts": [{"host": host, **_counts(tally, outcome)} for host, tally in arm.by_host.items()],
         "plans": [{"stressor": stressor, **_counts(tally, outcome)} for stressor, tally in arm.by_plan.items()],
         "left_behind": arm.left_behind,
         "messages": arm.messages,

@@ -5,11 +5,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flakehunter.fanout import Pool
 from flakehunter.model import Mechanism, ReproVerdict, TrialOutcome
 from flakehunter.repro.bench import Arm, Bench, Progress, Recorder, start_nurseries, trial_spec
 from flakehunter.repro.command import Command
 from flakehunter.repro.deadline import DEADLINE_TRIALS, Deadline, recommend, time_to_death
 from flakehunter.repro.fixcheck import FixCheck, check_fix, counterpart
+from flakehunter.repro.fleet import FleetBench
 from flakehunter.repro.rooms import here
 from flakehunter.repro.schedule import Rules, decide, is_certain, next_arm
 from flakehunter.repro.search import Plan, delay_stressor, first_victim, search
@@ -93,7 +95,9 @@ class Outcome:
         return self.arms[1 : 1 + len(self.verdicts)]
 
 
-def run_experiment(request: Request, folder: Path, recorder: Recorder, progress: Progress) -> Outcome:
+def run_experiment(
+    request: Request, folder: Path, recorder: Recorder, progress: Progress, pool: Pool | None = None
+) -> Outcome:
     """Run trials until the verdict is certain, or trials or time are used up.
 
     Args:
@@ -101,6 +105,7 @@ def run_experiment(request: Request, folder: Path, recorder: Recorder, progress:
         folder: an empty folder for the trials' output, see `Workspace`.
         recorder: is given each trial.
         progress: is told the arms and the seconds gone by after each trial.
+        pool: the fleet whose workers run the trials; None for this machine.
 
     Raises:
         TrialError: the process that forks the trials cannot be kept alive.
@@ -108,14 +113,18 @@ def run_experiment(request: Request, folder: Path, recorder: Recorder, progress:
     arms = [Arm(FLAWED, request.flawed, "", request.group_kill)]
     arms += [Arm(fix.name, fix.command, "", fix.group_kill) for fix in request.fixes]
     bench = Bench(folder, recorder, progress, time_limit_s=request.time_limit_s, budget_s=request.budget_s)
+    notes: list[str] = []
     with ExitStack() as stack:
-        bench.nurseries, notes = start_nurseries(
-            [arm.command for arm in arms], folder, stack, warm=request.warm, time_limit_s=request.time_limit_s
-        )
+        if pool is not None:
+            bench = FleetBench(bench, pool)
+        else:
+            bench.nurseries, notes = start_nurseries(
+                [arm.command for arm in arms], folder, stack, warm=request.warm, time_limit_s=request.time_limit_s
+            )
         run = _Run(request, bench, arms, notes)
         reason = run.all()
         notes += [f"{warning} ({times} trials)" for warning, times in list(bench.warnings.items())[:MOST_WARNINGS]]
-        warm = all(nursery.warm for nursery in bench.nurseries.values())
+        warm = bool(bench.nurseries) and all(nursery.warm for nursery in bench.nurseries.values())
     return Outcome(
         verdict=_overall(run.verdicts()),
         arms=(*arms, *(arm for arm in bench.arms if arm not in arms)),
@@ -238,7 +247,7 @@ class _Run:
             while left and failures < enough:
                 if self.bench.is_over:
                     return None
-                results = self.bench.trials(arm, stress, min(self.request.parallel, left))
+                results = self.bench.trials(arm, stress, min(self.bench.side_by_side(self.request.parallel), left))
                 bad = (TrialOutcome.FAILED, TrialOutcome.HUNG)
                 failures += sum(result.judgement.outcome in bad for result in results)
                 left -= len(results)
@@ -248,6 +257,8 @@ class _Run:
 
     def _find_windows(self) -> None:
         """Learn in a rehearsal, not counted, from which process on the loads matter; all arms have one, or none."""
+        if not self.bench.nurseries:
+            return  # a fleet: what happens on one of its machines says little of the others
         if any(nursery.warm for nursery in self.bench.nurseries.values()) or not here.can("control").usable:
             return
         control = parse_stress("control")
@@ -287,7 +298,8 @@ class _Run:
             if choice == 0 and certain:
                 flawed.tally.sentinels += 1
             chosen = 0 if choice == 0 else place + 1
-            side_by_side = self.request.parallel if chosen and certain and stresses[chosen].keeps_cpus_free else 1
+            parallel = self.request.parallel if chosen and certain and stresses[chosen].keeps_cpus_free else 1
+            side_by_side = self.bench.side_by_side(parallel)
             count = max(1, min(side_by_side, rules.most_trials - self.arms[chosen].tally.trials))
             self.bench.trials(self.arms[chosen], stresses[chosen], count)
 

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from flakehunter.db.queries.experiments import (
 from flakehunter.db.queries.tests import TestRow, find_test
 from flakehunter.db.schema import TestVerdict
 from flakehunter.errors import UsageError
+from flakehunter.fanout import open_pool
 from flakehunter.model import Mechanism, TrialOutcome
 from flakehunter.repro.arms import backend_arms, check_environment, with_environment
 from flakehunter.repro.bench import Arm, TrialResult
@@ -28,6 +30,7 @@ from flakehunter.repro.bundle import write_bundle
 from flakehunter.repro.command import Command, plain_command, split_command, stored_command
 from flakehunter.repro.document import to_document
 from flakehunter.repro.experiment import FALLBACK, FIXED, SURVIVE_MS, Fix, Outcome, Request, run_experiment
+from flakehunter.repro.fleet import REPRO
 from flakehunter.repro.machine import machine_facts
 from flakehunter.repro.rooms import here
 from flakehunter.repro.schedule import Rules
@@ -64,6 +67,8 @@ class Question:
     warm: bool = True
     save: Path | None = None
     """Where to write a repro.toml."""
+    scheduler: str | None = None
+    """Address of the dask scheduler whose workers run the trials; None for this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +100,13 @@ def answer(
     if stress is None and not tracer["usable"]:
         stress = parse_stress(FALLBACK)
         warn(f"{tracer['reason']}; lost: {', '.join(tracer['lost'])}; {FALLBACK} is tried instead. {tracer['hint']}")
-    engine = open_database(url, create=question.test is None)
-    try:
+    with ExitStack() as stack:
+        pool = None
+        if question.scheduler is not None:
+            pool = stack.enter_context(open_pool(question.scheduler))
+            pool.places(REPRO)
+        engine = open_database(url, create=question.test is None)
+        stack.callback(engine.dispose)
         row, twin, mechanism = _look_up(engine, question)
         flawed = _flawed(question, row)
         with Workspace() as workspace:
@@ -122,15 +132,13 @@ def answer(
                 parallel=question.parallel,
             )
             recorder = DatabaseRecorder.begin(engine, question, row, flawed)
-            outcome = run_experiment(request, workspace.folder, recorder, progress)
+            outcome = run_experiment(request, workspace.folder, recorder, progress, pool)
         document = to_document(outcome) | {"machine": recorder.machine, "tracer": tracer}
         if question.save is not None:
             write_bundle(question.save, question_words(question), document)
             document["replay"] = str(question.save)
         recorder.finish(outcome, document)
         return Answer(outcome, document, recorder.experiment_id)
-    finally:
-        engine.dispose()
 
 
 def _look_up(engine: Engine, question: Question) -> tuple[TestRow | None, TestRow | None, Mechanism | None]:
@@ -251,6 +259,7 @@ class DatabaseRecorder:
             outcome=result.judgement.outcome,
             exit_code=report.status if report is not None else None,
             duration_s=result.duration_s,
+            host=result.host,
             message="" if result.judgement.outcome is TrialOutcome.PASSED else result.judgement.message[:MESSAGE_LIMIT],
         )
         processes = [
@@ -318,5 +327,12 @@ def check_question(question: Question) -> None:
             raise UsageError(f"{name} {value:g} is not between 0 and 1", hint="write 0.05 for 5 %")
     if question.budget_s <= 0 or question.time_limit_s <= 0 or question.survive_ms <= 0:
         raise UsageError("--budget, --time-limit and --survive must be more than 0", hint="write 60s or 5m")
+    if question.scheduler is not None and (question.fix_rev is not None or question.parallel > 1):
+        given = "--fix-rev" if question.fix_rev is not None else "--parallel"
+        why = "its checkout is on this machine only" if question.fix_rev is not None else "a host runs one at a time"
+        raise UsageError(
+            f"--scheduler and {given} were given: {why}",
+            hint="give the fix with --fix, --fix-env or --fix-test" if question.fix_rev else f"leave {given} away",
+        )
     if question.parallel > 1 and question.junit is not None:
         raise UsageError("--parallel and --junit were given", hint="trials side by side would write the same file")

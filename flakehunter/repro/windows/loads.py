@@ -1,4 +1,4 @@
-"""What runs beside a trial, in its job: busy processes, or a command of a team's own stressor."""
+"""What runs beside a trial, in its job: busy processes."""
 
 import sys
 
@@ -13,12 +13,14 @@ from flakehunter.repro.trial import Load, TrialError
 
 __all__ = ["KINDS", "start_loads"]
 
-BUSY = "import sys; sys.stdout.write('up'); sys.stdout.flush()\nwhile True: pass"
-KINDS = ("cpu", "command")
+KINDS = ("cpu",)
+PYTHON = getattr(sys, "_base_executable", sys.executable)
+"""Not the one of a virtual environment, which starts this one as a child of its own: that would be nobody's load."""
+BUSY = (PYTHON, "-I", "-S", "-c", "import sys; sys.stdout.write('up'); sys.stdout.flush()\nwhile True: pass")
 
 
 def start_loads(loads: Sequence[Load], create: Callable[[Command], WindowsProcess]) -> Iterator[WindowsProcess]:
-    """Start the loads and yield each at once, so that none is lost; at the end all busy ones are up.
+    """Start the busy processes and yield each at once, so that none is lost; at the end all are up.
 
     A trial must not begin while an interpreter starts, and neither end: with members that are still starting, to end a
     job has brought Wine's server down.
@@ -26,16 +28,12 @@ def start_loads(loads: Sequence[Load], create: Callable[[Command], WindowsProces
     Raises:
         TrialError: one did not come up.
     """
-    busy = []
-    for load in loads:
-        for _ in range(load.count):
-            argv = load.argv if load.kind == "command" else (sys.executable, "-I", "-S", "-c", BUSY)
-            output = subprocess.PIPE if load.kind == "cpu" else subprocess.DEVNULL
-            process = create(Command(tuple(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL))
-            yield process
-            if load.kind == "cpu":
-                busy.append(process)
-    for process in busy:
+    started = []
+    for _ in range(sum(load.count for load in loads)):
+        command = Command(BUSY, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        started.append(create(command))
+        yield started[-1]
+    for process in started:
         assert process.stdout is not None
         if process.stdout.read(2) != b"up":
             raise TrialError("a busy process did not start", hint="run again; look at what ends processes here")
