@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flakehunter import console
-from flakehunter.cli.options import DbOption, JsonOption, ProjectOption, TestOrCommand, command_after_dashes
+from flakehunter.cli.options import (
+    DbOption,
+    JsonOption,
+    ProjectOption,
+    SchedulerOption,
+    TestOrCommand,
+    command_after_dashes,
+)
 from flakehunter.config import database_url, load_config
 from flakehunter.errors import UsageError
 from flakehunter.exitcodes import ExitCode
@@ -109,6 +116,7 @@ def repro(
     fail_on: Annotated[
         str | None, typer.Option("--fail-on", metavar="VERDICT[,...]", help="Exit with 1.", show_default=False)
     ] = None,
+    scheduler: SchedulerOption = None,
     project: ProjectOption = None,
     db: DbOption = None,
 ) -> int:
@@ -157,6 +165,7 @@ def repro(
         budget_s=parse_duration(budget, "--budget"),
         warm=not cold,
         save=save,
+        scheduler=scheduler,
     )
     check_question(question)
     traced = TracedArms.prepare(question.time_limit_s) if trace else None

@@ -42,6 +42,8 @@ def _rates(arms: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if arm["name"] == "search":
             failed = [plan for plan in arm["plans"] if plan["failures"]]
             rows += [("", plan["stressor"], plan) for plan in failed[:MOST_PLANS]]
+        if len(arm["hosts"]) > 1:
+            rows += [("", f"on {one['host']}", one) for one in arm["hosts"]]
     name_width = max(7, *(len(name) for name, _, _ in rows))
     wide = max(len(stressor) for _, stressor, _ in rows)
     for name, stressor, counts in rows:

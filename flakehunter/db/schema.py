@@ -383,6 +383,8 @@ class Trial(Base):
     exit_code: Mapped[int | None]
     duration_s: Mapped[float]
     message: Mapped[str] = mapped_column(Text, default="")
+    host: Mapped[str] = mapped_column(String(255), default="")
+    """Name of the machine that it ran on."""
 
 
 class ProcessExit(Base):

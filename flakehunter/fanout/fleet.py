@@ -90,7 +90,7 @@ class FleetPool:
             UsageError: no worker has the resources.
             RemoteError: the scheduler, or every worker, is gone.
         """
-        places = self._places(resources)
+        places = self.places(resources) if resources else self.workers
         source = iter(items)
         running: dict[Future, tuple[Item, str]] = {}
         try:
@@ -114,29 +114,29 @@ class FleetPool:
                     item, called = running.pop(future)
                     yield self._outcome(future, item, called)
                     future.release()
-                places = max(places, self._places(resources, strict=False))
+                places = max(places, self._free(resources) if resources else self.workers)
         finally:
             # Whoever stopped listening in the middle wants nothing more of what is being worked on.
             if running:
                 with contextlib.suppress(Exception):
                     self._client.cancel(list(running), force=True)
 
-    def _places(self, resources: Mapping[str, float] | None, *, strict: bool = True) -> int:
-        """Return how many items with such needs can be worked on at once."""
-        workers = self._workers().values()
-        if not resources:
-            return max(1, self.workers)
-        places = sum(
-            min(int(one["nthreads"]), *(int(one["resources"].get(key, 0) // need) for key, need in resources.items()))
-            for one in workers
-        )
-        if not places and strict:
+    def places(self, resources: Mapping[str, float]) -> int:
+        """Return how many items with such needs can be worked on at once; see `Pool.places`."""
+        places = self._free(resources)
+        if not places:
             wanted = ",".join(f"{key}={need:g}" for key, need in resources.items())
             raise UsageError(
-                f"none of the {len(workers)} workers of {self._address} has the resource {wanted}",
+                f"none of the {len(self._workers())} workers of {self._address} has the resource {wanted}",
                 hint=f"start one on each host with: dask worker {self._address} --nthreads 1 --resources {wanted}",
             )
         return places
+
+    def _free(self, resources: Mapping[str, float]) -> int:
+        return sum(
+            min(int(one["nthreads"]), *(int(one["resources"].get(key, 0) // need) for key, need in resources.items()))
+            for one in self._workers().values()
+        )
 
     def _done(self, running: Mapping[Future, Any]) -> list[Future]:
         """Wait until an item is done; return those that are."""

@@ -48,6 +48,10 @@ class InlinePool:
         for item in items:
             yield call(function, item, name(item)).outcome(item)
 
+    def places(self, resources: Mapping[str, float]) -> int:
+        """Return 1: on one machine, items that need a resource take turns."""
+        return 1
+
     def __enter__(self) -> "InlinePool":
         """Return the pool."""
         return self
@@ -201,6 +205,10 @@ class LocalPool:
         """End a worker at once."""
         self._crew.remove(worker)
         worker.end(at_once=True)
+
+    def places(self, resources: Mapping[str, float]) -> int:
+        """Return 1: on one machine, items that need a resource take turns."""
+        return 1
 
     def __enter__(self) -> "LocalPool":
         """Return the pool."""

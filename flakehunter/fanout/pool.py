@@ -89,6 +89,14 @@ class Pool(Protocol):
         """
         ...
 
+    def places(self, resources: Mapping[str, float]) -> int:
+        """Return how many items that need `resources` can be worked on at once.
+
+        Raises:
+            UsageError: none.
+        """
+        ...
+
     def __enter__(self) -> "Pool":
         """Return the pool."""
         ...

@@ -328,11 +328,11 @@ def check_question(question: Question) -> None:
     if question.budget_s <= 0 or question.time_limit_s <= 0 or question.survive_ms <= 0:
         raise UsageError("--budget, --time-limit and --survive must be more than 0", hint="write 60s or 5m")
     if question.scheduler is not None and (question.fix_rev is not None or question.parallel > 1):
-        given = "--fix-rev" if question.fix_rev is not None else "--parallel"
+        other = "--fix-rev" if question.fix_rev is not None else "--parallel"
         why = "its checkout is on this machine only" if question.fix_rev is not None else "a host runs one at a time"
         raise UsageError(
-            f"--scheduler and {given} were given: {why}",
-            hint="give the fix with --fix, --fix-env or --fix-test" if question.fix_rev else f"leave {given} away",
+            f"--scheduler and {other} were given: {why}",
+            hint="give the fix with --fix, --fix-env or --fix-test" if question.fix_rev else f"leave {other} away",
         )
     if question.parallel > 1 and question.junit is not None:
         raise UsageError("--parallel and --junit were given", hint="trials side by side would write the same file")

@@ -41,6 +41,7 @@ class TrialRow:
     exit_code: int | None
     duration_s: float
     message: str
+    host: str = ""
 
 
 def _insert(connection: Connection, table: type[Base], values: Mapping[str, Any]) -> int:
