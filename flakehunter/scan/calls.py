@@ -280,7 +280,7 @@ class Calls(Walker):
             names = tuple(n for a in plain for n in names_in(text(a))) if said is source and plain else names_in(said)
             kind, scope, signal = ordered.kind, ordered.scope, ordered.signal
             alive, zombies = (Alive.ZERO, True)
-            names = tuple(n for n in names if n not in ("subprocess", "DEVNULL"))
+            names = tuple(n for n in names if n not in ("subprocess", "DEVNULL") and f"{n}(" not in said)
         elif idiom.run:
             return
         if kind is Kind.SIGNAL:

@@ -109,6 +109,8 @@ class Store:
     derived: bool = False
     """The value was read from a pipe or file: another process, which the named one made."""
     from_file: bool = False
+    of_pid: bool = False
+    """The value is a handle of the process whose pid `names` hold: psutil.Process(pid), os.FindProcess(pid)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ _COMMON = words(
     "cancel clear notify"
 )
 """Names of methods that half of all classes have."""
+_PID = re.compile(r"pid(?:s$|$|_)|Pid|PID")
 _OF_PROCESS = re.compile(r"proc|pid(?:$|_|[A-Z])|Pid|daemon", re.IGNORECASE)
 MAX_DEPTH = 4
 """How deep helpers of helpers are followed."""
@@ -62,7 +63,9 @@ class Following(Mechanisms):
         elif idioms.looks(step.name):
             whom: tuple[str, ...] | None = names or step.receiver
             if not known:
-                whom = self._whoever(step) if _OF_PROCESS.search(step.path) else None
+                whom = names if names and _PID.search(names[0]) else None
+                if whom is None and _OF_PROCESS.search(step.path):
+                    whom = self._whoever(step)
             if whom is not None:
                 alive = Alive.FALSE if idioms.DEAD_NAME.search(step.name) else Alive.TRUE
                 self._look(Event(Kind.LOOK, step.line, whom, step.text, alive=alive, expect=step.expect))

@@ -33,6 +33,7 @@ instructions; a second is reached under the stressors of `repro`, five are not.
 
 _LOOKS_FOR = re.compile(r"exist|\[ +(?:! +)?-[efsS] ")
 """Looks for a file, and does not take it."""
+_COMMAND = re.compile(r"\b(?:pgrep|pidof|ps|tasklist)\b")
 _UNLINKS = re.compile(
     r"^\W*(?:\w+(?:\.|::))*(?:os\.remove|unlink\w*|remove_file|os\.Remove|rm)\b(?!.*-\w*r)|File\.delete"
 )
@@ -186,6 +187,8 @@ class Mechanisms(Tracking):
         numbers = self._known(event.names)
         if not numbers and not event.needs_known:
             numbers = self._named(event.names, create=True) if event.names else self._unordered()
+            if not numbers and not event.names and self.state.pause is not None and _COMMAND.search(event.text):
+                numbers = [self.state.new(Process(pidlike=True))]  # `pgrep NAME`: whoever is called that
         for number in numbers:
             flaw = self._too_early(event, number, expect) if expect in (Expect.DEAD, Expect.VALUE) else None
             if expect is Expect.VALUE:
@@ -220,7 +223,7 @@ class Mechanisms(Tracking):
         survivor = self._left_out(number)
         if survivor is not None:
             return Flaw(Mechanism.SURVIVOR, survivor[0].line, line, survivor[1])
-        if process.ordered and (process.sent is not None or process.derived):
+        if process.ordered and (process.sent is not None or process.derived or process.pidlike):
             if process.reaped or process.reaped_beside or self.function.auto_reaps or not event.counts_zombies:
                 return None
             if not process.own and not process.unreaped:

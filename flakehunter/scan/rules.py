@@ -323,7 +323,10 @@ class Machine(Following):
             self.state.processes[n].derived and name in step.names for name, n in self.state.names.items()
         ):
             self._derive(step, known)
-        elif known and look is None:
+            return
+        if not known and step.of_pid and step.names:
+            known = self._named(tuple(n for n in step.names if PIDLIKE.search(n))[-1:], create=True)
+        if known and look is None:
             for target in step.targets:
                 if target not in _ANSWERS:
                     self.state.names[target] = known[0]

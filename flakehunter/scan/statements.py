@@ -38,6 +38,9 @@ _PARSES = re.compile(
     r"\bint\(|Number\(|parseInt|Atoi|ParseInt|\.to_i\b|toInt|parse::|\.parse\(|strtol|\batoi|toLong|Integer\(|intval|Parse\(|parseLong|"
     r"\(int\)|from_str"
 )
+_HANDLE = re.compile(
+    r"FindProcess\(|GetProcessById\(|psutil\.Process\(\w|ProcessHandle\.of\(|Pid::from_raw\(|OpenProcess\(|pidfd_open\("
+)
 _QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
 _MEMBERS_OF = re.compile(r"\.(?:descendants|children)\(")
 _TASKS = re.compile(r"(?:start_soon|create_task)\(\s*([\w.]+)\.(?:wait|communicate)\b")
@@ -261,7 +264,13 @@ class Statements(Calls):
             names = last.names if last.kind is Kind.WAIT else ()
         out.append(
             Store(
-                _line(node), targets, value, names, derived=derived, from_file=derived and bool(_FILES.search(source))
+                _line(node),
+                targets,
+                value,
+                names,
+                derived=derived,
+                from_file=derived and bool(_FILES.search(source)),
+                of_pid=_HANDLE.search(source) is not None,
             )
         )
 

@@ -20,7 +20,7 @@ IDIOMS = (
     signal(r".+\.(?:signal|kill|terminate)"),
     wait(r".+\.stop", timeout=0),
     look(r"pcntl_wait(?:pid)?", who="0", needs=r"WNOHANG", alive=Alive.PID),
-    wait(r"pcntl_wait(?:pid)?|proc_close|pclose", who="0"),
+    wait(r"pcntl_waitpid|proc_close|pclose", who="0"), wait(r"pcntl_wait", who="none"),
     wait(r".+\.wait"),
     look(r"proc_get_status", who="0"),
     look(r".+\.isRunning"), look(r".+\.isTerminated", alive=Alive.FALSE),
