@@ -81,6 +81,10 @@ def ingest(
         int, typer.Option(min=1, metavar="N", help="Stop reading an archive with more files.")
     ] = 200_000,
     max_nesting: Annotated[int, typer.Option(min=1, metavar="N", help="Refuse archives deeper inside each other.")] = 3,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes that read files; default: one a CPU.", show_default=False),
+    ] = None,
     scheduler: SchedulerOption = None,
     project: ProjectOption = None,
     output: Annotated[OutputFormat, typer.Option("--format", help="What to print on stdout.")] = OutputFormat.TEXT,
@@ -92,7 +96,6 @@ def ingest(
     Which run a file belongs to comes from these options, from --layout, from the CI's environment variables, or from
     the git checkout around.
     """
-    from flakehunter.ingest.fleet import ingest_by_fleet
     from flakehunter.ingest.limits import MIB, Limits
     from flakehunter.ingest.pipeline import IngestOptions
     from flakehunter.ingest.pipeline import ingest as run_ingest
@@ -109,12 +112,16 @@ def ingest(
         archive_entries=max_entries,
         archive_depth=max_nesting,
     )
-    options = IngestOptions(project=project or "default", naming=naming, strict=strict, repair=repair, limits=limits)
+    options = IngestOptions(
+        project=project or "default", naming=naming, strict=strict, repair=repair, limits=limits, jobs=jobs
+    )
     sources: list[Path | str] = [path if is_remote(path) else Path(path) for path in paths]
     with _progress(sources) as observe:
         if scheduler is None:
             summary = run_ingest(sources, database_url(db), options, observe)
         else:
+            from flakehunter.ingest.fleet import ingest_by_fleet
+
             summary = ingest_by_fleet(sources, database_url(db), options, scheduler, observe)
     tell_ingested(summary)
     if as_json or output is OutputFormat.JSON:

@@ -1,6 +1,8 @@
 """Read one artifact, of whatever kind, into batches of rows."""
 
+import io
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO
 
@@ -109,3 +111,33 @@ class ArtifactReader:
             self.issues.append(IssueRow(reader.damage.position, f"{reader.damage.reason}; {kept}", False))
         elif not reader.cases and reader.declared:
             self.issues.append(IssueRow("", f"it declares {reader.declared} tests and holds no test case", False))
+
+
+WHOLE = 8 << 20
+"""Bytes up to which a file is read into memory and parsed before its transaction begins."""
+
+
+@dataclass(slots=True)
+class Parsed:
+    """A file of at most `WHOLE` bytes that has been read; `digest` is its SHA-256, `issues` tell why it was refused."""
+
+    kind: Kind
+    digest: bytes
+    size: int
+    format: str = ""
+    batches: list[Batch] = field(default_factory=list)
+    issues: list[IssueRow] = field(default_factory=list)
+    started_at: datetime | None = None
+
+
+def parse(kind: Kind, data: bytes, digest: bytes, limits: Limits, *, repair: bool, memory: Memory) -> Parsed:
+    """Read a file from memory; what must not be stored is left out, with the reason among the issues."""
+    reader = ArtifactReader(kind, io.BytesIO(data), limits, repair=repair, memory=memory)
+    parsed = Parsed(kind, digest, len(data))
+    try:
+        parsed.batches = list(reader.batches())
+    except Refused as refused:
+        parsed.issues = [IssueRow(refused.position, refused.reason, True)]
+    else:
+        parsed.format, parsed.issues, parsed.started_at = reader.format, reader.issues, reader.started_at
+    return parsed

@@ -1,11 +1,10 @@
 """From paths to rows: find the artifacts, name their runs, read them, write each in a transaction of its own."""
 
 import contextlib
-import gc
 import hashlib
 import io
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,15 +16,17 @@ from flakehunter.db.retry import is_busy, persistently
 from flakehunter.db.rows import ArtifactRow, Batch, IssueRow, RunRow
 from flakehunter.db.write import Writer
 from flakehunter.errors import DatabaseError, NothingToDoError
-from flakehunter.ingest.artifact import ArtifactReader, Refused
+from flakehunter.fanout import open_pool, usable_cpus
+from flakehunter.ingest.ahead import read_ahead
+from flakehunter.ingest.artifact import WHOLE, ArtifactReader, Parsed, Refused, parse
+from flakehunter.ingest.garbage import few_collections
 from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
 from flakehunter.ingest.runs import RunNaming, named_after_content
 from flakehunter.ingest.sources import HEAD, Kind, Source, find_sources, kind_of, unpacked
 
-WHOLE = 8 << 20
-"""Bytes up to which a file is read into memory and parsed before its transaction begins."""
-
+FEW_FILES = 64
+"""So many files are read by this process itself, unless the user wants it otherwise: others take time to start."""
 
 RESULTS_AT_ONCE = 20_000
 """Results of small files that are written in one transaction; so many take some tenths of a second."""
@@ -71,6 +72,13 @@ class IngestOptions:
     strict: bool = False
     repair: bool = True
     limits: Limits = DEFAULT_LIMITS
+    jobs: int | None = None
+    """Processes that parse files; by default one a CPU, or this process itself for few files."""
+
+    @property
+    def keeps_damaged(self) -> bool:
+        """Whether what can be read of a damaged file is kept."""
+        return self.repair and not self.strict
 
 
 Observer = Callable[[Source, Summary], None]
@@ -88,34 +96,43 @@ def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observ
         DatabaseError: the database cannot be written.
     """
     summary = Summary()
-    found = find_artifacts(paths, options, summary)
-    first = next(found, None)
-    if first is None:
-        raise nothing_found(paths, options, summary)
-    engine = persistently(lambda: open_database(url, create=True), of=is_busy)
-    try:
-        with _few_collections(), Writer(engine, options.project) as writer:
-            work = Ingest(writer, options, summary)
-            with work:
-                for source, kind, run in itertools.chain([first], found):
-                    work.take(source, kind, run)
-                    if observe is not None:
-                        observe(source, summary)
-            persistently(writer.roll_up)
-    finally:
-        engine.dispose()
+    with contextlib.ExitStack() as stack:
+        # Before the database is open: no process shall inherit it.
+        sources = stack.enter_context(contextlib.closing(_sources(paths, options)))
+        found = _artifacts(sources, options, summary)
+        first = next(found, None)
+        if first is None:
+            raise nothing_found(paths, options, summary)
+        engine = persistently(lambda: open_database(url, create=True), of=is_busy)
+        stack.callback(engine.dispose)
+        stack.enter_context(few_collections())
+        writer = stack.enter_context(Writer(engine, options.project))
+        with Ingest(writer, options, summary) as work:
+            for (source, kind, run), parsed in itertools.chain([first], found):
+                work.take(source, kind, run, parsed)
+                if observe is not None:
+                    observe(source, summary)
+        persistently(writer.roll_up)
     return summary
 
 
-@contextlib.contextmanager
-def _few_collections() -> Iterator[None]:
-    """Let Python look for cycles seldom: rows and XML elements have none, and looking costs a fifth of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+ReadSource = tuple[Source, Parsed | None]
+"""A file, and what another process has read of it already."""
+
+
+def _sources(paths: Sequence[Path | str], options: IngestOptions) -> Generator[ReadSource, None, None]:
+    """Yield the files below `paths`, with what other processes have read of them."""
+    sources = find_sources(paths, options.limits.archive_bytes)
+    jobs = options.jobs or usable_cpus()
+    # What comes from elsewhere is there only until the next is taken.
+    if jobs > 1 and all(isinstance(path, Path) and str(path) != "-" for path in paths):
+        few = list(itertools.islice(sources, FEW_FILES))
+        sources = itertools.chain(few, sources)
+        if options.jobs or len(few) == FEW_FILES:
+            with open_pool(workers=jobs) as pool:
+                yield from read_ahead(sources, pool, options.limits, repair=options.keeps_damaged)
+            return
+    yield from ((source, None) for source in sources)
 
 
 Found = tuple[Source, Kind, RunRow]
@@ -124,13 +141,14 @@ Found = tuple[Source, Kind, RunRow]
 
 def find_artifacts(paths: Sequence[Path | str], options: IngestOptions, summary: Summary) -> Iterator[Found]:
     """Yield the artifacts of `paths`, use each before the next is taken; what is none is counted in `summary`."""
-    for source in _files(paths, options.limits, summary):
-        try:
-            kind = Kind.REFUSED if source.problem else kind_of(_head(source), source)
-        except OSError as error:
-            summary.artifacts += 1
-            summary.rejected.append(Rejected(source.shown, "", f"cannot be read: {error.strerror}"))
-            continue
+    plain = ((source, None) for source in find_sources(paths, options.limits.archive_bytes))
+    return (found for found, _ in _artifacts(plain, options, summary))
+
+
+def _artifacts(
+    sources: Iterable[ReadSource], options: IngestOptions, summary: Summary
+) -> Iterator[tuple[Found, Parsed | None]]:
+    for source, kind, parsed in _kinds(sources, options.limits, summary):
         if kind is Kind.OTHER:
             summary.skipped += 1
             continue
@@ -140,16 +158,33 @@ def find_artifacts(paths: Sequence[Path | str], options: IngestOptions, summary:
             summary.artifacts += 1
             summary.rejected.append(Rejected(source.shown, "", f"its path does not fit --layout {template!r}"))
             continue
-        yield source, kind, run
+        yield (source, kind, run), parsed
 
 
-def _files(paths: Sequence[Path | str], limits: Limits, summary: Summary) -> Iterator[Source]:
-    for found in find_sources(paths, limits.archive_bytes):
+def _kinds(
+    sources: Iterable[ReadSource], limits: Limits, summary: Summary
+) -> Iterator[tuple[Source, Kind, Parsed | None]]:
+    """Yield files with what they are; those in an archive in place of it."""
+    for whole, parsed in sources:
         summary.files += 1
-        try:
-            yield from unpacked(found, limits)
-        except OSError as error:
-            yield replace(found, problem=f"cannot be read: {error.strerror}")
+        if parsed is not None:
+            yield whole, parsed.kind, parsed
+            continue
+        for source in _members(whole, limits):
+            try:
+                kind = Kind.REFUSED if source.problem else kind_of(_head(source), source)
+            except OSError as error:
+                summary.artifacts += 1
+                summary.rejected.append(Rejected(source.shown, "", f"cannot be read: {error.strerror}"))
+                continue
+            yield source, kind, None
+
+
+def _members(found: Source, limits: Limits) -> Iterator[Source]:
+    try:
+        yield from unpacked(found, limits)
+    except OSError as error:
+        yield replace(found, problem=f"cannot be read: {error.strerror}")
 
 
 def _head(source: Source) -> bytes:
@@ -210,9 +245,12 @@ class Ingest:
         if not isinstance(error, DatabaseError):
             self.write()
 
-    def take(self, source: Source, kind: Kind, run: RunRow) -> None:
-        """Read one artifact, and write it, if it is not to wait for others."""
+    def take(self, source: Source, kind: Kind, run: RunRow, parsed: Parsed | None = None) -> None:
+        """Read one artifact, where nobody has yet, and write it, if it is not to wait for others."""
         self._summary.artifacts += 1
+        if parsed is not None:
+            self._take_parsed(source, run, parsed)
+            return
         if kind is Kind.REFUSED:
             self._take_refused(source, run)
             return
@@ -223,26 +261,38 @@ class Ingest:
             return
         with stream:
             digest = _digest(stream)
-            run = self._named(source, kind, run, digest)
-            if not run.commit:
-                self._summary.unnamed += 1
-            row = ArtifactRow(digest, source.shown, "log" if kind is Kind.LOG else "junit", "", size)
-            events_only = kind is Kind.LOG and self._counts_twice(source, run)
             if size <= WHOLE and digest not in self._known:
-                self._wait(_read(self._reader(kind, stream, events_only), run, row))
-                return
-            self.write()
-            try:
-                persistently(lambda: self._write(run, row, self._reader(kind, stream, events_only)))
-            except Refused as refused:
-                self._wait(_Read(run, row, issues=[IssueRow(refused.position, refused.reason, True)]))
+                limits, repair = self._options.limits, self._options.keeps_damaged
+                parsed = parse(kind, stream.read(), digest, limits, repair=repair, memory=self._memory)
+                self._take_parsed(source, run, parsed)
+            else:
+                self._take_stream(source, kind, run, ArtifactRow(digest, source.shown, _word(kind), "", size), stream)
 
-    def _reader(self, kind: Kind, stream: BinaryIO, events_only: bool) -> ArtifactReader:
-        """Return a reader that begins at the beginning, also where another has been through some of it."""
-        stream.seek(0)
-        reader = ArtifactReader(kind, stream, self._options.limits, repair=self._repair, memory=self._memory)
-        reader.events_only = events_only
-        return reader
+    def _take_parsed(self, source: Source, run: RunRow, parsed: Parsed) -> None:
+        run = self._named(source, parsed.kind, run, parsed.digest)
+        if self._counts_twice(source, parsed.kind, run):
+            for batch in parsed.batches:
+                batch.results = []
+        row = ArtifactRow(parsed.digest, source.shown, _word(parsed.kind), parsed.format, parsed.size)
+        self._wait(_Read(run, row, parsed.batches, parsed.issues, parsed.started_at))
+
+    def _take_stream(self, source: Source, kind: Kind, run: RunRow, row: ArtifactRow, stream: BinaryIO) -> None:
+        """Write a file that is large, or that may be known, while it is read."""
+        self.write()
+        run = self._named(source, kind, run, row.sha256)
+        limits, repair = self._options.limits, self._options.keeps_damaged
+        events_only = self._counts_twice(source, kind, run)
+
+        def from_the_beginning() -> None:
+            stream.seek(0)
+            reader = ArtifactReader(kind, stream, limits, repair=repair, memory=self._memory)
+            reader.events_only = events_only
+            self._write(run, row, reader)
+
+        try:
+            persistently(from_the_beginning)
+        except Refused as refused:
+            self._wait(_Read(run, row, issues=[IssueRow(refused.position, refused.reason, True)]))
 
     def _take_refused(self, source: Source, run: RunRow) -> None:
         """Record what cannot be read at all; its name and the reason stand for its content."""
@@ -250,15 +300,13 @@ class Ingest:
         row = ArtifactRow(digest, source.shown, "refused", "", 0)
         self._wait(_Read(named_after_content(run, digest), row, issues=[IssueRow("", source.problem, True)]))
 
-    @property
-    def _repair(self) -> bool:
-        return self._options.repair and not self._options.strict
-
     def _named(self, source: Source, kind: Kind, run: RunRow, digest: bytes) -> RunRow:
         """Name a run that nobody named after its JUnit file.
 
         A log belongs to the run of the JUnit file of the same name in its folder, or of the only one there.
         """
+        if not run.commit:
+            self._summary.unnamed += 1
         if run.external_id:
             return run
         if source.path.parent != self._folder:
@@ -271,8 +319,10 @@ class Ingest:
             runs[source.path.stem] = named
         return named
 
-    def _counts_twice(self, source: Source, run: RunRow) -> bool:
-        """Whether a log may repeat what JUnit files say, without a name that tells which of them."""
+    def _counts_twice(self, source: Source, kind: Kind, run: RunRow) -> bool:
+        """Whether it is a log that may repeat what JUnit files say, without a name that tells which of them."""
+        if kind is not Kind.LOG:
+            return False
         if not self._options.naming.counts_log(source):
             return True
         return source.path.parent == self._folder and bool(self._folder_runs) and run not in self._folder_runs.values()
@@ -350,13 +400,9 @@ class Ingest:
             self._summary.rejected.append(Rejected(row.path, issue.position, issue.reason))
 
 
-def _read(reader: ArtifactReader, run: RunRow, row: ArtifactRow) -> _Read:
-    """Read an artifact as a whole."""
-    try:
-        batches = list(reader.batches())
-    except Refused as refused:
-        return _Read(run, row, issues=[IssueRow(refused.position, refused.reason, True)])
-    return _Read(run, replace(row, format=reader.format), batches, reader.issues, reader.started_at)
+def _word(kind: Kind) -> str:
+    """Return the word of `artifacts.kind`; an empty file is a JUnit file of which nothing was written."""
+    return "log" if kind is Kind.LOG else "junit"
 
 
 def _open(source: Source) -> tuple[BinaryIO, int]:

@@ -58,8 +58,6 @@ def add_patterns(patterns: list[str]) -> None:
     from flakehunter.errors import UsageError
 
     for pattern in patterns:
-        if pattern in extra_patterns():
-            continue
         try:
             compiled = re.compile(pattern)
         except re.error as error:
@@ -69,11 +67,6 @@ def add_patterns(patterns: list[str]) -> None:
         if compiled.match(""):
             raise UsageError(f"--redact {pattern!r} matches the empty text", hint="write what the secret looks like")
         _extra.append(compiled)
-
-
-def extra_patterns() -> list[str]:
-    """Return what was given to `add_patterns`, for a process that shall mask the same."""
-    return [compiled.pattern for compiled in _extra]
 
 
 def own_patterns() -> tuple[str, ...]:

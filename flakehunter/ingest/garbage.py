@@ -1,0 +1,16 @@
+"""Python's search for garbage, while there is much to do and no garbage."""
+
+import contextlib
+import gc
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def few_collections() -> Iterator[None]:
+    """Let Python look for cycles seldom: rows and XML elements have none, and looking costs a fifth of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
