@@ -11,6 +11,22 @@ from typing import NoReturn
 from flakehunter.errors import UsageError
 from flakehunter.repro.stressors.base import Capability
 
+__all__ = [
+    "CANNOT_RUN",
+    "ORPHANS",
+    "SHELL_LINE",
+    "can",
+    "ended_from_outside",
+    "how_it_ended",
+    "join_words",
+    "require",
+    "split_words",
+    "start_caretaker",
+    "start_nursery",
+    "start_warm_nursery",
+    "uninterrupted",
+]
+
 CANNOT_RUN: Mapping[int, str] = {}
 SHELL_LINE = "sh -c 'LINE'"
 ORPHANS = ""

@@ -15,13 +15,12 @@ from typing import NoReturn
 
 from flakehunter.repro.stressors.base import Capability
 from flakehunter.repro.trial import TrialError
-from flakehunter.repro.windows.nursery import JobNursery, start_nursery
+from flakehunter.repro.windows.nursery import start_nursery
 
 __all__ = [
     "CANNOT_RUN",
     "ORPHANS",
     "SHELL_LINE",
-    "JobNursery",
     "can",
     "ended_from_outside",
     "how_it_ended",
