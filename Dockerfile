@@ -22,7 +22,7 @@ RUN apt-get update \
 COPY --from=build /src/wheels /tmp/wheels
 # hadolint ignore=DL3013
 RUN python -m pip install --no-cache-dir --constraint /tmp/wheels/constraints.txt \
-    "$(echo /tmp/wheels/flakehunter_ci-*.whl)[postgres,parquet]"
+    "$(echo /tmp/wheels/flakehunter_ci-*.whl)[dask,postgres,parquet]"
 # Any user may run it (docker run --user), also one without a home.
 ENV MPLCONFIGDIR=/tmp/matplotlib PYTHONUNBUFFERED=1
 USER 10001
