@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-// A trap runs in the middle of `read`, so the signal cannot be lost.
-const SERVICE = "trap 'sleep 0.03; exit 0' TERM; echo ready; read -r _";
+// A signal that comes just before the read waits for its end, so each one is short.
+const SERVICE = "trap 'sleep 0.03; exit 0' TERM; echo ready; while read -t 0.02 -r _ || [ $? -gt 128 ]; do :; done";
 
 const service = spawn('bash', ['-c', SERVICE], { stdio: ['pipe', 'pipe', 'inherit'] });
 const exited = once(service, 'exit').then(() => true);

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const SERVICE = "trap 'exit 0' TERM; echo ready; read -r _";
+const SERVICE = "trap 'exit 0' TERM; echo ready; while read -t 0.02 -r _ || [ $? -gt 128 ]; do :; done";
 
 const service = spawn('bash', ['-c', SERVICE], { stdio: ['pipe', 'pipe', 'inherit'] });
 const exited = once(service, 'exit');

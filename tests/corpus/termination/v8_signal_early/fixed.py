@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SERVICE = "trap 'exit 0' TERM; echo ready; read -r _"
+SERVICE = "trap 'exit 0' TERM; echo ready; while read -t 0.02 -r _ || [ $? -gt 128 ]; do :; done"
 
 service = subprocess.Popen(["bash", "-c", SERVICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 service.stdout.readline()
