@@ -13,6 +13,7 @@ help:
 	@echo "make demo         environment, then the whole job on sample_data/, ending with an HTML report"
 	@echo "make test         environment, then the test suite"
 	@echo "make test-postgres  the tests that store, on a PostgreSQL server too"
+	@echo "make test-fleet   the commands on a scheduler and workers of dask"
 	@echo "make lint         ruff, mypy --strict, import-linter"
 	@echo "make docs-site    the documentation as a site in site/"
 	@echo "make sample-data  record sample_data/runs anew: really runs the sample project, needs Node and Wine"
@@ -39,7 +40,13 @@ demo: $(READY)
 	@PATH="$(abspath $(BIN)):$$PATH" bash sample_data/demo.sh
 
 test: $(READY) $(NODE_READY) windows-python
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(ON_DASK))
+
+# The commands on a fleet of dask workers, and those of the compose file: schedulers and workers are slow to start.
+.PHONY: test-fleet
+ON_DASK := $(addprefix tests/fanout/test_,fleet.py commands.py compose.py)
+test-fleet: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ON_DASK)
 
 # The tests that store, once more on a PostgreSQL server of their own.
 .PHONY: test-postgres
