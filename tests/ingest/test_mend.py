@@ -18,6 +18,13 @@ def read(data: bytes, *, repair: bool = True) -> tuple[list[str], list[str]]:
     return names, [issue.reason for issue in reader.issues]
 
 
+@pytest.mark.parametrize("encoding", ["nonsense", "hex", "rot13", "idna", "undefined", "utf-7", "shift_jis"])
+def test_an_encoding_that_no_parser_knows_is_mended(encoding: str) -> None:
+    names, issues = read(f'<?xml version="1.0" encoding="{encoding}"?>{GOOD % "a"}'.encode())
+    assert names == ["a"]
+    assert "encoding that cannot be read" in issues[0]
+
+
 @pytest.mark.parametrize(
     ("data", "names"),
     [

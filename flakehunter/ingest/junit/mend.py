@@ -75,7 +75,9 @@ def _encoding(head: bytes) -> str:
     named = _ENCODING.search(declaration[0]) if declaration else None
     try:
         name = codecs.lookup(named[1].decode()).name if named else "utf-8"
-    except LookupError:
+        b"<".decode(name, "flakehunter-mend")
+    except (LookupError, UnicodeError):
+        # Among Python's codecs are some that make no text of bytes, such as hex and undefined.
         return "utf-8"
     # The declaration could be read byte by byte, so the encoding has one byte for each ASCII character.
     return "utf-8" if name.startswith(("utf-16", "utf-32")) else name

@@ -58,6 +58,10 @@ class _Guard:
             return
         except expat.ExpatError as error:
             raise _damage(error.lineno, error.offset, expat.ErrorString(error.code)) from error
+        except (LookupError, ValueError) as error:
+            # Python's codecs know nothing of that name, or nothing that has one byte for each character.
+            line, column = self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber
+            raise _damage(line, column, "an encoding that cannot be read") from error
         if self._bytes > limits.xml_prolog:
             raise XmlDamage("", f"no root element in the first {limits.xml_prolog} bytes", refused=True)
 
