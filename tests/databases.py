@@ -31,10 +31,15 @@ class Server:
         self._numbers = itertools.count(1)
         self._has_template = False
 
-    def restart(self) -> None:
-        """Stop the server as a crash would, every connection with it, and start it again; one of our own only."""
-        assert self._control is not None, "somebody else's server is not restarted"
-        subprocess.run([*self._control, "-m", "immediate", "restart"], check=True)
+    def crash(self) -> None:
+        """End the server at once, as a crash would, with every connection; one of our own only."""
+        assert self._control is not None, "somebody else's server is not ended"
+        subprocess.run([*self._control, "-m", "immediate", "stop"], check=True)
+
+    def start(self) -> None:
+        """Start the server again, and wait until it is ready."""
+        assert self._control is not None
+        subprocess.run([*self._control, "start"], check=True)
 
     def log(self) -> str:
         """Return what the server has logged so far; one of our own only."""

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from flakehunter.clock import utc_now
 from flakehunter.db.bulk import Bulk, Origin, StoredResult
+from flakehunter.db.locks import lock_run
 from flakehunter.db.partitions import day_of
 from flakehunter.db.rows import (
     ArtifactRow,
@@ -120,6 +121,7 @@ class ArtifactWriter:
         self._file_started_at: datetime | None = None
         self._now = utc_now()
         self._attempts: dict[int, int] | None = None
+        lock_run(self._connection, project_id, run.provider, run.external_id, run.workflow, run.job, run.attempt)
         self.state = self._current_state()
         self.known = not self._insert_artifact()
         if self.known:
@@ -443,9 +445,10 @@ class ArtifactWriter:
         ids: dict[int | None, int | None] = {None: None}
         missing: dict[tuple[bytes, bytes], FailureRow] = {}
         wanted = [(place, failure) for place, failure in enumerate(failures) if place in used]
+        known = self._known_failures({(failure.fingerprint, failure.detail_hash) for _, failure in wanted})
         for place, failure in wanted:
             pair = (failure.fingerprint, failure.detail_hash)
-            ids[place] = self._caches.failures.get(pair) or self.new_failures.get(pair)
+            ids[place] = known.get(pair) or self.new_failures.get(pair)
             if ids[place] is None:
                 missing.setdefault(pair, failure)
         if missing:
@@ -456,6 +459,12 @@ class ArtifactWriter:
                 if ids[place] is None:
                     ids[place] = made[(failure.fingerprint, failure.detail_hash)]
         return ids
+
+    def _known_failures(self, wanted: set[tuple[bytes, bytes]]) -> dict[tuple[bytes, bytes], int]:
+        """Return the ids of those that are remembered and still there: somebody may have pruned texts meanwhile."""
+        known = {pair: self._caches.failures[pair] for pair in wanted if pair in self._caches.failures}
+        there = self._bulk.failures_there(self._connection, list(known.values()))
+        return {pair: number for pair, number in known.items() if number in there}
 
     def _add_events(self, events: Sequence[EventRow]) -> None:
         wanted = {event.test for event in events if event.test is not None}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from flakehunter.db.locks import KEEP_ROLLUPS_OF_RUN
+from flakehunter.db.locks import KEEP_ROLLUPS_OF_RUN, lock_new_tests
 from flakehunter.db.partitions import ensure_partition
 from flakehunter.db.rows import CaseRow, FailureRow
 
@@ -43,6 +43,9 @@ class Bulk(Protocol):
 
     def ensure_failures(self, connection: Connection, failures: Sequence[FailureRow]) -> dict[tuple[bytes, bytes], int]:
         """Insert the failures that are not there yet; return the id of each pair of hashes."""
+
+    def failures_there(self, connection: Connection, ids: Sequence[int]) -> set[int]:
+        """Return which of these failures are there, and keep others from deleting them."""
 
     def insert_results(self, connection: Connection, results: Sequence[StoredResult], day: date) -> None:
         """Insert results, in order; `day` says in which partition, where there are some."""
@@ -138,6 +141,14 @@ class SqliteBulk:
             ids[pair] = connection.exec_driver_sql(query, pair).scalar_one()
         return ids
 
+    def failures_there(self, connection: Connection, ids: Sequence[int]) -> set[int]:
+        """Return which of these failures are there; nobody else can write now."""
+        there: set[int] = set()
+        for chunk in _chunks(ids):
+            query = f"SELECT id FROM failures WHERE id IN ({_marks(len(chunk))})"
+            there.update(number for (number,) in connection.exec_driver_sql(query, tuple(chunk)))
+        return there
+
     def insert_results(self, connection: Connection, results: Sequence[StoredResult], _day: date) -> None:
         """Insert results, in order."""
         connection.exec_driver_sql(
@@ -194,6 +205,20 @@ class PostgresBulk:
         """Insert the test cases that are not there yet; return the id of each key."""
         if not tests:
             return {}
+        ids: dict[bytes, int] = {}
+
+        def find() -> bool:
+            nonlocal tests
+            found, files = self._tests(connection, [key for key, _ in tests])
+            ids.update(found)
+            tests = [(key, test) for key, test in tests if key not in found or (test.file and not files[key])]
+            return bool(tests)
+
+        # Most of the time all are there, and then nobody has to wait for anybody.
+        if find():
+            lock_new_tests(connection, project_id, find)
+        if not tests:
+            return ids
         keys = [key for key, _ in tests]
         columns = [list(column) for column in zip(*(test for _, test in tests), strict=True)]
         connection.exec_driver_sql(
@@ -202,8 +227,13 @@ class PostgresBulk:
             f" %s::int[]) {_FILL}",
             (project_id, keys, *columns),
         )
-        found = connection.exec_driver_sql("SELECT key, id FROM test_cases WHERE key = ANY(%s)", (keys,))
-        return {bytes(key): number for key, number in found}
+        return ids | self._tests(connection, keys)[0]
+
+    def _tests(self, connection: Connection, keys: list[bytes]) -> tuple[dict[bytes, int], dict[bytes, str]]:
+        """Return ids and files of the test cases that are there."""
+        query = "SELECT key, id, file FROM test_cases WHERE key = ANY(%s)"
+        found = [(bytes(key), id_, file) for key, id_, file in connection.exec_driver_sql(query, (keys,))]
+        return {key: id_ for key, id_, _ in found}, {key: file for key, _, file in found}
 
     def ensure_failures(self, connection: Connection, failures: Sequence[FailureRow]) -> dict[tuple[bytes, bytes], int]:
         """Insert the failures that are not there yet; return the id of each pair of hashes."""
@@ -218,16 +248,25 @@ class PostgresBulk:
         )
         found = connection.exec_driver_sql(
             "SELECT f.fingerprint, f.detail_hash, f.id FROM failures f JOIN unnest(%s::bytea[], %s::bytea[]) AS w(a, b)"
-            " ON f.fingerprint = w.a AND f.detail_hash = w.b",
+            " ON f.fingerprint = w.a AND f.detail_hash = w.b FOR KEY SHARE OF f",
             (columns[0], columns[1]),
         )
         return {(bytes(fingerprint), bytes(detail)): number for fingerprint, detail, number in found}
 
+    def failures_there(self, connection: Connection, ids: Sequence[int]) -> set[int]:
+        """Return which of these failures are there, and keep others from deleting them."""
+        if not ids:
+            return set()
+        query = "SELECT id FROM failures WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
+        return {number for (number,) in connection.exec_driver_sql(query, (list(ids),))}
+
     def insert_results(self, connection: Connection, results: Sequence[StoredResult], day: date) -> None:
         """Insert results, in order, in COPY's text form: all values are numbers or words that need no escaping."""
-        if day.replace(day=1) not in self._months:
+        month = day.replace(day=1)
+        if month not in self._months:
             ensure_partition(connection, day)
-            self._months.add(day.replace(day=1))
+        # Only once it has worked: what was pruned meanwhile is made anew when the transaction is run again.
+        self._months.discard(month)
         null = r"\N"
         rows = [
             f"{test}\t{run}\t{artifact}\t{attempt}\t{outcome}\t"
@@ -237,6 +276,7 @@ class PostgresBulk:
         ]
         with _copying(connection, f"COPY results ({RESULT_COLUMNS}, day) FROM STDIN") as copy:
             copy.write("".join(rows))
+        self._months.add(month)
 
     def insert_passes(
         self, connection: Connection, of: Origin, tests: Sequence[int], durations: Sequence[float]

@@ -117,15 +117,17 @@ def readonly(engine: Engine) -> Engine:
 
 def _check_revision(engine: Engine, shown: str, *, create: bool) -> None:
     try:
-        with engine.begin() if create else readonly(engine).connect() as connection:
-            if create and engine.dialect.name == "postgresql":
-                # Two jobs may find an empty database at the same moment; the lock ends with the transaction.
-                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('flakehunter.create'))"))
-            revision = current_revision(connection)
-            tables = set(inspect(connection).get_table_names())
-            if revision is None and create and not tables & set(Base.metadata.tables):
-                create_tables(connection)
-                revision = HEAD_REVISION
+        with readonly(engine).connect() as connection:
+            revision, tables = _look(connection)
+        if revision is None and create:
+            with engine.begin() as connection:
+                if engine.dialect.name == "postgresql":
+                    # Two jobs may find an empty database at the same moment; the lock ends with the transaction.
+                    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('flakehunter.create'))"))
+                revision, tables = _look(connection)
+                if revision is None and not tables & set(Base.metadata.tables):
+                    create_tables(connection)
+                    revision = HEAD_REVISION
     except (SQLAlchemyError, sqlite3.Error) as error:
         cause = getattr(error, "orig", None) or error
         reason = " ".join(str(cause).split())
@@ -149,6 +151,12 @@ def _check_revision(engine: Engine, shown: str, *, create: bool) -> None:
             hint="run flakehunter db upgrade",
         )
     raise unknown_revision(str(revision), shown)
+
+
+def _look(connection: Connection) -> tuple[str | None, set[str]]:
+    """Return the revision, and where there is none the names of the tables that are there."""
+    revision = current_revision(connection)
+    return revision, set() if revision is not None else set(inspect(connection).get_table_names())
 
 
 def unknown_revision(revision: str, shown: str) -> DatabaseError:

@@ -1,9 +1,11 @@
 """PostgreSQL's advisory locks: who takes turns with whom, where SQLite has but one writer at a time.
 
-Taken in this order, each with the one before or without: ingest (in `db.write`), rollup, partitions.
+Jobs write at the same time, as long as each has a run of its own and the tests are known. Taken in this order, each
+with the one before or without: run, new tests, rollup, partition. Where two transactions take locks of one kind in
+different order, PostgreSQL ends one of them, and it is run again (`db.retry`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
@@ -24,6 +26,50 @@ For the driver. Whoever deletes results would else miss the rollup that is about
 """
 
 
+_WRITING = 4607041
+"""Key of the locks that tell from which artifact on somebody may be writing; any number that nobody else uses."""
+
+_BEGIN = text(
+    f"SELECT pg_advisory_xact_lock_shared({_WRITING}, ((last_value - (NOT is_called)::int) % 2147483648)::int)"
+    " FROM artifacts_id_seq"
+)
+_FLOOR = text(
+    f"SELECT min(objid::bigint) FROM pg_locks WHERE locktype = 'advisory' AND classid = {_WRITING} AND objsubid = 2"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+_RUN = text("SELECT pg_advisory_xact_lock(hashtext('flakehunter.run'), hashtext(:run))")
+
+
+def begin_writing(connection: Connection) -> None:
+    """Tell that artifacts after the newest one may come from this transaction; nobody waits for that."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_BEGIN)
+
+
+def settled(connection: Connection) -> int | None:
+    """Return the artifact up to which nobody is writing any more; None where all that is seen is settled."""
+    if connection.dialect.name != "postgresql":
+        return None
+    floor = connection.scalar(_FLOOR)
+    return None if floor is None else int(floor)
+
+
+def lock_run(connection: Connection, *name: object) -> None:
+    """Be the only one to write a run, of that name: its attempts are numbered after what it has already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_RUN, {"run": repr(name)})
+
+
+def lock_new_tests(connection: Connection, project_id: int, still_new: Callable[[], bool]) -> None:
+    """Be the only one to insert tests of a project: two with the same ones would deadlock.
+
+    Kept to the end of the transaction where they are new still when it is our turn; else the next one comes at once.
+    """
+    with _of_session(connection, f"hashtext('flakehunter.tests'), {int(project_id)}"):
+        if still_new():
+            connection.execute(text(f"SELECT pg_advisory_xact_lock(hashtext('flakehunter.tests'), {int(project_id)})"))
+
+
 def try_rollup(connection: Connection, project: str) -> bool:
     """Whether this transaction alone may roll up the project; True on SQLite, where it is the only one anyway."""
     return connection.dialect.name != "postgresql" or bool(connection.scalar(_TRY_ROLLUP, {"project": project}))
@@ -32,23 +78,27 @@ def try_rollup(connection: Connection, project: str) -> bool:
 @contextmanager
 def rollups_held(connection: Connection) -> Iterator[None]:
     """Keep everybody else from making rollups, over several transactions of this connection; PostgreSQL only."""
-    connection.execute(text(f"SELECT pg_advisory_lock({_ANY_ROLLUP})"))
-    connection.commit()
-    try:
+    with _of_session(connection, _ANY_ROLLUP):
+        connection.commit()
         yield
-    finally:
-        # A connection that was lost has given its locks back.
-        if not connection.invalidated:
-            connection.execute(text(f"SELECT pg_advisory_unlock({_ANY_ROLLUP})"))
-            connection.commit()
+    connection.commit()
 
 
 @contextmanager
 def creating_partition(connection: Connection) -> Iterator[None]:
     """Be the only one to make a partition; not to the end of the transaction, which may be long; PostgreSQL only."""
-    connection.execute(text("SELECT pg_advisory_lock(hashtext('flakehunter.partitions'))"))
+    with _of_session(connection, "hashtext('flakehunter.partitions')"):
+        yield
+
+
+@contextmanager
+def _of_session(connection: Connection, key: str) -> Iterator[None]:
+    """Hold a lock that a commit leaves alone."""
+    connection.execute(text(f"SELECT pg_advisory_lock({key})"))
     try:
         yield
-    finally:
-        if not connection.invalidated:
-            connection.execute(text("SELECT pg_advisory_unlock(hashtext('flakehunter.partitions'))"))
+    except BaseException:
+        # In a transaction that has failed no statement can give it back; the end of the connection does.
+        connection.invalidate()
+        raise
+    connection.execute(text(f"SELECT pg_advisory_unlock({key})"))

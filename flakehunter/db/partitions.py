@@ -22,7 +22,11 @@ CLOCK_SKEW = timedelta(days=31)
 """A run that begins later than this from now has a wrong clock."""
 
 _MONTHLY = re.compile(r"results_(\d{4})_(\d{2})")
-_IS_THERE = text("SELECT to_regclass(:name) IS NOT NULL")
+# Not to_regclass(): within a transaction it may still answer from what this connection knew at its beginning.
+_IS_THERE = text(
+    "SELECT EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+    " WHERE i.inhparent = to_regclass('results') AND c.relname = :name)"
+)
 _CHILDREN = text(
     "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
     " WHERE i.inhparent = to_regclass('results') ORDER BY c.relname"

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Engine, bindparam, insert, select, text
+from sqlalchemy import Engine, bindparam, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from flakehunter.db.artifacts import ArtifactWriter, Latest, RunState, newest_artifact
 from flakehunter.db.bulk import bulk_for
 from flakehunter.db.engine import readonly, shown_url
+from flakehunter.db.locks import begin_writing
 from flakehunter.db.queries.projects import of_project
 from flakehunter.db.rows import ArtifactRow, CaseRow, Known, RunRow, Written
 from flakehunter.db.schema import Artifact, Project
@@ -27,16 +28,18 @@ _KNOWN_LIMIT = 64
 _SQLITE_SETTINGS = ("PRAGMA cache_size = -32768", "PRAGMA wal_autocheckpoint = 4000")
 """Pages of indexes are written again and again: 32 MiB of them stay in memory, and 16 MB wait in the log."""
 
+_NEW_PROJECT = text("INSERT INTO projects (name) VALUES (:name) ON CONFLICT (name) DO NOTHING")
 _PROJECT = select(Project.id).where(Project.name == bindparam("name"))
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('flakehunter.ingest'), hashtext(:project))")
 
 
 def ensure_project(connection: Connection, name: str) -> int:
     """Return the id of the project of that name; insert it when it is not there."""
     found = connection.execute(_PROJECT, {"name": name}).scalar()
-    if found is not None:
-        return int(found)
-    return int(connection.execute(insert(Project).values(name=name).returning(Project.id)).scalar_one())
+    if found is None:
+        # Several jobs may be the first.
+        connection.execute(_NEW_PROJECT, {"name": name})
+        found = connection.execute(_PROJECT, {"name": name}).scalar_one()
+    return int(found)
 
 
 class Writer:
@@ -98,10 +101,10 @@ class Writer:
         with self._database_errors():
             self._in_transaction = True
             try:
+                self._find_project()
                 with self.connection.begin():
-                    self._project_id = self._locked_project()
-                    if self._latest is not None and newest_artifact(self.connection) != self._latest.artifact_id:
-                        # Somebody else has written since.
+                    begin_writing(self.connection)
+                    if self._latest is not None and not self._alone_since(self._latest):
                         self._latest = None
                     yield
             except BaseException:
@@ -167,12 +170,15 @@ class Writer:
         with self._database_errors(), self.connection.begin():
             return frozenset(self.connection.execute(query).scalars())
 
-    def _locked_project(self) -> int:
-        if self._engine.dialect.name == "postgresql":
-            # Writers of one project take turns, as they do on SQLite: two that insert the same new tests in
-            # different order would deadlock, and attempts are numbered after what the run has already.
-            self.connection.execute(_LOCK, {"project": self.project})
-        return self._project_id or ensure_project(self.connection, self.project)
+    def _alone_since(self, latest: Latest) -> bool:
+        """Whether nobody has written since; on PostgreSQL somebody may be about to, until a run is locked."""
+        return self._engine.dialect.name == "sqlite" and newest_artifact(self.connection) == latest.artifact_id
+
+    def _find_project(self) -> None:
+        """Make the project in a transaction of its own, or all the first jobs would wait for one of them."""
+        if self._project_id is None:
+            with self.connection.begin():
+                self._project_id = ensure_project(self.connection, self.project)
 
     def _keep(self, written: ArtifactWriter) -> None:
         if len(self.tests) + len(written.new_tests) > _CACHE_LIMIT:

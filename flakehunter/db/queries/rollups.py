@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
-from flakehunter.db.locks import try_rollup
+from flakehunter.db.locks import settled, try_rollup
 from flakehunter.db.rows import Written
 from flakehunter.db.schema import Artifact, Project, Result, Rollup, Run
 from flakehunter.model import Outcome
@@ -59,12 +59,15 @@ def read_packed(connection: Connection, project: str) -> Packed:
     return _joined(parts)
 
 
-def update_rollups(connection: Connection, project: str, written: Written | None = None) -> int:
+def update_rollups(
+    connection: Connection, project: str, written: Written | None = None, *, everything: bool = False
+) -> int:
     """Roll up what is not rolled up yet, in the given transaction; return how many results that was.
 
     Where that is just what was `written`, its rows are not read.
 
-    Where somebody else is at it at this moment, on PostgreSQL, the rest is left to whoever comes next.
+    Where somebody else is at it at this moment, on PostgreSQL, the rest is left to whoever comes next; so is what came
+    while an older transaction was writing, unless `everything` is wanted.
     """
     project_id = connection.scalar(select(Project.id).where(Project.name == project))
     if project_id is None:
@@ -72,11 +75,16 @@ def update_rollups(connection: Connection, project: str, written: Written | None
     if not try_rollup(connection, project):
         return 0
     good = _good(connection, int(project_id))
-    upto, stamp = _stamp(connection, int(project_id), None)
+    # What somebody is still writing may get a lower id than what is there already.
+    upto, stamp = _stamp(connection, int(project_id), None if everything else settled(connection))
     connection.execute(delete(Rollup).where(Rollup.project_id == project_id, ~Rollup.pruned, Rollup.upto > good))
-    if upto == good:
+    if upto <= good:
         return 0
-    if written is not None and written.whole and written.artifacts == _artifacts(connection, int(project_id), good, upto):
+    if (
+        written is not None
+        and written.whole
+        and written.artifacts == _artifacts(connection, int(project_id), good, upto)
+    ):
         parts = [_packed(written)]
     else:
         parts = [_columns(rows) for rows in _from_rows(connection, int(project_id), good, upto)]
@@ -94,7 +102,7 @@ def keep_pruned(connection: Connection, project: str, runs: npt.NDArray[np.int64
 
     In the given transaction, which has to delete the rows too, and to have seen to it that nobody else makes rollups.
     """
-    update_rollups(connection, project)
+    update_rollups(connection, project, everything=True)
     project_id = connection.scalar(select(Project.id).where(Project.name == project))
     of_project = select(Rollup.id).where(Rollup.project_id == project_id, ~Rollup.pruned)
     parts: list[Packed] = []
