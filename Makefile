@@ -139,13 +139,15 @@ report-size: $(READY)
 	$(BIN)/python benchmarks/report_size.py --write
 
 # Rates and memory of ingest, and peers.md with the peers in a throw-away environment; half an hour on a quiet machine.
+# Quickly: make ingest-benchmarks INGEST_SPEED='--files 20' INGEST_MEMORY='--gigabytes 0.02 --files 1000'
 .PHONY: ingest-benchmarks
 ingest-benchmarks: $(READY)
 	$(PYTHON) -m venv .cache/peers
-	.cache/peers/bin/pip install --quiet flaktor flakebox unflake flakewall flakeguard flakemap
-	$(BIN)/python benchmarks/ingest_speed.py
-	$(BIN)/python benchmarks/ingest_memory.py
-	$(BIN)/python benchmarks/ingest_peers.py --bin .cache/peers/bin --write
+	.cache/peers/bin/pip install --quiet flaktor flakebox flakeradar unflake flakewall flakeguard flakemap \
+	    test-results-parser lxml junitparser
+	$(BIN)/python benchmarks/ingest_speed.py $(INGEST_SPEED)
+	$(BIN)/python benchmarks/ingest_memory.py $(INGEST_MEMORY)
+	$(BIN)/python benchmarks/ingest_peers.py --bin .cache/peers/bin --write $(INGEST_SPEED)
 
 # The readers of ingest under atheris, coverage-guided, for ten minutes.
 .PHONY: fuzz

@@ -2,17 +2,21 @@
 
     python benchmarks/ingest_peers.py [--files 2000] [--cases 500] [--bin FOLDER] [--write]
 
-`--bin` is where the peers' commands are: `python -m venv peers && peers/bin/pip install flaktor flakebox unflake
-flakewall flakeguard flakemap`. One that is not there is left out and named. A peer that takes one
-file a call is called for each. What one file takes is taken off, so that start-up does not count.
+`--bin` is where the peers' commands are: `python -m venv peers && peers/bin/pip install flaktor flakebox flakeradar
+unflake flakewall flakeguard flakemap test-results-parser lxml junitparser`. One that is not there, or that fails, is
+named. A peer that takes one file a call is called for each. What one file takes is taken off, so that start-up does not
+count.
 """
 
 import argparse
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingest_speed import BARE, measure, write_files
@@ -20,41 +24,95 @@ from ingest_speed import BARE, measure, write_files
 TABLE = Path(__file__).parent / "peers.md"
 HEAD = """# Reading JUnit files: flakehunter beside others
 
-Made by `python benchmarks/ingest_peers.py --write --bin peers/bin`, all on the same files in one run; results per
-CPU-second (user + system, what the first file takes taken off). {files} files, {results:,} results, {size:.0f} MB, 1 %
-failures, on {cores} cores.
+Made by `make ingest-benchmarks`, all on the same files in one run; results per CPU-second (user + system, what the
+first file takes taken off). {files} files, {results:,} results, {size:.0f} MB, 1 % failures, on {cores} cores.
 
 | what | stores in SQL | results per CPU-second | flakehunter's rate / its rate |
 |---|---|---:|---:|
+"""
+COMMANDS = """
+The commands; `RUNS` is the folder of the files, `FILES` are all of them, and `DB` is a new database.
+
+| what | files given | command |
+|---|---:|---|
 """
 FLAKEBOX = """db=$1; shift; for file do "$0" --db "$db" record --junit "$file" --commit "$file" || exit; done"""
 """It takes one file a call; what its start-up costs each time is part of what it costs."""
 
 FLAKTOR = """db=$1; shift; "$0" init --db "$db" && "$0" upload --db "$db" "$@" """
 
+FLAKERADAR = """mkdir -p "$1" && HOME=$1 "$0" --project p --results "$2/**/*.xml" --report-out "$1/report.html" """
+"""Its database lies in the home folder."""
+
+PARSERS = {
+    "ElementTree": "ET.parse(name)",
+    "lxml": "etree.parse(name)",
+    "junitparser": "[case.result for suite in JUnitXml.fromfile(name) for case in suite]",
+    "test-results-parser": "parse_junit_xml(open(name, 'rb').read())",
+}
+"""What reads a file and keeps nothing."""
+IMPORTS = {
+    "ElementTree": "import xml.etree.ElementTree as ET",
+    "lxml": "from lxml import etree",
+    "junitparser": "from junitparser import JUnitXml",
+    "test-results-parser": "from test_results_parser import parse_junit_xml",
+}
+
 BUILT_IN = ("flakehunter", "a bare `ET.parse` + `executemany` loop")
 
-Command = Callable[[Path, Path], list[str]]
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Something that reads JUnit files."""
+
+    in_sql: bool
+    files: int
+    """How many files it is given: fewer for those that are slow."""
+    command: Callable[[Path, Path], list[str]]
+    """Of the folder with the files and the path of a database."""
+
+    @property
+    def shown(self) -> str:
+        """The command as it stands in the table."""
+        words = [Path(word).name if "/bin/" in word else word for word in self.command(Path("RUNS"), Path("DB"))]
+        line = " ".join(shlex.quote(word) for word in words).replace(shlex.quote(BARE), "'BARE of ingest_speed.py'")
+        return line.replace("|", "\\|")
 
 
-def peers(programs: Path, files: int) -> dict[str, tuple[bool, int, Command]]:
-    """Return for each peer whether it stores in SQL, how many files it is given, and its command."""
+def xml(folder: Path) -> list[str]:
+    """Return the files in a folder."""
+    return [str(path) for path in sorted(folder.rglob("*.xml"))] or ["FILES"]
 
-    def xml(folder: Path) -> list[str]:
-        return [str(path) for path in sorted(folder.rglob("*.xml"))]
 
-    python = [sys.executable]
-    ours = [*python, "-m", "flakehunter", "-q", "ingest", "--db"]
-    return {
-        BUILT_IN[0]: (True, files, lambda runs, db: [*ours, f"{db}.db", str(runs), "--layout", "{run_id}/*"]),
-        BUILT_IN[1]: (True, files, lambda runs, db: [*python, "-c", BARE, str(runs), f"{db}.db"]),
-        "flaktor": (True, 100, lambda runs, db: ["sh", "-c", FLAKTOR, f"{programs}/flaktor", f"{db}.db", *xml(runs)]),
-        "flakebox": (True, 20, lambda runs, db: ["sh", "-c", FLAKEBOX, f"{programs}/flakebox", f"{db}.db", *xml(runs)]),
-        "unflake": (False, 400, lambda runs, _: [f"{programs}/unflake", "analyze", "--fail-on", "never", *xml(runs)]),
-        "flakewall": (False, 400, lambda runs, _: [f"{programs}/flakewall", "score", "--junit", f"{runs}/**/*.xml"]),
-        "flakeguard": (False, 400, lambda runs, _: [f"{programs}/flakeguard", "scan", str(runs)]),
-        "flakemap": (False, 400, lambda runs, _: [f"{programs}/flakemap", "--json", str(runs)]),
+def peers(programs: Path, files: int) -> dict[str, Peer]:
+    """Return all that is compared, by name; `programs` is where the commands of the others are."""
+    ours = [sys.executable, "-m", "flakehunter", "-q", "ingest", "--jobs", "1", "--layout", "{run_id}/*", "--db"]
+
+    def shell(script: str, name: str) -> Callable[[Path, Path], list[str]]:
+        return lambda runs, db: ["sh", "-c", script, f"{programs}/{name}", f"{db}.db", *xml(runs)]
+
+    def parser(name: str) -> Callable[[Path, Path], list[str]]:
+        script = f"import sys; {IMPORTS[name]}; all({PARSERS[name]} or True for name in sys.argv[1:])"
+        return lambda runs, _: [f"{programs}/python", "-c", script, *xml(runs)]
+
+    found = {
+        BUILT_IN[0]: Peer(True, files, lambda runs, db: [*ours, f"{db}.db", str(runs)]),
+        BUILT_IN[1]: Peer(True, files, lambda runs, db: [sys.executable, "-c", BARE, str(runs), f"{db}.db"]),
+        "flakeradar": Peer(
+            True, 100, lambda runs, db: ["sh", "-c", FLAKERADAR, f"{programs}/flakeradar", f"{db}.home", str(runs)]
+        ),
+        "flaktor": Peer(True, 100, shell(FLAKTOR, "flaktor")),
+        "flakebox": Peer(True, 20, shell(FLAKEBOX, "flakebox")),
+        "unflake": Peer(
+            False, 400, lambda runs, _: [f"{programs}/unflake", "analyze", "--fail-on", "never", *xml(runs)]
+        ),
+        "flakewall": Peer(
+            False, 400, lambda runs, _: [f"{programs}/flakewall", "score", "--junit", f"{runs}/**/*.xml"]
+        ),
+        "flakeguard": Peer(False, 400, lambda runs, _: [f"{programs}/flakeguard", "scan", str(runs)]),
+        "flakemap": Peer(False, 400, lambda runs, _: [f"{programs}/flakemap", "--json", str(runs)]),
     }
+    return found | {f"{name} (parses only)": Peer(False, 400, parser(name)) for name in PARSERS}
 
 
 def some_files(runs: Path, count: int, target: Path) -> Path:
@@ -75,25 +133,29 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write benchmarks/peers.md")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="ingest-peers-"))
-    rates: dict[str, tuple[bool, float]] = {}
+    rates: dict[str, float] = {}
     try:
         runs = folder / "runs"
         write_files(runs, options.files, options.cases)
         size = sum(path.stat().st_size for path in runs.rglob("*.xml")) / 1e6
-        results = options.files * options.cases
-        for name, (in_sql, count, command) in peers(options.bin, options.files).items():
-            if name not in BUILT_IN and not (options.bin / name).exists():
-                print(f"{name} is not in {options.bin}", file=sys.stderr)
+        compared = peers(options.bin, options.files)
+        for name, peer in compared.items():
+            count = min(peer.files, options.files)
+            try:
+                one = measure(peer.command(some_files(runs, 1, folder / f"{name}-1"), folder / f"{name}-1-db"))[0]
+                all_ = measure(peer.command(some_files(runs, count, folder / name), folder / f"{name}-db"))[0]
+            except (subprocess.CalledProcessError, OSError) as error:
+                print(f"{name} is left out: {error}"[:300], file=sys.stderr)
                 continue
-            count = min(count, options.files)
-            one = measure(command(some_files(runs, 1, folder / f"{name}-1"), folder / f"{name}-1-db"), check=False)[0]
-            all_ = measure(command(some_files(runs, count, folder / name), folder / f"{name}-db"), check=False)[0]
-            rates[name] = (in_sql, (count - 1) * options.cases / max(all_ - one, 1e-3))
+            rates[name] = (count - 1) * options.cases / max(all_ - one, 1e-3)
             print(f"{name}: {count} files, {all_:.2f} s CPU, {one:.2f} s for one", file=sys.stderr)
-        text = HEAD.format(files=options.files, results=results, size=size, cores=os.cpu_count())
-        mine = rates[BUILT_IN[0]][1]
-        for name, (in_sql, rate) in rates.items():
-            text += f"| {name} | {'yes' if in_sql else 'no'} | {rate:,.0f} | {mine / rate:.2f} |\n"
+        text = HEAD.format(files=options.files, results=options.files * options.cases, size=size, cores=os.cpu_count())
+        for name, rate in rates.items():
+            times = rates[BUILT_IN[0]] / rate
+            text += f"| {name} | {'yes' if compared[name].in_sql else 'no'} | {rate:,.0f} | {times:.2f} |\n"
+        text += COMMANDS
+        for name in rates:
+            text += f"| {name} | {min(compared[name].files, options.files)} | `{compared[name].shown}` |\n"
         print(text)
         if options.write:
             TABLE.write_text(text)
