@@ -12,6 +12,7 @@ import pytest
 
 from flakehunter.db.rows import RunRow
 from flakehunter.ingest.artifact import ArtifactReader
+from flakehunter.ingest.junit.reader import JUnitReader
 from flakehunter.ingest.limits import DEFAULT_LIMITS
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 from flakehunter.ingest.runs import RunNaming
@@ -45,6 +46,13 @@ DIFFERENT: dict[str, dict[str, int]] = {
     # The XML has one file a class; the error of a class's set-up has a file of its own.
     "xmlrunner/TEST-tests.test_child.TestChild.xml": {"bad": -1},
     "xmlrunner/TEST-unittest.suite._ErrorHolder.xml": {"bad": -3, "skipped": -2},
+    # Surefire counts over its files, one a class; its console names no test that was skipped.
+    "surefire/TEST-org.example.ChildTest.xml": {"bad": -1},
+    "surefire/TEST-org.example.SetUpTest.xml": {"bad": -2, "skipped": -1},
+    "surefire/console.log": {"skipped": -1},
+    # TestNG's rows of a data provider have one name in Surefire's XML, and so are attempts: the last one passed.
+    "testng/TEST-org.example.ChildTest.xml": {"bad": -1},
+    "testng/console.log": {"skipped": -2},
 }
 """By how much our count differs from the producer's, and why that is right."""
 
@@ -89,6 +97,21 @@ def test_a_producers_file_is_counted_as_it_counted(producer: str, name: str) -> 
     expected.update(DIFFERENT.get(name, {}))
     assert sum(expected.values())
     assert {key: found[key] for key, number in expected.items() if number} == +expected
+
+
+def test_surefires_reruns_are_attempts() -> None:
+    with (FIXTURES / "surefire/TEST-org.example.ChildTest.xml").open("rb") as stream:
+        (batch,) = JUnitReader(stream, DEFAULT_LIMITS).batches()
+    outcomes: dict[str, list[str]] = {}
+    for test, _, outcome, *_ in batch.results:
+        outcomes.setdefault(batch.tests[test].name, []).append(outcome)
+    assert outcomes == {
+        "childIsGone": ["failed", "failed"],
+        "breaks": ["errored", "errored"],
+        "isGoneAtTheSecondTry": ["failed", "passed"],
+        "passes": ["passed"],
+        "skipped": ["skipped"],
+    }
 
 
 def test_what_perl_writes_is_read() -> None:

@@ -2,14 +2,15 @@
 
 Needed: of PyPI, in the running Python, pytest, pytest-rerunfailures, pytest-xdist, unittest-xml-reporting, nose2,
 behave and robotframework; npm; of Debian cmake, bats, golang, gotestsum, cargo, libgtest-dev, catch2,
-libtap-formatter-junit-perl, ruby-rspec, ruby-rspec-junit-formatter and phpunit. A producer that is not there is named
-and left out. Durations, times and pids differ on every run; no test looks at them.
+libtap-formatter-junit-perl, ruby-rspec, ruby-rspec-junit-formatter, phpunit, maven, libsurefire-java,
+libmaven-compiler-plugin-java, libmaven-resources-plugin-java, junit4, testng and ruby-minitest-reporters. A producer
+that is not there is named and left out. Durations, times and pids differ on every run; no test looks at them.
 """
 
 import sys
 from collections.abc import Callable, Mapping
 
-from producers import native, node, python, scripting
+from producers import java, native, node, python, scripting
 from producers.common import Made, MissingProducerError, note
 from producers.pytest_vitest import MAKERS as PYTEST_AND_VITEST
 
@@ -19,6 +20,7 @@ MAKERS: Mapping[str, Callable[[], Made | None]] = {
     **node.MAKERS,
     **native.MAKERS,
     **scripting.MAKERS,
+    **java.MAKERS,
 }
 
 if __name__ == "__main__":

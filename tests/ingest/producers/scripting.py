@@ -93,6 +93,38 @@ def rspec() -> Made:
     return made
 
 
+MINITEST = {
+    "test/child_test.rb": """
+require "minitest/autorun"
+require "minitest/reporters"
+Minitest::Reporters.use! [Minitest::Reporters::JUnitReporter.new("reports"), Minitest::Reporters::SpecReporter.new]
+class ChildTest < Minitest::Test
+  def test_passes; assert true; end
+  def test_child_is_gone
+    puts "sent SIGKILL to pid 4711"
+    assert_equal "gone", "process 4711 is still alive"
+  end
+  def test_skipped; skip "not today"; end
+  def test_breaks; raise IOError, "no server"; end
+end
+describe "a group" do
+  it("is <gone> & done") { _(1).must_equal 1 }
+end
+""",
+}
+
+
+def minitest() -> Made:
+    """minitest with the JUnit and the spec reporter of minitest-reporters."""
+    folder = project(MINITEST)
+    made = Made("minitest", version("dpkg-query", "-W", "ruby-minitest-reporters"), "ruby test/child_test.rb --seed 1")
+    log = run(folder, "ruby", "test/child_test.rb", "--seed", "1")
+    for path in sorted((folder / "reports").glob("TEST-*.xml")):
+        made.keep_file(f"minitest/{path.name}", path)
+    made.counts(log, r"^\d+ tests, \d+ assertions")
+    return made
+
+
 PHPUNIT = {
     "tests/ChildTest.php": """
 <?php
@@ -127,4 +159,4 @@ def phpunit() -> Made:
     return made
 
 
-MAKERS = {"bats": bats, "perl": perl, "rspec": rspec, "phpunit": phpunit}
+MAKERS = {"bats": bats, "perl": perl, "rspec": rspec, "minitest": minitest, "phpunit": phpunit}
