@@ -136,7 +136,7 @@ _SAYS_SOMETHING = re.compile(
 
 
 def _zero(around: str) -> Expect:
-    if _SAYS_SOMETHING.search(around):
+    if _SAYS_SOMETHING.search(around) or re.search(r"@\s*==\s*nil", around):
         return Expect.ALIVE
     if re.search(
         r"@\s*(?:!=|<|-ne)\s*0|@\s*==\s*-1|NE\w*\s*\(\s*@\s*,\s*0|EQ\w*\s*\(\s*@\s*,\s*-1|EQ\w*\s*\(\s*-1\s*,|NE\w*\s*\(\s*0\s*,|LT\w*\s*\(",

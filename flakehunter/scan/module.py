@@ -1,6 +1,8 @@
 """One source file: its functions and tests, lowered when they are asked for, and the local modules it imports."""
 
+import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -47,6 +49,12 @@ _DEFINITION = re.compile(
 )
 
 
+@lru_cache(maxsize=16_384)
+def _is_file(path: str) -> bool:
+    """Whether there is a file at `path`: many files of a project import the same."""
+    return os.path.isfile(path)  # noqa: PTH113 - called for every import of large trees
+
+
 @lru_cache(maxsize=64)
 def _query(spec_name: str) -> Query:
     spec = languages.all_specs()[spec_name]
@@ -68,6 +76,7 @@ class Module:
         self._named: dict[str, Node] | None = None
         self._nodes: list[Node] = []
         self._imports: list[Path] | None = None
+        self._folders: list[str] | None = None
         self._spawned: dict[str, str] | None = None
         self._tainted: set[str] | None = None
         self._constants: dict[str, str] | None = None
@@ -295,16 +304,20 @@ class Module:
             suffixes = [".ts", ".tsx", ".js", ".mjs", ".cjs", ".mts", "/index.ts", "/index.js"]
         if self.spec.name in ("c", "cpp"):
             suffixes = [".c", ".cc", ".cpp", ".h", ".hpp"]
-        folders = [self.file.parent]
-        if not stem.startswith("."):
-            above = list(self.file.parent.parents)[:3]
-            folders += [*above, *(folder / inner for folder in above[:2] for inner in ("src", "lib"))]
-        for folder in folders:
+        for folder in self._import_folders() if not stem.startswith(".") else [str(self.file.parent)]:
             for suffix in suffixes:
-                candidate = folder / f"{stem}{suffix}"
-                if candidate.is_file():
-                    return candidate
+                candidate = f"{folder}/{stem}{suffix}"
+                if _is_file(candidate):
+                    return Path(candidate)
         return None
+
+    def _import_folders(self) -> list[str]:
+        """Return where absolute imports are looked for: beside the file, above it, and in src and lib."""
+        if self._folders is None:
+            above = list(self.file.parent.parents)[:3]
+            inner = [folder / name for folder in above[:2] for name in ("src", "lib")]
+            self._folders = [str(folder) for folder in (self.file.parent, *above, *inner)]
+        return self._folders
 
     def spawned(self) -> dict[str, str]:
         """Return the names that any function of the file stores a started process in, with the source of the start."""
@@ -352,8 +365,6 @@ def _acts(function: Function) -> bool:
 
 
 def _holds(starts: list[int], begin: int, end: int) -> bool:
-    from bisect import bisect_left
-
     index = bisect_left(starts, begin)
     return index < len(starts) and starts[index] < end
 
