@@ -155,3 +155,11 @@ FUZZ_SECONDS ?= 600
 fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .cache/fuzz --upgrade atheris
 	PYTHONPATH=.cache/fuzz $(BIN)/python tests/ingest/fuzz.py .cache/fuzz-corpus -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=600
+
+# PostgreSQL: the plans in docs/postgresql.md (a minute), 64 jobs at once and COPY beside SQLite in benchmarks/scale.md.
+.PHONY: postgres-plans postgres-benchmarks
+postgres-plans: $(READY)
+	$(BIN)/python benchmarks/postgres_plans.py --write
+postgres-benchmarks: $(READY)
+	$(BIN)/python benchmarks/postgres_jobs.py --jobs 64 --write
+	$(BIN)/python benchmarks/postgres_ingest.py --write

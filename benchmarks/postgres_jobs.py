@@ -8,6 +8,7 @@ that was waited for longer than WAIT_MS (log_lock_waits, advisory locks among th
 
 import argparse
 import multiprocessing
+import os
 import re
 import sys
 import tempfile
@@ -100,7 +101,8 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=500)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    lines = ["| round | jobs | results each | stored | lost | twice | slowest job | longest wait for a lock |"]
+    lines = [f"Load of the machine when it began: {os.getloadavg()[0]:.0f}.", ""]
+    lines += ["| round | jobs | results each | stored | lost | twice | slowest job | longest wait for a lock |"]
     lines.append("|---|--:|--:|--:|--:|--:|--:|--:|")
     settings = f"-c log_lock_waits=on -c deadlock_timeout={WAIT_MS}ms -c fsync=on"
     with running_server(settings) as server, tempfile.TemporaryDirectory() as place:
