@@ -156,9 +156,9 @@ class FleetPool:
                 raise self._lost("no worker is left") if self._client.status == "running" else self._lost()
 
     def _outcome(self, future: Future, item: Item, called: str) -> Outcome[Item, Result]:
-        from distributed import KilledWorker
+        from distributed import CancelledError, KilledWorker
 
-        if future.status == "cancelled":
+        if future.status in ("cancelled", "lost"):
             raise self._lost()
         try:
             answer: Answer = future.result()
@@ -169,6 +169,8 @@ class FleetPool:
                 hint="look in that host's kernel log for the OOM killer; leave the item out if it is the cause",
             )
             return Outcome(item, socket.gethostname(), error=died)
+        except CancelledError as error:
+            raise self._lost() from error
         except Exception as error:  # what dask could not do for us: send, or unpickle on the other side
             return Outcome(item, socket.gethostname(), error=broken(error, called))
         return answer.outcome(item)
