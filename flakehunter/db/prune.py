@@ -247,6 +247,7 @@ def _errors(engine: Engine) -> Iterator[None]:
         raise DatabaseError(
             f"cannot prune database {shown}: {' '.join(str(cause).split())}",
             url=shown,
-            hint="nothing was removed; "
-            + ("a long detect or report reads it: run this again later" if in_use else "mend the cause, and run again"),
+            hint="nothing was removed: a long detect or report reads it, so run this again later"
+            if in_use
+            else "mend the cause and run the same command again",
         ) from error

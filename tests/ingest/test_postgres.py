@@ -23,8 +23,8 @@ JOBS = 12
 
 ROWS = (
     "SELECT u.external_id, a.path, t.name, r.attempt, r.outcome, f.message"
-    " FROM results r JOIN runs u ON u.id = r.run_id JOIN artifacts a ON a.id = r.artifact_id JOIN test_cases t ON t.id = r.test_case_id"
-    " LEFT JOIN failures f ON f.id = r.failure_id ORDER BY 1, 2, 3, 4"
+    " FROM results r JOIN runs u ON u.id = r.run_id JOIN artifacts a ON a.id = r.artifact_id"
+    " JOIN test_cases t ON t.id = r.test_case_id LEFT JOIN failures f ON f.id = r.failure_id ORDER BY 1, 2, 3, 4"
 )
 CUT = """
 CREATE SEQUENCE cuts;
