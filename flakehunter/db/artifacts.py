@@ -1,11 +1,9 @@
 """One artifact inside its transaction: its run, its row, and the rows of what is in it."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import blake2b
 from typing import Protocol
 
 from sqlalchemy import bindparam, func, insert, select, text, update
@@ -13,24 +11,23 @@ from sqlalchemy.engine import Connection
 
 from flakehunter.clock import utc_now
 from flakehunter.db.bulk import Bulk, Origin, StoredResult
+from flakehunter.db.details import add_events, add_properties
 from flakehunter.db.locks import lock_run
 from flakehunter.db.partitions import day_of
 from flakehunter.db.rows import (
     ArtifactRow,
     Batch,
     CaseRow,
-    EventRow,
     FailureRow,
     IssueRow,
     Known,
-    PropertyRow,
     ResultRow,
     RunRow,
     RunSettings,
     Written,
 )
 from flakehunter.db.same_tests import match_tests
-from flakehunter.db.schema import Artifact, ArtifactIssue, Document, LogEvent, Result, Run, TestCase, UtcDateTime
+from flakehunter.db.schema import Artifact, ArtifactIssue, Result, Run, TestCase, UtcDateTime
 from flakehunter.model import Outcome, TestIdentity
 
 REMEMBERED = 50_000
@@ -40,7 +37,6 @@ REMEMBERED = 50_000
 _OF_RUN = select(Artifact.id).where(Artifact.run_id == bindparam("run_id"))
 _ANY_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN)).limit(1)
 _ANY_LOG_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN.where(Artifact.kind == "log"))).limit(1)
-_TESTS_OF_RUN = select(Result.test_case_id).where(Result.artifact_id.in_(_OF_RUN))
 _NEWEST_ARTIFACT = select(func.max(Artifact.id))
 _HIGHEST_TEST = select(func.coalesce(func.max(TestCase.id), 0))
 _ARTIFACT = text(
@@ -48,15 +44,6 @@ _ARTIFACT = text(
     " VALUES (:run_id, :sha256, :path, :kind, :format, :size_bytes, :ingested_at)"
     " ON CONFLICT (run_id, sha256) DO NOTHING RETURNING id"
 ).bindparams(bindparam("ingested_at", type_=UtcDateTime()))
-
-_PROPERTY_SET = text(
-    "INSERT INTO property_sets (hash, entries) VALUES (:hash, :entries) ON CONFLICT (hash) DO NOTHING"
-).bindparams(bindparam("entries", type_=Document))
-_PROPERTY = text(
-    "INSERT INTO properties (artifact_id, test_case_id, attempt, suite, set_id)"
-    " SELECT :artifact_id, CAST(:test_case_id AS BIGINT), CAST(:attempt AS INTEGER), CAST(:suite AS TEXT), id"
-    " FROM property_sets WHERE hash = :hash"
-)
 
 
 def newest_artifact(connection: Connection) -> int | None:
@@ -157,9 +144,9 @@ class ArtifactWriter:
         for issue in batch.issues:
             self.add_issue(issue)
         if batch.events:
-            self._add_events(batch.events)
+            add_events(self._connection, self._project_id, self._origin, batch.events)
         if batch.properties:
-            self._add_properties(batch.properties, ids, before)
+            add_properties(self._connection, self._origin, batch.properties, ids, before)
         if batch.settings != RunSettings():
             self._note_settings(batch.settings)
 
@@ -465,53 +452,3 @@ class ArtifactWriter:
         known = {pair: self._caches.failures[pair] for pair in wanted if pair in self._caches.failures}
         there = self._bulk.failures_there(self._connection, list(known.values()))
         return {pair: number for pair, number in known.items() if number in there}
-
-    def _add_events(self, events: Sequence[EventRow]) -> None:
-        wanted = {event.test for event in events if event.test is not None}
-        tests = self._tests_by_name(wanted) if wanted else {}
-        rows = [
-            {
-                "artifact_id": self._artifact_id,
-                "run_id": self.state.id,
-                "test_case_id": tests.get(event.test) if event.test else None,
-                "line": event.line,
-                "time": event.time,
-                "kind": event.kind,
-                "pid": event.pid,
-                "text": event.text,
-            }
-            for event in events
-        ]
-        self._connection.execute(insert(LogEvent), rows)
-
-    def _add_properties(self, properties: Sequence[PropertyRow], ids: Sequence[int], before: dict[int, int]) -> None:
-        sets: dict[bytes, list[list[str]]] = {}
-        rows = []
-        for suite, test, attempt, pairs in properties:
-            entries = [[name, value] for name, value in pairs]
-            key = blake2b(json.dumps(entries).encode(), digest_size=16).digest()
-            sets[key] = entries
-            test_id = None if test is None else ids[test]
-            rows.append(
-                {
-                    "artifact_id": self._artifact_id,
-                    "test_case_id": test_id,
-                    "attempt": None if attempt is None or test_id is None else attempt + before.get(test_id, 0),
-                    "suite": suite,
-                    "hash": key,
-                }
-            )
-        self._connection.execute(_PROPERTY_SET, [{"hash": key, "entries": sets[key]} for key in sorted(sets)])
-        self._connection.execute(_PROPERTY, rows)
-
-    def _tests_by_name(self, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
-        """Find test cases by class and name: those of the run first, then any of the project."""
-        of_project = select(TestCase.classname, TestCase.name, TestCase.id).where(
-            TestCase.project_id == self._project_id, TestCase.name.in_({name for _, name in wanted})
-        )
-        of_run = of_project.where(TestCase.id.in_(_TESTS_OF_RUN))
-        found = {(row[0], row[1]): int(row[2]) for row in self._connection.execute(of_run, {"run_id": self.state.id})}
-        if not wanted <= set(found):
-            rows = self._connection.execute(of_project.order_by(TestCase.id.desc()))
-            found = {(row[0], row[1]): int(row[2]) for row in rows} | found
-        return found

@@ -165,7 +165,7 @@ class Written:
     """
 
     __slots__ = ("artifacts", "outcomes", "runs", "tests", "whole")
-    MOST = 2_000_000
+    MOST = 500_000
     """Results that are kept; a single file may have more."""
 
     def __init__(self) -> None:

@@ -19,14 +19,11 @@ from flakehunter.db.rows import ArtifactRow, CaseRow, Known, RunRow, Written
 from flakehunter.db.schema import Artifact, Project
 from flakehunter.errors import DatabaseError
 
-_CACHE_LIMIT = 100_000
+_CACHE_LIMIT = 50_000
 """Ids kept in memory; beyond that they are forgotten and looked up anew (about 500 bytes each)."""
 
-_KNOWN_LIMIT = 64
-"""Sets of known tests whose ids are kept: there is one a process that reads."""
-
-_SQLITE_SETTINGS = ("PRAGMA cache_size = -32768", "PRAGMA wal_autocheckpoint = 4000")
-"""Pages of indexes are written again and again: 32 MiB of them stay in memory, and 16 MB wait in the log."""
+_SQLITE_SETTINGS = ("PRAGMA cache_size = -16384", "PRAGMA wal_autocheckpoint = 4000")
+"""Pages of indexes are written again and again: 16 MiB of them stay in memory, and 16 MB wait in the log."""
 
 _NEW_PROJECT = text("INSERT INTO projects (name) VALUES (:name) ON CONFLICT (name) DO NOTHING")
 _PROJECT = select(Project.id).where(Project.name == bindparam("name"))
@@ -152,7 +149,7 @@ class Writer:
     def ids_of_places(self, known: Known) -> list[int | None]:
         """Return the ids of the rows of `known`, as far as they have been asked for; to be filled in."""
         if id(known) not in self._places:
-            if len(self._places) >= _KNOWN_LIMIT:
+            if sum(len(ids) for _, ids in self._places.values()) > _CACHE_LIMIT:
                 self._places.clear()
             self._places[id(known)] = (known, [])
         ids = self._places[id(known)][1]

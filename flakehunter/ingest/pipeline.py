@@ -31,7 +31,7 @@ FEW_FILES = 64
 RESULTS_AT_ONCE = 20_000
 """Results of small files that are written in one transaction; so many take some tenths of a second."""
 
-RESULTS_A_ROLLUP = 1_000_000
+RESULTS_A_ROLLUP = 400_000
 """Results after which a rollup is made of them; until then they are kept in memory, in 17 bytes each."""
 
 

@@ -51,7 +51,7 @@ class Memory:
         key = (framework, suite.name, suite.attributes.get("file", ""))
         found = self._suites.get(key)
         if found is None or len(found.plain) + len(found.other) > self.LIMIT:
-            if len(self._suites) > self.LIMIT // 100 or len(self.known.rows) > 4 * self.LIMIT:
+            if len(self._suites) > self.LIMIT // 100 or len(self.known.rows) > 2 * self.LIMIT:
                 self._suites, self.known = {}, Known()
             found = self._suites[key] = Rows()
         return found
