@@ -90,7 +90,8 @@ class FleetPool:
             UsageError: no worker has the resources.
             RemoteError: the scheduler, or every worker, is gone.
         """
-        places = self.places(resources) if resources else self.workers
+        # Where all workers have gone since, one item at least is sent, and waits for one to come.
+        places = max(1, self.places(resources) if resources else self.workers)
         source = iter(items)
         running: dict[Future, tuple[Item, str]] = {}
         try:
