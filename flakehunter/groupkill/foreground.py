@@ -148,8 +148,8 @@ def run_command(
     inbox = _Inbox()
     _adopt_orphans()
     lent = _has_terminal()
-    # The command takes the terminal itself, before its exec: if we gave it afterwards, one that reads at once would have
-    # been stopped for ever by SIGTTIN.
+    # The command takes the terminal itself, before its exec: given to it afterwards, it might have read before and been
+    # stopped for ever by SIGTTIN.
     options: SpawnOptions = {"foreground": True} if lent else {}
     with _handlers(inbox), _terminal_taken_back(lent), backend.spawn(argv, **options) as group:
         request, timed_out = _wait(group, inbox, None if timeout_s is None else time.monotonic() + timeout_s)
