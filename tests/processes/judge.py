@@ -2,13 +2,15 @@
 
 import signal
 import subprocess
+import time
 
+import psutil
 from trees import Observer, Tree
 
 from flakehunter.groupkill import KillReport
 from flakehunter.groupkill.choice import load_backend
 
-__all__ = ["check_members", "end"]
+__all__ = ["await_childless", "check_members", "end"]
 
 
 def end(backend: str, tree: Tree, observer: Observer, number: int, *, grace_s: float = 5.0) -> KillReport:
@@ -28,6 +30,15 @@ def end(backend: str, tree: Tree, observer: Observer, number: int, *, grace_s: f
             assert all(member.why for member in report.survivors)
             observer.end_all()
     return report
+
+
+def await_childless(pid: int, within_s: float) -> None:
+    """Wait until nothing is below a process."""
+    process = psutil.Process(pid)
+    deadline = time.monotonic() + within_s
+    while process.children(recursive=True) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert process.children(recursive=True) == []
 
 
 def check_members(report: KillReport) -> None:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+from judge import await_childless
 
 from flakehunter.errors import UsageError
 from flakehunter.groupkill.linux.procfs import read_stat
-from flakehunter.repro.linux.nurseries import start_nursery
+from flakehunter.repro.linux.nurseries import ForkNursery, start_nursery
 from flakehunter.repro.linux.quota import quota_parents
 from flakehunter.repro.stressors import find_stressor, parse_stress, stressor_names
 from flakehunter.repro.trial import Nursery, TrialError, TrialReport, TrialSpec
@@ -38,17 +38,16 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
+def nursery() -> Iterator[ForkNursery]:
     with start_nursery() as started:
         yield started
 
 
 @pytest.fixture(autouse=True)
-def no_process_left(nursery: Nursery) -> Iterator[None]:
+def no_process_left(nursery: ForkNursery) -> Iterator[None]:
     """Watch for what a trial leaves below the nursery, instead of for the nursery itself."""
     yield
-    (below,) = [child for child in psutil.Process().children() if child.name().startswith("python")]
-    until(lambda: below.children(recursive=True) == [])
+    await_childless(nursery.pid, within_s=30)
 
 
 def usable(stress: str) -> str:

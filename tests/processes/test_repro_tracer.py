@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+from judge import await_childless
 
 from flakehunter.groupkill.linux.procfs import read_stat
-from flakehunter.repro.linux.nurseries import start_nursery
+from flakehunter.repro.linux.nurseries import ForkNursery, start_nursery
 from flakehunter.repro.stressors import parse_stress
 from flakehunter.repro.trial import Nursery, TrialError, TrialReport, TrialSpec
 
@@ -35,20 +35,16 @@ while True:
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
+def nursery() -> Iterator[ForkNursery]:
     with start_nursery() as started:
         yield started
 
 
 @pytest.fixture(autouse=True)
-def no_process_left(nursery: Nursery) -> Iterator[None]:
+def no_process_left(nursery: ForkNursery) -> Iterator[None]:
     """Watch for what a trial leaves below the nursery, instead of for the nursery itself."""
     yield
-    (below,) = [child for child in psutil.Process().children() if child.name().startswith("python")]
-    deadline = time.monotonic() + 5
-    while below.children(recursive=True) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert below.children(recursive=True) == []
+    await_childless(nursery.pid, within_s=5)
 
 
 def trace(nursery: Nursery, folder: Path, *argv: str, stress: str = "control", limit_s: float = 60.0) -> TrialReport:
@@ -279,7 +275,7 @@ def test_a_tracer_in_the_trial_cannot_trace_and_that_is_said(nursery: Nursery, t
 
 UNPRIVILEGED = """
 import os, sys
-from flakehunter.repro.linux.nurseries import start_nursery
+from flakehunter.repro.linux.nurseries import ForkNursery, start_nursery
 from flakehunter.repro.stressors import parse_stress
 from flakehunter.repro.trial import TrialSpec
 spec = TrialSpec((sys.argv[1],), "/", dict(os.environ), "/dev/null", 60.0)

@@ -4,16 +4,16 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from judge import await_childless
 
 from flakehunter.groupkill.linux.procfs import read_stat
-from flakehunter.repro.linux.nurseries import start_nursery, start_warm_nursery
+from flakehunter.repro.linux.nurseries import ForkNursery, start_nursery, start_warm_nursery
 from flakehunter.repro.stressors import parse_stress
 from flakehunter.repro.trial import Nursery, TrialError, TrialReport, TrialSpec
 
@@ -30,7 +30,7 @@ NOT_OURS = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1) | 1 << 31 | 1 <
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
+def nursery() -> Iterator[ForkNursery]:
     """Give one nursery to all tests, started as a background job of a script would be: with SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -42,14 +42,10 @@ def nursery() -> Iterator[Nursery]:
 
 
 @pytest.fixture(autouse=True)
-def no_process_left(nursery: Nursery) -> Iterator[None]:
+def no_process_left(nursery: ForkNursery) -> Iterator[None]:
     """Watch for what a trial leaves below the nursery, instead of for the nursery itself."""
     yield
-    (below,) = [child for child in psutil.Process().children() if child.name().startswith("python")]
-    deadline = time.monotonic() + 5
-    while below.children(recursive=True) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert below.children(recursive=True) == []
+    await_childless(nursery.pid, within_s=5)
 
 
 def spec_of(folder: Path, *argv: str, limit_s: float = 30.0) -> TrialSpec:

@@ -51,6 +51,11 @@ class ForkNursery:
         return SocketTrial(self._control, spec)
 
     @property
+    def pid(self) -> int:
+        """Return its process id; what its trials leave is below it."""
+        return self._process.pid
+
+    @property
     def cpu_s(self) -> float:
         """Return the CPU time that it and all the trials that have ended used up; 0 when it is gone."""
         try:
