@@ -333,6 +333,29 @@ def test_every_backend_fits_the_protocol() -> None:
             assert choose(name).name == name
 
 
+def test_a_member_that_is_seen_in_the_middle_of_its_exec_gets_its_new_command_line() -> None:
+    # For a moment of each exec the name is the new program's and the command line is empty; here it lasts.
+    program = (
+        "import ctypes, sys\n"
+        "fields = open('/proc/self/stat').read().rpartition(')')[2].split()\n"
+        "start, size = int(fields[45]), int(fields[46]) - int(fields[45])\n"  # arg_start, arg_end: proc_pid_stat(5)
+        "before = ctypes.string_at(start, size)\nprint('up', flush=True)\nsys.stdin.readline()\n"
+        "ctypes.CDLL(None).prctl(15, b'another')\nctypes.memset(start, 0, size)\nprint('empty', flush=True)\n"
+        "sys.stdin.readline()\nctypes.memmove(start, before.replace(b'old', b'new'), size)\n"
+        "print('there', flush=True)\nsys.stdin.readline()\n"
+    )
+    with spawn([sys.executable, "-c", program, "old"], backend="process-group", stdin=PIPE, stdout=PIPE) as group:
+        assert group.stdin is not None
+        assert group.stdout is not None
+        seen = []
+        for state in (b"up\n", b"empty\n", b"there\n"):
+            assert group.stdout.readline() == state
+            seen += [member.argv[-1] for member in group.members()]
+            group.stdin.write(b"go\n")
+            group.stdin.flush()
+    assert seen == ["old", "old", "new"]
+
+
 def test_groups_inside_groups_are_told_apart() -> None:
     # Marks are inherited: the inner group has to choose another one, and the outer still sees all.
     inner = (

@@ -99,10 +99,8 @@ def read_stat(pid: int) -> ProcessStat | None:
 
 def read_argv(pid: int) -> tuple[str, ...]:
     """Return the command line of `pid`; empty for a zombie, a kernel thread or a process that is gone."""
-    text = _read_at_once(f"/proc/{pid}/cmdline")
-    if not text:
-        return ()
-    return tuple(text.rstrip(b"\0").decode("utf-8", "replace").split("\0"))
+    text = (_read_at_once(f"/proc/{pid}/cmdline") or b"").rstrip(b"\0")
+    return tuple(text.decode("utf-8", "replace").split("\0")) if text else ()
 
 
 def read_environ(pid: int) -> bytes | None:

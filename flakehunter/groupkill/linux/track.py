@@ -25,12 +25,14 @@ BATCH_S = 0.001
 class Tracked:
     """One process that is held; `exit_s` and `reap_s` are moments of `time.monotonic()`."""
 
-    __slots__ = ("argv", "error", "exit_s", "first", "last", "pidfd", "reap_s", "signals", "status")
+    __slots__ = ("_argv_of", "argv", "error", "exit_s", "first", "last", "pidfd", "reap_s", "signals", "status")
 
     def __init__(self, first: ProcessStat, pidfd: int | None, argv: tuple[str, ...]) -> None:
         self.first = self.last = first
         self.pidfd = pidfd
         self.argv = argv
+        self._argv_of = first.comm if argv else ""
+        """The program whose command line `argv` is."""
         self.signals: list[tuple[str, float]] = []
         self.exit_s: float | None = None
         self.reap_s: float | None = None
@@ -39,8 +41,9 @@ class Tracked:
 
     def see(self, stat: ProcessStat) -> None:
         """Take over what changes in a process's life: group, session, and the command when it has called exec."""
-        if stat.comm != self.last.comm:
-            self.argv = read_argv(stat.pid) or self.argv
+        # In the middle of an exec the name is new already and the command line still empty: it is asked for again.
+        if stat.comm != self._argv_of and (argv := read_argv(stat.pid)):
+            self.argv, self._argv_of = argv, stat.comm
         self.last = stat
 
     @property
