@@ -40,7 +40,7 @@ demo: $(READY)
 	@PATH="$(abspath $(BIN)):$$PATH" bash sample_data/demo.sh
 
 test: $(READY) $(NODE_READY) windows-python
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(ON_DASK))
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(ON_DASK) $(ON_SERVER))
 
 # The commands on a fleet of dask workers, and those of the compose file: schedulers and workers are slow to start.
 .PHONY: test-fleet
@@ -48,8 +48,9 @@ ON_DASK := $(addprefix tests/fanout/test_,fleet.py commands.py compose.py)
 test-fleet: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ON_DASK)
 
-# The tests that store, once more on a PostgreSQL server of their own.
+# The tests that store, once more on a PostgreSQL server of their own, and those of what only a server has.
 .PHONY: test-postgres
+ON_SERVER := tests/ingest/test_postgres.py tests/db/test_readers.py
 STORING := tests/db tests/ingest tests/detect $(addprefix tests/cli/test_,ingest.py detect.py show.py scan.py app.py)
 test-postgres: $(READY) $(NODE_READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --database postgresql $(STORING)
