@@ -1,7 +1,8 @@
-"""The process above a traced command; run as the script `keeper.py PACKAGE_ROOT CONTROL_FD STRACE_ARGV…`.
+"""The process above a traced command; run as the script `keeper.py PACKAGE_ROOT CONTROL_FD FIFO STRACE_ARGV…`.
 
 It is the child subreaper, so orphans of the command come to it and are reaped at once. When the other end of the
 control descriptor closes (the tracer has seen enough, or was killed), it ends strace and everything below, and itself.
+It removes the fifo with its folder, which a tracer that was killed at once had no time for.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ def main() -> int:
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    strace = subprocess.Popen(sys.argv[3:], preexec_fn=_default_signals)  # noqa: PLW1509 - there are no threads here
+    strace = subprocess.Popen(sys.argv[4:], preexec_fn=_default_signals)  # noqa: PLW1509 - there are no threads here
     while True:
         ready, _, _ = select.select([control, wake], [], [])
         if wake in ready:
@@ -40,6 +41,9 @@ def main() -> int:
         if control in ready and _is_closed(control):
             break
     sweep(deadline_s=SWEEP_DEADLINE_S)
+    for remove, path in ((os.unlink, sys.argv[3]), (os.rmdir, os.path.dirname(sys.argv[3]))):  # noqa: PTH120
+        with contextlib.suppress(FileNotFoundError):
+            remove(path)
     return 0
 
 

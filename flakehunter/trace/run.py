@@ -98,6 +98,7 @@ def trace_command(
                     KEEPER,
                     ROOT,
                     str(theirs.fileno()),
+                    str(fifo),
                     *strace_argv(strace, fifo, argv, stacks=stacks),
                 ],
                 pass_fds=[theirs.fileno()],

@@ -259,6 +259,26 @@ def test_sitecustomize_that_the_hook_hides_still_runs(trace: Trace, tmp_path: Pa
     assert hooked["exit_code"] == 0
 
 
+def test_a_tracer_that_is_killed_before_it_reads_leaves_nothing_behind(tmp_path: Path) -> None:
+    tracer = subprocess.Popen(
+        [sys.executable, "-m", "flakehunter", "trace", "--", "bash", "-c", "sleep 31 & wait"],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    process, deadline = psutil.Process(tracer.pid), time.monotonic() + 20
+    while not any("sleep" in child.name() for child in process.children(recursive=True)):
+        assert time.monotonic() < deadline
+        if any("keeper.py" in " ".join(child.cmdline()) for child in process.children()):
+            process.suspend()
+    below = process.children(recursive=True)
+    tracer.kill()
+    tracer.wait(20)
+    _gone, alive = psutil.wait_procs(below, timeout=20)
+    assert alive == []
+    assert list(tmp_path.glob("flakehunter-*")) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_ended_tracer_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
