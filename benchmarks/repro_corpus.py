@@ -23,6 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "corpus"))
 
+from sections import write_section  # noqa: E402
 from termination_corpus import Pair, load_pairs  # noqa: E402
 
 from flakehunter.model import ReproVerdict, TrialOutcome  # noqa: E402
@@ -35,7 +36,6 @@ from flakehunter.repro.stressors import parse_stress  # noqa: E402
 
 KEPT = ROOT / ".cache" / "corpus-repro.jsonl"
 PAGES = (ROOT / "benchmarks" / "repro.md", ROOT / "docs" / "repro.md")
-BEGIN, END = "<!-- corpus: begin -->", "<!-- corpus: end -->"
 BUDGET_S = 150.0
 TRIAL_LIMIT_S = 20.0
 FLAWED_TRIALS = 20
@@ -185,14 +185,6 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Put `text` between the marks of each page that has them."""
-    for page in PAGES:
-        before, mark, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-        if mark:
-            page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
-
-
 def main() -> None:
     """Examine the pairs that are not known yet, then print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -224,7 +216,8 @@ def main() -> None:
     text = table([known[pair.name] for pair in pairs if pair.name in known])
     print(text)
     if not arguments.no_write and not arguments.names:
-        write(text)
+        for page in PAGES:
+            write_section(page, "corpus", text)
 
 
 if __name__ == "__main__":

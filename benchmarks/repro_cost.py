@@ -20,6 +20,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from sections import write_section
+
 from flakehunter.groupkill.linux.procfs import read_environ, snapshot
 from flakehunter.repro.bench import Arm, Bench, TrialResult, start_nurseries
 from flakehunter.repro.command import plain_command
@@ -29,7 +31,6 @@ from flakehunter.repro.stressors import find_stressor, parse_stress
 from flakehunter.repro.trial import TrialSpec
 
 PAGE = Path(__file__).with_name("repro.md")
-BEGIN, END = "<!-- cost: begin -->", "<!-- cost: end -->"
 BARE = ("sleep", "0.05")
 LEAVES = "setsid sleep 300 & sleep 301 & exit 1"
 MARK = "REPRO_COST_MARK"
@@ -137,10 +138,7 @@ def main() -> None:
         lines.append(f"- {measure(count)}")
         print(lines[-1], flush=True)
     if not arguments.no_write:
-        before, mark, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        if mark:
-            text = "\n".join(lines)
-            PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        write_section(PAGE, "cost", "\n".join(lines))
 
 
 if __name__ == "__main__":

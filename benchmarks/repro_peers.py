@@ -26,6 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "corpus"))
 
+from sections import write_section  # noqa: E402
 from termination_corpus import Pair, load_pairs  # noqa: E402
 
 from flakehunter.groupkill.linux.procfs import descendants  # noqa: E402
@@ -34,7 +35,6 @@ from flakehunter.groupkill.linux.sweep import become_subreaper, sweep  # noqa: E
 DEFAULT = ("v1s_group_pause", "v6b_mp_terminate", "v9_short_deadline", "bash_kill_0")
 KEPT = ROOT / ".cache" / "peers-repro.jsonl"
 PAGE = ROOT / "benchmarks" / "repro.md"
-BEGIN, END = "<!-- peers: begin -->", "<!-- peers: end -->"
 TICK_S = os.sysconf("SC_CLK_TCK")
 OURS = "flakehunter"
 
@@ -190,9 +190,7 @@ def main() -> None:
     text = table([row for row in rows if row["pair"] in wanted], arguments.cap)
     print(text)
     if not arguments.no_write:
-        before, mark, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        if mark:
-            PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        write_section(PAGE, "peers", text)
 
 
 if __name__ == "__main__":
