@@ -6,10 +6,10 @@ from collections.abc import Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from flakehunter.groupkill.api import spawn
 from flakehunter.groupkill.backend import (
     DEFAULT_DEADLINE_S,
     DEFAULT_GRACE_S,
-    GroupKillBackend,
     ProcessGroup,
 )
 from flakehunter.groupkill.command import SpawnOptions
@@ -121,7 +121,7 @@ async def _finish(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 async def spawn_async(
-    backend: GroupKillBackend, argv: Sequence[str], **options: Unpack[SpawnOptions]
+    argv: Sequence[str], *, backend: str | None = None, **options: Unpack[SpawnOptions]
 ) -> AsyncProcessGroup:
-    """Start a command in a group; the arguments and errors are those of GroupKillBackend.spawn."""
-    return AsyncProcessGroup(await asyncio.to_thread(lambda: backend.spawn(argv, **options)))
+    """Start a command in a group; the arguments and errors are those of `spawn`."""
+    return AsyncProcessGroup(await asyncio.to_thread(lambda: spawn(argv, backend=backend, **options)))

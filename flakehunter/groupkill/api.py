@@ -20,7 +20,7 @@ def spawn(argv: Sequence[str], *, backend: str | None = None, **options: Unpack[
     Args:
         argv: the command, a list of arguments.
         backend: name of the backend; else what FLAKEHUNTER_GROUP_KILL names, else `auto`.
-        options: stdin, stdout, stderr, cwd, env, text as in subprocess.Popen, and pty; see `SpawnOptions`.
+        options: stdin, stdout, stderr, cwd, env, text as in subprocess.Popen, pty and foreground; see `SpawnOptions`.
 
     Raises:
         StartError: the command could not be started.

@@ -212,7 +212,7 @@ def test_the_report_is_a_json_document_and_says_why() -> None:
 @pytest.mark.parametrize("backend", FEW)
 def test_asyncio_ends_a_group_also_when_the_task_is_cancelled(backend: str) -> None:
     async def cancelled() -> tuple[int, ...]:
-        async with await spawn_async(choose(backend), ["bash", "-c", "sleep 4567 & wait"]) as group:
+        async with await spawn_async(["bash", "-c", "sleep 4567 & wait"], backend=backend) as group:
             while len(members := await group.members()) < 2:
                 await asyncio.sleep(0.01)
             pids.extend(member.pid for member in members)
@@ -241,7 +241,7 @@ def test_other_members_are_awaited_while_a_group_is_ended() -> None:
     async def main() -> float:
         ticks = 0
         trap = ["bash", "-c", "trap 'sleep 0.3; exit' TERM; echo up; while :; do sleep 0.01; done"]
-        async with await spawn_async(choose("process-group"), trap, stdout=PIPE) as group:
+        async with await spawn_async(trap, backend="process-group", stdout=PIPE) as group:
             await asyncio.to_thread(group.group.stdout.readline)  # type: ignore[union-attr]
             ending = asyncio.create_task(group.terminate(grace_s=20))
             while not ending.done():
