@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cgroups import cgroups_of
 from judge import await_childless
 
 from flakehunter.errors import UsageError
@@ -102,21 +103,27 @@ def test_a_load_is_there_while_the_trial_runs(nursery: Nursery, tmp_path: Path, 
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-BURN = "import resource\nend = time.monotonic() + 0.6\nwhile time.monotonic() < end: pass\nprint(time.process_time())\n"
+BURN = """
+end = time.monotonic() + 0.6
+while time.monotonic() < end: pass
+print(time.process_time(), os.getppid())
+"""
 
 
 def test_a_quota_is_kept_and_its_cgroup_goes(nursery: Nursery, tmp_path: Path) -> None:
     run(nursery, tmp_path, BURN, "quota:20")
-    assert float((tmp_path / "out").read_text()) < 0.4
-    assert not [folder for parent, _ in quota_parents() for folder in parent.glob("flakehunter-*-quota")]
+    used_s, supervisor = (tmp_path / "out").read_text().split()
+    assert float(used_s) < 0.4
+    assert not [folder for parent, _ in quota_parents() for folder in cgroups_of([int(supervisor)], parent)]
 
 
 def test_a_killed_supervisor_leaves_no_quota(nursery: Nursery, tmp_path: Path) -> None:
     usable("quota")
     with pytest.raises(TrialError, match="supervisor died"):
-        run(nursery, tmp_path, "os.kill(os.getppid(), 9); time.sleep(100)", "quota:50")
+        run(nursery, tmp_path, "print(os.getppid(), flush=True); os.kill(os.getppid(), 9); time.sleep(100)", "quota:50")
+    supervisor = int((tmp_path / "out").read_text())
     run(nursery, tmp_path, "", "quota:50")  # the next one takes away what is left
-    assert not [folder for parent, _ in quota_parents() for folder in parent.glob("flakehunter-*-quota")]
+    assert not [folder for parent, _ in quota_parents() for folder in cgroups_of([supervisor], parent)]
 
 
 DEMOTED = """
