@@ -129,7 +129,8 @@ def _usage(error: Any) -> int:
         return ExitCode.USAGE
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "flakehunter"
-    message = error.format_message().rstrip(".")
+    # What the validation library of typer puts before each message of its own says nothing to a user.
+    message = error.format_message().rstrip(".").replace("Value error, ", "")
     return _fail(message[:1].lower() + message[1:], f"see {command} --help", ExitCode.USAGE)
 
 

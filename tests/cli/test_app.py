@@ -83,6 +83,14 @@ def test_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -
     assert "hint: see flakehunter --help" in err
 
 
+def test_a_value_that_is_no_choice_is_told_with_the_choices(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--format", "nonsense"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("flakehunter: error: invalid value for '--format'")
+    assert ": 'nonsense' is not one of 'html', 'markdown'" in error
+    assert "Value error" not in error
+
+
 def test_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["detect", "--jsn"]) == ExitCode.USAGE
     assert "--jsn" in capsys.readouterr().err
