@@ -33,17 +33,19 @@ def environment(programs: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_the_demo_runs_from_the_wheel_in_another_folder(installed: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data", ignore=shutil.ignore_patterns("node_modules"))
+    # A fifth of the trials of `make demo`: what is on trial here is the wheel.
+    looser = {"FLAKEHUNTER_REPRO_MAX_RATE": "0.2"}
     done = subprocess.run(
         ["bash", "sample_data/demo.sh"],
         cwd=tmp_path,
-        env=environment(installed),
+        env=environment(installed) | looser,
         capture_output=True,
         text=True,
         check=False,
-        timeout=260,
+        timeout=570,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for typed in (
