@@ -70,12 +70,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"needs {tool}, which is not on this machine")
 
 
-def _is_of_python(child: psutil.Process) -> bool:
-    """Whether multiprocessing keeps it until the process that first spawned another one ends."""
+def _end_and_describe(child: psutil.Process) -> str | None:
+    """End what a test left, and say what it was: nothing where it is gone by now, or belongs to Python itself."""
     try:
-        return any("multiprocessing.resource_tracker" in word for word in child.cmdline())
+        words = child.cmdline()
+        # multiprocessing keeps it until the process that first spawned another one ends.
+        if any("multiprocessing.resource_tracker" in word for word in words):
+            return None
+        described = f"{child.pid} {child.status()} {' '.join(words)}"
+        child.kill()
     except psutil.NoSuchProcess:
-        return True
+        return None
+    return described
 
 
 @pytest.fixture(autouse=True)
@@ -84,11 +90,8 @@ def no_process_left() -> Iterator[None]:
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     yield
     left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
-    left = [child for child in left if not _is_of_python(child)]
-    if left:
-        described = [f"{child.pid} {child.status()} {' '.join(child.cmdline())}" for child in left]
-        for child in left:
-            child.kill()
+    described = [what for child in left if (what := _end_and_describe(child)) is not None]
+    if described:
         psutil.wait_procs(left, timeout=5)
         pytest.fail(f"processes left behind: {described}", pytrace=False)
 
