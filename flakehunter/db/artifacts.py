@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from flakehunter.clock import utc_now
-from flakehunter.db.bulk import Bulk, Origin, StoredResult
+from flakehunter.db.bulk import Origin, StoredResult
 from flakehunter.db.details import add_events, add_properties
 from flakehunter.db.locks import lock_run
 from flakehunter.db.partitions import day_of
@@ -28,7 +28,9 @@ from flakehunter.db.rows import (
 )
 from flakehunter.db.same_tests import match_tests
 from flakehunter.db.schema import Artifact, ArtifactIssue, Result, Run, TestCase, UtcDateTime
-from flakehunter.model import Outcome, TestIdentity
+from flakehunter.db.shared import Caches as SharedCaches
+from flakehunter.db.shared import ensure_cases
+from flakehunter.model import Outcome
 
 REMEMBERED = 50_000
 """Ids of new tests and failures kept of one file: one with millions of them must not fill the memory."""
@@ -71,19 +73,12 @@ class Latest:
     """Highest attempt of each test case of the run; None where it has to be asked for."""
 
 
-class Caches(Protocol):
+class Caches(SharedCaches, Protocol):
     """What the writer of many artifacts keeps between them."""
 
     connection: Connection
-    bulk: Bulk
-    project: str
-    tests: dict[CaseRow, int]
-    failures: dict[tuple[bytes, bytes], int]
     runs: dict[RunRow, RunState]
     written: Written
-
-    def ids_of_places(self, known: Known) -> list[int | None]:
-        """Return the ids of the rows of `known`, to be filled in."""
 
 
 class ArtifactWriter:
@@ -146,7 +141,7 @@ class ArtifactWriter:
         if batch.events:
             add_events(self._connection, self._project_id, self._origin, batch.events)
         if batch.properties:
-            add_properties(self._connection, self._origin, batch.properties, ids, before)
+            add_properties(self._connection, self._bulk, self._origin, batch.properties, ids, before)
         if batch.settings != RunSettings():
             self._note_settings(batch.settings)
 
@@ -382,21 +377,12 @@ class ArtifactWriter:
         return ids  # type: ignore[return-value]
 
     def _ensure_tests(self, tests: Sequence[CaseRow], made: set[int]) -> dict[CaseRow, int]:
-        project = self._caches.project
-        keys = {test: TestIdentity(project, test.suite, test.classname, test.name).key for test in tests}
-        # One row a key, that with a file first. In the order of the file: then the ids of its tests rise, and their
-        # results go into the index of results from left to right, in this file and in all later ones.
-        rows: dict[bytes, CaseRow] = {}
-        for test in tests:
-            known = rows.setdefault(keys[test], test)
-            if test.file and (not known.file or test.file > known.file):
-                rows[keys[test]] = test
         highest = int(self._connection.execute(_HIGHEST_TEST).scalar_one())
-        ids = self._bulk.ensure_tests(self._connection, self._project_id, list(rows.items()))
+        ids = ensure_cases(self._connection, self._caches, self._project_id, tests)
         made.update(number for number in ids.values() if number > highest)
         if len(self.new_tests) < REMEMBERED:
-            self.new_tests.update((test, ids[key]) for test, key in keys.items())
-        return {test: ids[key] for test, key in keys.items()}
+            self.new_tests.update(ids)
+        return ids
 
     def _as_the_run_names_them(self, batch: Batch) -> Batch:
         """Give tests of a log the names that JUnit files of the same run have, and leave out what they told of."""

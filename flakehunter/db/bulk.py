@@ -4,18 +4,20 @@ Measured on 2 cores with Python 3.11: the ORM writes 12-18 thousand results a se
 driver's own `executemany` 269 thousand, COPY 221 thousand. Nothing here knows about files or caches.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import date
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
 
+from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from flakehunter.db.locks import KEEP_ROLLUPS_OF_RUN, lock_new_tests
+from flakehunter.db.locks import KEEP_ROLLUPS_OF_RUN, apart
 from flakehunter.db.partitions import ensure_partition
-from flakehunter.db.rows import CaseRow, FailureRow
+from flakehunter.db.rows import CaseRow, Entries, FailureRow
+from flakehunter.db.schema import Document
 
 _CHUNK = 500
 """Keys in one IN list: SQLite before 3.32 takes 999 variables."""
@@ -38,11 +40,21 @@ class Origin(NamedTuple):
 class Bulk(Protocol):
     """How rows get into one kind of database."""
 
-    def ensure_tests(self, connection: Connection, project_id: int, tests: Sequence[Keyed]) -> dict[bytes, int]:
-        """Insert the test cases that are not there yet; return the id of each key."""
+    def ensure_tests(
+        self, connection: Connection, project_id: int, tests: Sequence[Keyed], *, short: bool = False
+    ) -> dict[bytes, int]:
+        """Insert the test cases that are not there yet; return the id of each key.
 
-    def ensure_failures(self, connection: Connection, failures: Sequence[FailureRow]) -> dict[tuple[bytes, bytes], int]:
+        `short` says that the transaction ends at once, so that others may wait for it.
+        """
+
+    def ensure_failures(
+        self, connection: Connection, failures: Sequence[FailureRow], *, short: bool = False
+    ) -> dict[tuple[bytes, bytes], int]:
         """Insert the failures that are not there yet; return the id of each pair of hashes."""
+
+    def ensure_properties(self, connection: Connection, sets: Mapping[bytes, Entries], *, short: bool = False) -> None:
+        """Insert the sets of properties that are not there yet, by hash."""
 
     def failures_there(self, connection: Connection, ids: Sequence[int]) -> set[int]:
         """Return which of these failures are there, and keep others from deleting them."""
@@ -76,6 +88,40 @@ def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
 def _marks(count: int) -> str:
     return ",".join("?" * count)
 
+
+_ROWS_A_STATEMENT = 32
+"""`executemany` opens the table and its indexes anew for each row, which takes as long as to insert it."""
+
+_INSERT_RESULTS = (f"INSERT INTO results ({RESULT_COLUMNS}) VALUES ", "(?,?,?,?,?,?,?)", "")
+_INSERT_PASSES = (
+    f"INSERT INTO results ({RESULT_COLUMNS}) SELECT column1, ?, ?, 1, 'passed', column2, NULL FROM (VALUES ",
+    "(?,?)",
+    ")",
+)
+"""Statements for many rows: what is before them, one of them, what is after them."""
+
+
+def _insert_many(
+    connection: Connection, form: tuple[str, str, str], values: list[Any], width: int, fixed: tuple[Any, ...] = ()
+) -> None:
+    """Insert the rows whose `values`, `width` a row, stand one after the other; `fixed` is the same for all of them."""
+    driver: Any = connection.connection.driver_connection
+    before, row, after = form
+    step = _ROWS_A_STATEMENT * width
+    for start in range(0, len(values), step):
+        part = values[start : start + step]
+        driver.execute(f"{before}{','.join([row] * (len(part) // width))}{after}", (*fixed, *part))
+
+
+_PROPERTY_SET = text(
+    "INSERT INTO property_sets (hash, entries) VALUES (:hash, :entries) ON CONFLICT (hash) DO NOTHING"
+).bindparams(bindparam("entries", type_=Document))
+
+_TOLD = (
+    "unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[])"
+    " AS t(key, suite, classname, name, framework, file, line)"
+)
+"""Test cases as PostgreSQL takes them: columns."""
 
 # What a file says of a test first stays: then the rows do not depend on where an ingest was interrupted.
 _FILL = """ON CONFLICT (key) DO UPDATE SET
@@ -112,7 +158,9 @@ def _copying(connection: Connection, statement: str) -> Iterator[Any]:
 class SqliteBulk:
     """SQLite through the driver's executemany: SQLAlchemy's own parameter handling would halve the rate."""
 
-    def ensure_tests(self, connection: Connection, project_id: int, tests: Sequence[Keyed]) -> dict[bytes, int]:
+    def ensure_tests(
+        self, connection: Connection, project_id: int, tests: Sequence[Keyed], *, short: bool = False
+    ) -> dict[bytes, int]:
         """Insert the test cases that are not there yet; return the id of each key."""
         if tests:
             connection.exec_driver_sql(
@@ -126,7 +174,9 @@ class SqliteBulk:
             ids.update((key, number) for key, number in connection.exec_driver_sql(query, tuple(chunk)))
         return ids
 
-    def ensure_failures(self, connection: Connection, failures: Sequence[FailureRow]) -> dict[tuple[bytes, bytes], int]:
+    def ensure_failures(
+        self, connection: Connection, failures: Sequence[FailureRow], *, short: bool = False
+    ) -> dict[tuple[bytes, bytes], int]:
         """Insert the failures that are not there yet; return the id of each pair of hashes."""
         if failures:
             connection.exec_driver_sql(
@@ -141,6 +191,10 @@ class SqliteBulk:
             ids[pair] = connection.exec_driver_sql(query, pair).scalar_one()
         return ids
 
+    def ensure_properties(self, connection: Connection, sets: Mapping[bytes, Entries], *, short: bool = False) -> None:
+        """Insert the sets of properties that are not there yet, by hash."""
+        connection.execute(_PROPERTY_SET, [{"hash": key, "entries": sets[key]} for key in sorted(sets)])
+
     def failures_there(self, connection: Connection, ids: Sequence[int]) -> set[int]:
         """Return which of these failures are there; nobody else can write now."""
         there: set[int] = set()
@@ -151,23 +205,14 @@ class SqliteBulk:
 
     def insert_results(self, connection: Connection, results: Sequence[StoredResult], _day: date) -> None:
         """Insert results, in order."""
-        connection.exec_driver_sql(
-            f"INSERT INTO results ({RESULT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            results,
-        )
+        _insert_many(connection, _INSERT_RESULTS, list(chain.from_iterable(results)), 7)
 
     def insert_passes(
         self, connection: Connection, of: Origin, tests: Sequence[int], durations: Sequence[float]
     ) -> None:
-        """Insert first attempts that passed, of the test cases with these ids, in order.
-
-        What is the same in all of them stands in the statement: binding it for each row takes longer than the row.
-        """
-        driver: Any = connection.connection.driver_connection
-        driver.executemany(
-            f"INSERT INTO results ({RESULT_COLUMNS}) VALUES (?, {of.run_id}, {of.artifact_id}, 1, 'passed', ?, NULL)",
-            zip(tests, durations, strict=True),
-        )
+        """Insert first attempts that passed, of the test cases with these ids, in order."""
+        rows = list(chain.from_iterable(zip(tests, durations, strict=True)))
+        _insert_many(connection, _INSERT_PASSES, rows, 2, (of.run_id, of.artifact_id))
 
     def max_attempts(self, connection: Connection, run_id: int, test_ids: Iterable[int]) -> dict[int, int]:
         """Return the highest attempt stored in the run, for those of `test_ids` that have one."""
@@ -201,33 +246,45 @@ class PostgresBulk:
         self._months: set[date] = set()
         """First days of months whose partitions are there."""
 
-    def ensure_tests(self, connection: Connection, project_id: int, tests: Sequence[Keyed]) -> dict[bytes, int]:
+    def ensure_tests(
+        self, connection: Connection, project_id: int, tests: Sequence[Keyed], *, short: bool = False
+    ) -> dict[bytes, int]:
         """Insert the test cases that are not there yet; return the id of each key."""
         if not tests:
             return {}
-        ids: dict[bytes, int] = {}
+        ids, files = self._tests(connection, [key for key, _ in tests])
+        # Most of the time all are there.
+        missing = [(key, test) for key, test in tests if key not in ids or (test.file and not files[key])]
+        if missing:
+            with nullcontext(connection) if short else apart(connection) as here:
+                self._insert_tests(here, project_id, missing)
+                ids |= self._tests(here, [key for key, _ in missing])[0]
+        return ids
 
-        def find() -> bool:
-            nonlocal tests
-            found, files = self._tests(connection, [key for key, _ in tests])
-            ids.update(found)
-            tests = [(key, test) for key, test in tests if key not in found or (test.file and not files[key])]
-            return bool(tests)
+    def _insert_tests(self, connection: Connection, project_id: int, tests: Sequence[Keyed]) -> None:
+        """Insert test cases, and tell the file of those that are there without one.
 
-        # Most of the time all are there, and then nobody has to wait for anybody.
-        if find():
-            lock_new_tests(connection, project_id, find)
-        if not tests:
-            return ids
-        keys = [key for key, _ in tests]
-        columns = [list(column) for column in zip(*(test for _, test in tests), strict=True)]
+        Ids have the order of `tests`. Rows are inserted, and locked, in the order of their keys, or two jobs could
+        wait for each other. Not ON CONFLICT DO UPDATE, which locks each row that is there, also where it changes none.
+        """
+        columns = [list(column) for column in zip(*((key, *test) for key, test in tests), strict=True)]
         connection.exec_driver_sql(
-            "INSERT INTO test_cases (project_id, key, suite, classname, name, framework, file, line)"
-            " SELECT %s, * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
-            f" %s::int[]) {_FILL}",
-            (project_id, keys, *columns),
+            "INSERT INTO test_cases (id, project_id, key, suite, classname, name, framework, file, line)"
+            " SELECT t.id, %s, t.key, t.suite, t.classname, t.name, t.framework, t.file, t.line FROM"
+            f" (SELECT nextval('test_cases_id_seq') AS id, * FROM {_TOLD}) t ORDER BY t.key ON CONFLICT DO NOTHING",
+            (project_id, *columns),
         )
-        return ids | self._tests(connection, keys)[0]
+        placed = [place for place, (_, test) in enumerate(tests) if test.file]
+        if not placed:
+            return
+        columns = [[column[place] for place in placed] for column in columns]
+        empty = "SELECT key FROM test_cases WHERE key = ANY(%s) AND file = '' ORDER BY key FOR NO KEY UPDATE"
+        if connection.exec_driver_sql(empty, (columns[0],)).first() is not None:
+            connection.exec_driver_sql(
+                "UPDATE test_cases c SET framework = CASE WHEN c.framework = '' THEN t.framework ELSE c.framework END,"
+                f" file = t.file, line = t.line FROM {_TOLD} WHERE c.key = t.key AND c.file = ''",
+                tuple(columns),
+            )
 
     def _tests(self, connection: Connection, keys: list[bytes]) -> tuple[dict[bytes, int], dict[bytes, str]]:
         """Return ids and files of the test cases that are there."""
@@ -235,23 +292,45 @@ class PostgresBulk:
         found = [(bytes(key), id_, file) for key, id_, file in connection.exec_driver_sql(query, (keys,))]
         return {key: id_ for key, id_, _ in found}, {key: file for key, _, file in found}
 
-    def ensure_failures(self, connection: Connection, failures: Sequence[FailureRow]) -> dict[tuple[bytes, bytes], int]:
-        """Insert the failures that are not there yet; return the id of each pair of hashes."""
-        if not failures:
-            return {}
-        columns = [list(column) for column in zip(*failures, strict=True)]
+    def ensure_failures(
+        self, connection: Connection, failures: Sequence[FailureRow], *, short: bool = False
+    ) -> dict[tuple[bytes, bytes], int]:
+        """Insert the failures that are not there yet; return the id of each pair of hashes, and lock them."""
+        ids: dict[tuple[bytes, bytes], int] = {}
+        while missing := [one for one in failures if (one.fingerprint, one.detail_hash) not in ids]:
+            ids |= self._failures(connection, missing)
+            new = [one for one in missing if (one.fingerprint, one.detail_hash) not in ids]
+            if new:
+                # They are looked for once more: somebody may prune them before we have locked them.
+                with nullcontext(connection) if short else apart(connection) as here:
+                    self._insert_failures(here, sorted(new))
+        return ids
+
+    def _insert_failures(self, connection: Connection, failures: Sequence[FailureRow]) -> None:
         connection.exec_driver_sql(
             "INSERT INTO failures (fingerprint, detail_hash, type, message, detail)"
             " SELECT * FROM unnest(%s::bytea[], %s::bytea[], %s::text[], %s::text[], %s::text[])"
             " ON CONFLICT DO NOTHING",
-            tuple(columns),
+            tuple(list(column) for column in zip(*failures, strict=True)),
         )
+
+    def _failures(self, connection: Connection, failures: Sequence[FailureRow]) -> dict[tuple[bytes, bytes], int]:
+        """Return the ids of those that are there, and keep others from deleting them."""
         found = connection.exec_driver_sql(
             "SELECT f.fingerprint, f.detail_hash, f.id FROM failures f JOIN unnest(%s::bytea[], %s::bytea[]) AS w(a, b)"
             " ON f.fingerprint = w.a AND f.detail_hash = w.b FOR KEY SHARE OF f",
-            (columns[0], columns[1]),
+            ([one.fingerprint for one in failures], [one.detail_hash for one in failures]),
         )
         return {(bytes(fingerprint), bytes(detail)): number for fingerprint, detail, number in found}
+
+    def ensure_properties(self, connection: Connection, sets: Mapping[bytes, Entries], *, short: bool = False) -> None:
+        """Insert the sets of properties that are not there yet, by hash."""
+        query = "SELECT hash FROM property_sets WHERE hash = ANY(%s)"
+        there = {bytes(key) for (key,) in connection.exec_driver_sql(query, (list(sets),))}
+        new = [{"hash": key, "entries": sets[key]} for key in sorted(sets.keys() - there)]
+        if new:
+            with nullcontext(connection) if short else apart(connection) as here:
+                here.execute(_PROPERTY_SET, new)
 
     def failures_there(self, connection: Connection, ids: Sequence[int]) -> set[int]:
         """Return which of these failures are there, and keep others from deleting them."""

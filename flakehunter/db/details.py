@@ -1,21 +1,17 @@
 """What an artifact tells beside its results: log lines that matter, and properties."""
 
-import json
 from collections.abc import Sequence
-from hashlib import blake2b
 
 from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.engine import Connection
 
-from flakehunter.db.bulk import Origin
-from flakehunter.db.rows import EventRow, PropertyRow
-from flakehunter.db.schema import Artifact, Document, LogEvent, Result, TestCase
+from flakehunter.db.bulk import Bulk, Origin
+from flakehunter.db.rows import Entries, EventRow, PropertyRow
+from flakehunter.db.schema import Artifact, LogEvent, Result, TestCase
+from flakehunter.db.shared import property_set
 
 _OF_RUN = select(Artifact.id).where(Artifact.run_id == bindparam("run_id"))
 _TESTS_OF_RUN = select(Result.test_case_id).where(Result.artifact_id.in_(_OF_RUN))
-_PROPERTY_SET = text(
-    "INSERT INTO property_sets (hash, entries) VALUES (:hash, :entries) ON CONFLICT (hash) DO NOTHING"
-).bindparams(bindparam("entries", type_=Document))
 _PROPERTY = text(
     "INSERT INTO properties (artifact_id, test_case_id, attempt, suite, set_id)"
     " SELECT :artifact_id, CAST(:test_case_id AS BIGINT), CAST(:attempt AS INTEGER), CAST(:suite AS TEXT), id"
@@ -45,17 +41,17 @@ def add_events(connection: Connection, project_id: int, origin: Origin, events: 
 
 def add_properties(
     connection: Connection,
+    bulk: Bulk,
     origin: Origin,
     properties: Sequence[PropertyRow],
     ids: Sequence[int],
     before: dict[int, int],
 ) -> None:
     """Insert properties; `ids` are those of the batch's tests, `before` the attempts that the run had of them."""
-    sets: dict[bytes, list[list[str]]] = {}
+    sets: dict[bytes, Entries] = {}
     rows = []
     for suite, test, attempt, pairs in properties:
-        entries = [[name, value] for name, value in pairs]
-        key = blake2b(json.dumps(entries).encode(), digest_size=16).digest()
+        key, entries = property_set(pairs)
         sets[key] = entries
         test_id = None if test is None else ids[test]
         rows.append(
@@ -67,7 +63,7 @@ def add_properties(
                 "hash": key,
             }
         )
-    connection.execute(_PROPERTY_SET, [{"hash": key, "entries": sets[key]} for key in sorted(sets)])
+    bulk.ensure_properties(connection, sets)
     connection.execute(_PROPERTY, rows)
 
 

@@ -1,14 +1,20 @@
 """PostgreSQL's advisory locks: who takes turns with whom, where SQLite has but one writer at a time.
 
-Jobs write at the same time, as long as each has a run of its own and the tests are known. Taken in this order, each
-with the one before or without: run, new tests, rollup, partition. Where two transactions take locks of one kind in
+Jobs write at the same time, as long as each has a run of its own. What many of them bring (tests, texts of failures,
+sets of properties) is inserted in short transactions, in the order of its keys: whoever brings the same waits for
+milliseconds, and two never for each other. Locks are taken in this order, each with the one before or without: run,
+rollup, partition. Where two transactions take locks of one kind in
 different order, PostgreSQL ends one of them, and it is run again (`db.retry`).
 """
 
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
+
+SECOND_CONNECTIONS = 8
+"""How many jobs may have a second connection at a time."""
 
 _ANY_ROLLUP = "hashtext('flakehunter.rollup')"
 _TRY_ROLLUP = text(
@@ -60,14 +66,24 @@ def lock_run(connection: Connection, *name: object) -> None:
         connection.execute(_RUN, {"run": repr(name)})
 
 
-def lock_new_tests(connection: Connection, project_id: int, still_new: Callable[[], bool]) -> None:
-    """Be the only one to insert tests of a project: two with the same ones would deadlock.
+@contextmanager
+def apart(connection: Connection) -> Iterator[Connection]:
+    """Give a short transaction on a connection of its own, committed at once: nobody waits for the end of ours.
 
-    Kept to the end of the transaction where they are new still when it is our turn; else the next one comes at once.
+    A server has a hundred connections, and there may be as many jobs: so few have a second one at a time.
     """
-    with _of_session(connection, f"hashtext('flakehunter.tests'), {int(project_id)}"):
-        if still_new():
-            connection.execute(text(f"SELECT pg_advisory_xact_lock(hashtext('flakehunter.tests'), {int(project_id)})"))
+    place = random.randrange(SECOND_CONNECTIONS)
+    with _of_session(connection, f"hashtext('flakehunter.apart'), {place}"), second_connection(connection) as other:
+        yield other
+
+
+@contextmanager
+def second_connection(connection: Connection) -> Iterator[Connection]:
+    """Give a transaction on another connection, which is closed at its end: the pool would keep it."""
+    with connection.engine.connect() as other:
+        other.detach()
+        with other.begin():
+            yield other
 
 
 def try_rollup(connection: Connection, project: str) -> bool:

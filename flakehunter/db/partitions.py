@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from flakehunter.db.locks import creating_partition
+from flakehunter.db.locks import creating_partition, second_connection
 
 UNDATED_NAME = "results_undated"
 """Partition of results without a day."""
@@ -80,7 +80,7 @@ def ensure_partition(connection: Connection, day: date) -> None:
     with creating_partition(connection):
         if connection.scalar(_IS_THERE, {"name": month.name}):
             return
-        with connection.engine.begin() as other:
+        with second_connection(connection) as other:
             other.execute(text(f"CREATE TABLE {month.name} (LIKE results INCLUDING DEFAULTS)"))
             other.execute(
                 text(

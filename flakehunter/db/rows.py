@@ -97,6 +97,10 @@ class IssueRow(NamedTuple):
     rejected: bool
 
 
+Entries = list[list[str]]
+"""Properties as they are stored: pairs of name and value in the order of the file."""
+
+
 class PropertyRow(NamedTuple):
     """The properties of one element: pairs of name and value in the order of the file, attachments among them.
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,8 +15,9 @@ from flakehunter.db.bulk import bulk_for
 from flakehunter.db.engine import readonly, shown_url
 from flakehunter.db.locks import begin_writing
 from flakehunter.db.queries.projects import of_project
-from flakehunter.db.rows import ArtifactRow, CaseRow, Known, RunRow, Written
+from flakehunter.db.rows import ArtifactRow, Batch, CaseRow, Known, RunRow, Written
 from flakehunter.db.schema import Artifact, Project
+from flakehunter.db.shared import Told
 from flakehunter.errors import DatabaseError
 
 _CACHE_LIMIT = 50_000
@@ -85,6 +86,27 @@ class Writer:
     @property
     def _driver(self) -> Any:
         return self.connection.connection.driver_connection
+
+    @property
+    def inserts_apart(self) -> bool:
+        """Whether tests are committed before the artifact that brings them; on SQLite one writes at a time anyway."""
+        return self._engine.dialect.name != "sqlite"
+
+    def insert_ahead(self, batches: Iterable[Batch]) -> None:
+        """Insert what batches tell of that other jobs may tell of too, so that none waits for our next transaction.
+
+        Raises:
+            DatabaseError: the database refused.
+        """
+        if not self.inserts_apart:
+            return
+        told = Told()
+        for batch in batches:
+            told.add(self, batch)
+        with self._database_errors():
+            self._find_project()
+            assert self._project_id is not None
+            told.insert(self.connection, self, self._project_id)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
