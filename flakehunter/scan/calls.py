@@ -47,7 +47,8 @@ _TIMEBOX = re.compile(
 )
 _OPERAND = re.compile(r"[&*$]{0,2}\w+(?:(?:\.|->|::|\?\.)\w+|\(\)|!)*$")
 _PROCESS = re.compile(r"pid|proc|child", re.IGNORECASE)
-_USED = frozenset(["await", "comparison_operator", "assert_statement", "assignment", "if_statement", "not_operator"])
+_DEMANDED = frozenset(["comparison_operator", "assert_statement"])
+_USED = _DEMANDED | {"await", "assignment", "if_statement", "not_operator"}
 
 
 @lru_cache(maxsize=50_000)
@@ -185,7 +186,7 @@ class Calls(Walker):
             out.append(
                 Aside((Event(Kind.WAIT, line, names_in(text(receiver)), text(node)[:80], needs_known=True), *bodies))
             )
-        elif idioms.polls(dotted) or dotted.endswith(("setInterval", "loop")):
+        elif idioms.polls_closure(dotted) or dotted.endswith(("setInterval", "loop")):
             out.append(
                 Loop(
                     line,
@@ -322,6 +323,7 @@ class Calls(Walker):
             limit = self._limit(idiom, node, plain, 1.0)
         given = source[len(text(receiver)) :] if receiver is not None else source
         limited = kind in (Kind.SIGNAL, Kind.LOOK) and idioms.LIMITED.search(given) is not None
+        limited = limited or (kind is Kind.SIGNAL and idioms.FORCED.search(given) is not None)
         if kind is Kind.LOOK and limited:
             kind = Kind.WAIT  # it looks again and again
         out.append(Event(kind, line, names, source[:2000], scope=scope, signal=signal, alive=alive, counts_zombies=zombies, expect=expect,  # noqa: E501
@@ -329,7 +331,9 @@ class Calls(Walker):
         if kind is Kind.SIGNAL and limited:
             out.append(Event(Kind.WAIT, line, names, source[:400], tolerant=True))
         elif kind is Kind.SIGNAL and self._answers(idiom, node):
-            out.append(Event(Kind.WAIT, line, names, source[:400], tolerant=True, of_wrapper=True))
+            demanded = node.parent is not None and node.parent.type in _DEMANDED  # None is never worth an assertion
+            answers = Event(Kind.WAIT, line, names, source[:400], tolerant=True, of_wrapper=True)
+            out.extend([answers, replace(answers, of_wrapper=False)] if demanded else [answers])
 
     def _answers(self, idiom: Idiom, node: Node) -> bool:
         """Whether the answer of a signal is used, or awaited, where the library's own have none.

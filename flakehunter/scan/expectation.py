@@ -101,7 +101,7 @@ def wants(around: str, alive: Alive) -> Expect:
     if alive is Alive.NO_ERROR:
         if re.search(r"@\s*(?:\)|;)?\s*(?:!=|!==)\s*(?:nil|null)|NotNil|assertNotNil|@\.is_err|refute|Err\(", around):
             return Expect.DEAD
-        if re.search(r"@\s*==\s*(?:nil|null|0\b)|\bNil\(|\.unwrap\(\)|\.expect\(|Ok\(", around):
+        if re.search(r"\b(?:nil|null)\s*!=\s*@|@\s*==\s*(?:nil|null|0\b)|\bNil\(|\.unwrap\(\)|\.expect\(|Ok\(", around):
             return Expect.ALIVE
         return Expect.DEAD
     if alive is Alive.NULL:
@@ -156,9 +156,15 @@ def opposite(expect: Expect) -> Expect:
     return {Expect.DEAD: Expect.ALIVE, Expect.ALIVE: Expect.DEAD}.get(expect, expect)
 
 
+_SENT_IN_VAIN = re.compile(
+    r"\b(?:err|error|e|rc|ret|status|\w*exit_?[cC]ode)\b(?:\s*!=\s*(?:nil|null|0))?\s*(?:&&|\band\b)"
+)
+"""The signal itself failed: only then is the process looked for."""
+
+
 def of_branch(condition: str, alive: Alive, then: str, otherwise: str) -> Expect:
     """Return what an `if` over a look demands: DEAD when the branch for a live process fails."""
-    if fails(then) and fails(otherwise):
+    if (fails(then) and fails(otherwise)) or _SENT_IN_VAIN.search(condition) or "ombie" in then + otherwise:
         return Expect.NEUTRAL
     holds = wants(condition, alive) if alive is not Alive.NULL else _null_condition(condition)
     if fails(then):

@@ -3,6 +3,7 @@
 import re
 from abc import abstractmethod
 
+from flakehunter.model import Mechanism
 from flakehunter.scan import idioms
 from flakehunter.scan.events import Alive, Call, Event, Expect, Flow, Function, Kind, Loop, Return, Scope, events, walk
 from flakehunter.scan.kinds import words
@@ -10,6 +11,7 @@ from flakehunter.scan.mechanisms import Mechanisms
 from flakehunter.scan.processes import (
     Sent,
 )
+from flakehunter.scan.tracking import Flaw
 
 _MODULES = words(
     "os sys time subprocess signal shutil socket fs path process console JSON Math syscall io fmt strings asyncio "
@@ -45,7 +47,9 @@ class Following(Mechanisms):
             process.ordered = process.reaped = process.ready = True
             return
         helper = self.lookup(step.name, self.current) if not _of_a_field(step) else None
-        if helper is self.function:
+        if helper is not None and not _takes(helper, step):
+            helper = None
+        if helper is self.function or helper is self.current:
             helper = None  # a method of the same name: nobody calls itself here
         if helper is not None and helper.name not in self.stack and len(self.stack) < MAX_DEPTH:
             arguments = self._arguments(helper, step)
@@ -62,6 +66,10 @@ class Following(Mechanisms):
             self._all_ready()
         elif idioms.looks(step.name):
             whom: tuple[str, ...] | None = names or step.receiver
+            if step.expect is Expect.ALIVE:
+                self.lived.add(step.text)
+            if not known and self._outlived(step):
+                return
             if not known:
                 whom = names if names and _PID.search(names[0]) else None
                 if whom is None and _OF_PROCESS.search(step.path):
@@ -91,6 +99,16 @@ class Following(Mechanisms):
                 self.state.names[step.receiver[0]] = given[0] if given else made[-1]
         elif idioms.READYING.search(step.name) and not idioms.READING_FILE.search(step.path):
             self._all_ready()
+
+    def _outlived(self, step: Call) -> bool:
+        """fixed-sleep: what was seen to live has to be gone after a pause, whoever was to end it."""
+        pause = self.state.pause
+        dead = step.expect is Expect.DEAD and step.text in self.lived and _OF_PROCESS.search(step.path) is not None
+        if not dead or pause is None or self.polling or (self.state.pause_site == self.site and self.site != 0):
+            return False
+        text = "a fixed sleep stands for the wait until the process is gone: poll to a deadline"
+        self._add(Flaw(Mechanism.FIXED_SLEEP, pause, self._line(step.line), text))
+        return True
 
     def _whoever(self, step: Call) -> tuple[str, ...] | None:
         """Return whom a look that names no known process is about; None where that cannot be told.
@@ -160,6 +178,7 @@ class Following(Mechanisms):
         self.run(_until_yield(helper.flow))
         if _seems_to_wait(helper):
             self._all_ordered()
+            self._all_ready()
         self.polling -= 1 if helper.retries else 0
         shared = {
             n: v
@@ -196,6 +215,11 @@ class Following(Mechanisms):
             return False
         helper = self.lookup(event.instead.name, self.current) if not _of_a_field(event.instead) else None
         return helper is not None and helper.name not in self.stack and len(self.stack) < MAX_DEPTH
+
+
+def _takes(helper: Function, call: Call) -> bool:
+    """Whether a function can be given as few arguments: else it is another one of that name (Go has no defaults)."""
+    return helper.language != "go" or len(call.args) >= len(helper.parameters) - 1
 
 
 def _seems_to_wait(helper: Function) -> bool:

@@ -228,6 +228,8 @@ KILLING = re.compile(
 )
 LIMITED = re.compile(r"\b(?:timeout|time_limit|grace|deadline|wait)\w*[\"']?\s*(?:=(?!=)|:|=>)", re.IGNORECASE)
 """A call that is given a time limit waits, whatever it does first."""
+FORCED = re.compile(r"^\.terminate\(\s*force")
+"""pexpect's and ptyprocess's terminate: they look after each signal, and use SIGKILL if forced to."""
 READING_FILE = re.compile(
     r"read_text|readFile|ReadFile|^File\.read|^IO\.read|read_to_string|file_get_contents|^Files\.|ReadAllText|readText|read_bytes|^fs\.|^os\.Read|slurp"
 )
@@ -237,6 +239,7 @@ READING_PID = re.compile(
 )
 
 
+_REPEATS = re.compile(r"wait|until|poll|eventually|retry|spin", re.IGNORECASE)
 _PATIENT = re.compile(r"wait|until|poll|eventually|ensure|retry", re.IGNORECASE)
 
 
@@ -257,6 +260,13 @@ def speaks(name: str) -> bool:
 def polls(dotted: str) -> bool:
     """Whether a call with this path repeats what it is given until it holds."""
     return POLLING.search(dotted) is not None
+
+
+@lru_cache(maxsize=50_000)
+def polls_closure(dotted: str) -> bool:
+    """Whether a call with this path that is given a closure asks it again and again: `busy_wait(lambda: …)`."""
+    last = dotted.rpartition(".")[2]
+    return polls(dotted) or (_REPEATS.search(last) is not None and last not in ("waitpid", "wait_for"))
 
 
 @lru_cache(maxsize=50_000)

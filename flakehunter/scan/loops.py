@@ -26,6 +26,10 @@ from flakehunter.scan.syntax import (
 )
 from flakehunter.scan.walking import _line
 
+_ASKS = re.compile(r"\w\s*\(|\bnot\b|!")
+_CLOCK = re.compile(r"time|now|Now|elapsed|Elapsed|Since|SECONDS")
+"""A loop until some hour waits for nothing else."""
+
 
 class Loops(Statements):
     """Lowers loops."""
@@ -84,6 +88,12 @@ class Loops(Statements):
             or (endless and leaves and bool(looks) and condition is not None)
         )
         polls = polls or (bool(pauses) and leaves and binds)
+        polls = polls or any(
+            isinstance(s, Store)
+            and any(events(s.value, Kind.LOOK))
+            and any(_names(target, condition_text) for target in s.targets)
+            for s in walk(body)
+        )
         maybe = bool(pauses) or condition is not None
         names = (
             tuple(
@@ -98,7 +108,8 @@ class Loops(Statements):
             if maybe and not polls
             else ()
         )
-        if not polls and not names and pauses and leaves:
+        asks = not endless and _ASKS.search(condition_text) is not None and not _CLOCK.search(condition_text)
+        if not polls and not names and pauses and (leaves or asks):
             names = ("?",)  # it waits for something, of which nothing is known here
         return polls, self._deadline(source, condition_text, pauses) if polls or names else None, names
 
@@ -138,6 +149,10 @@ class Loops(Statements):
         if name:
             return duration_s(self.constants.get(name[1], ""), unit)
         return duration_s(added, unit)
+
+
+def _names(variable: str, condition: str) -> bool:
+    return re.search(rf"(?<![\w.]){re.escape(variable)}(?!\w)", condition) is not None
 
 
 def _looks(call: Call) -> bool:

@@ -4,10 +4,13 @@ import re
 
 from tree_sitter import Node
 
+from flakehunter.scan import idioms
 from flakehunter.scan.calls import parameters
 from flakehunter.scan.events import (
     Aside,
+    Call,
     Event,
+    Expect,
     Function,
     Kind,
     Return,
@@ -24,6 +27,7 @@ CONSTANT_BYTES = 600
 _ZOMBIE = re.compile(r"zombie|ZOMBIE|['\"]ZX?['\"]|defunct|['\"]X?Z['\"]")
 
 
+_BODIES = frozenset(["body_statement", "block_body", "then", "else", "do", "begin", "ensure", "rescue"])
 _ZOMBIE_WORDS = (b"ombie", b"OMBIE", b"efunct", b"'Z", b'"Z', b"X'", b'X"', b"Z'", b'Z"')
 
 
@@ -83,6 +87,8 @@ class Lowering(Loops):
     def _visit(self, node: Node, out: list[Step]) -> None:
         kind = node.type
         if kind in LEAVES or kind in self.spec.functions:
+            if kind == "identifier" and self.spec.name == "ruby":
+                self._bare_call(node, out)
             return
         if (
             node.end_byte - node.start_byte > LARGE_BYTES
@@ -143,6 +149,12 @@ class Lowering(Loops):
             if kind == "infix_expression" and "should" in text(node):
                 self._use(node, "assert", out)
             self._children(node, out)
+
+    def _bare_call(self, node: Node, out: list[Step]) -> None:
+        """Ruby: a helper without arguments that stands as a statement of its own looks like a variable."""
+        name = text(node)
+        if node.parent is not None and node.parent.type in _BODIES and (name in self.helpers or idioms.speaks(name)):
+            out.append(Call(_line(node), name, name, (), (), Expect.VALUE, name))
 
     def _note_constants(self, node: Node) -> None:
         """Keep what a statement assigns that says nothing of a process itself: the arguments of a command."""

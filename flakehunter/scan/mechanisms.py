@@ -34,6 +34,9 @@ instructions; a second is reached under the stressors of `repro`, five are not.
 _LOOKS_FOR = re.compile(r"exist|\[ +(?:! +)?-[efsS] ")
 """Looks for a file, and does not take it."""
 _COMMAND = re.compile(r"\b(?:pgrep|pidof|ps|tasklist)\b")
+_REMOVES = re.compile(r"remove|unlink|rm|delete|RemoveAll", re.IGNORECASE)
+_PART = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{3,}")
+_OF_ALL = frozenset(["pid", "path", "dir", "file", "self", "this", "proc", "process", "tmp", "temp", "kill", "get"])
 _UNLINKS = re.compile(
     r"^\W*(?:\w+(?:\.|::))*(?:os\.remove|unlink\w*|remove_file|os\.Remove|rm)\b(?!.*-\w*r)|File\.delete"
 )
@@ -315,6 +318,8 @@ class Mechanisms(Tracking):
                 continue
             shared = sorted(words & process.words)
             unknown = not process.own and not process.words and not process.derived and what != "started again"
+            if unknown and _REMOVES.search(text):
+                unknown = self._akin(number, words)  # whose folder it is, only the names can tell
             if not shared and not (words and unknown):
                 continue
             if sent.name == "KILL" and _UNLINKS.search(text) and self.function.language != "csharp":
@@ -337,6 +342,11 @@ class Mechanisms(Tracking):
                 f"{name} is {what} while the signalled process may still hold it{slept}: wait on the process first",
             )  # fmt: skip
             process.ordered = True
+
+    def _akin(self, number: int, words: frozenset[str]) -> bool:
+        """Whether a process of which nothing is known and a path share a word: `server_pid` and `server_dir`."""
+        said = {part for name, known in self.state.names.items() if known == number for part in _parts(name)}
+        return any(part in said for word in words for part in _parts(word))
 
     def _assign(self, event: Event) -> None:
         for number in self._known(event.names):
@@ -386,6 +396,10 @@ class Mechanisms(Tracking):
                     f"a fixed sleep (line {process.slept_since_signal}) stands for the wait until the process has done this: wait on it, or poll to a deadline",  # noqa: E501
                 )  # fmt: skip
                 return
+
+
+def _parts(name: str) -> list[str]:
+    return [part.lower() for part in _PART.findall(name) if part.lower() not in _OF_ALL]
 
 
 def out_parameters(text: str, language: str) -> list[str]:

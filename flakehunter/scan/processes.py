@@ -24,6 +24,8 @@ LONG_LIVED = re.compile(
 )
 SUSPENDED = re.compile(r"SUSPEND|[sS]uspended|0x0*4\b|stop_at_start|PTRACE_TRACEME")
 _TOKENS = re.compile(r"[A-Za-z_][\w.]*|\b[1-9]\d{3,4}\b|[\"'`][^\"'`\n]{2,60}[\"'`]")
+_URL = re.compile(r"\bhttps?://[^\s\"'`]*")
+"""Who asks for a page does not hold the port."""
 _RESOURCE = re.compile(
     r"port|addr|sock|lock|pid_?file|pidFile|dir\b|_?dir$|Dir$|path|Path|folder|tmp|db|file|url|host|store|data|root|home|workspace|pidfile",
     re.IGNORECASE,
@@ -34,7 +36,7 @@ _GENERIC = frozenset(["host", "path", "file", "data", "root", "url", "os.path", 
 def resources(source: str) -> frozenset[str]:
     """Return the words in `source` that may name a port, a directory, a lock or pid file."""
     found: set[str] = set()
-    for token in _TOKENS.findall(source):
+    for token in _TOKENS.findall(_URL.sub(" ", source)):
         if token[0] in "\"'`":
             bare = token[1:-1]
             found.update(

@@ -17,6 +17,7 @@ from flakehunter.scan.events import (
     Expect,
     Flow,
     Kind,
+    Loop,
     Step,
     Store,
     events,
@@ -41,10 +42,13 @@ _PARSES = re.compile(
 _HANDLE = re.compile(
     r"FindProcess\(|GetProcessById\(|psutil\.Process\(\w|ProcessHandle\.of\(|Pid::from_raw\(|OpenProcess\(|pidfd_open\("
 )
+_EARLIER = re.compile(r"prev|old|last|stale|existing|former", re.IGNORECASE)
+"""A pid that somebody left, and no child of ours."""
 _QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
 _MEMBERS_OF = re.compile(r"\.(?:descendants|children)\(")
 _TASKS = re.compile(r"(?:start_soon|create_task)\(\s*([\w.]+)\.(?:wait|communicate)\b")
 _OWN_PID = re.compile(r"\.pid\b|\.Pid\b|\bid\(\)|getpgid|\.Id\b|->pid|getPid|get_pid|\bpid\(\)")
+_RETRY = re.compile(r"^\s*retry\b", re.MULTILINE)
 _JUMPS = re.compile(
     r"\b(?:break|return|done|last|throw|raise|exit|next|panic|abort|_exit|execv?\w*|Exit|die|fail|Fatal\w*)\b"
 )
@@ -126,11 +130,15 @@ class Statements(Calls):
             self._children(node, out)
             return
         body = self._flow_of(*parts)
+        if self.spec.name == "ruby" and any(_RETRY.search(text(n)) for n in handlers):
+            flow = (*body, *(step for n in handlers for step in self._flow_of(n)))
+            out.append(Loop(_line(node), flow, True))  # until it does not raise
+            return
         out.extend(self._answered(body, handlers))
         handled = tuple(self._flow_of(n) for n in handlers)
-        if body and all(isinstance(step, Event) and step.kind is Kind.SIGNAL for step in body):
-            # The handler of a signal that was not delivered: a look there asks why.
-            handled = tuple(tuple(s for s in flow if not _is_look(s)) for flow in handled)
+        if _only_signals(body):
+            # The handler of a signal that was not delivered: what it looks at or uses is nobody's any more.
+            handled = tuple(tuple(s for s in flow if _only_signals((s,))) for flow in handled)
         if any(handled):
             out.append(Branch((*handled, ()), (*(_ends_in_jump(n) for n in handlers), False)))
         out.extend(self._flow_of(*finals))
@@ -252,7 +260,9 @@ class Statements(Calls):
             # A promise of the exit, not a wait: the wait is where the variable is awaited.
             value = tuple(step for step in value if not (isinstance(step, Event) and step.kind is Kind.WAIT))
         pidlike = any("pid" in t.lower() for t in targets)
+        pidlike = pidlike and not any(_EARLIER.match(t) for t in targets)
         read = bool(_PARSES.search(source)) or (pidlike and bool(_READS.search(source)))
+        read = read and not any(_EARLIER.match(t) for t in targets)
         derived = read and not _OWN_PID.search(_QUOTED.sub("", source))
         derived = derived or bool(_MEMBERS_OF.search(source))
         derived = derived or (
@@ -377,6 +387,11 @@ def _with_script(step: Step, script: str) -> Step:
         for e in step.value
     )
     return Store(step.line, step.targets, value, step.names, step.derived, step.from_file)
+
+
+def _only_signals(flow: Flow) -> bool:
+    told = list(events(flow, *Kind))
+    return all(e.kind is Kind.SIGNAL for e in told) and bool(told) and not any(isinstance(s, Call) for s in walk(flow))
 
 
 def _ends_in_jump(node: Node | None) -> bool:

@@ -64,6 +64,8 @@ class Tracking:
         self.short: dict[int, Flaw] = {}
         self.stack: list[str] = []
         self.texts: list[str] = []
+        self.lived: set[str] = set()
+        """Looks, as they are written, that demanded a live process."""
 
     def _known(self, names: tuple[str, ...]) -> list[int]:
         """Return the processes that `names` mean, seen before here or started by another function of the file."""

@@ -42,7 +42,7 @@ PAUSES = _words("leep elay( setTimeout")
 ASKS = _words(
     """
     pid_exists is_alive isAlive IsAlive is_running isRunning HasExited try_wait GetProcessById returncode exitcode
-    pgrep pidof tasklist getpgid _alive( alive? ProcessState aemonize --daemon .poll( .pid" .pid'
+    pgrep pidof tasklist getpgid _alive( alive? _running( sRunning( ProcessState aemonize --daemon .poll( .pid" .pid'
     """
 )
 """A function that pauses and asks with one of these is judged, whoever was to end what it asks for."""

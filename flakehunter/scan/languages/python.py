@@ -64,6 +64,7 @@ IDIOMS = (
     wait(r"(?:\w+\.)*sleep_forever", who="none"),
     pause(r"(?:time|asyncio|trio|anyio|gevent|eventlet)\.sleep|sleep"),
     wait(r"select\.select|.+\.select", who="args", known=True, reaps=False, unless=r"std(?:out|err)|pipe|sock|conn|reader|master|listen"),  # noqa: E501
+    wait(r".+\.(?:expect|expect_exact)", needs=r"expect(?:_exact)?\(\s*(?:pexpect\.)?EOF\b"),
     ready(r".+\.stdout\.(?:readline|read|readexactly|readuntil|__next__|receive_some|receive)|.+\.stderr\.(?:readline|read|readline|readexactly)|"
           r".+\.(?:expect|expect_exact|read_nonblocking|recv|recv_bytes|readline|readuntil)|select\.select|.+\.select|next", who="args"),  # noqa: E501
     gate(r".+\.stdin\.(?:write|close|writelines|send_all)|win32process\.ResumeThread|ResumeThread|.+\.resume"),
