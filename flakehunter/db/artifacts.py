@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from flakehunter.clock import utc_now
@@ -27,7 +27,7 @@ from flakehunter.db.rows import (
     Written,
 )
 from flakehunter.db.same_tests import match_tests
-from flakehunter.db.schema import Artifact, ArtifactIssue, Result, Run, TestCase, UtcDateTime
+from flakehunter.db.schema import Artifact, ArtifactIssue, Result, Run, TestCase
 from flakehunter.db.shared import Caches as SharedCaches
 from flakehunter.db.shared import ensure_cases
 from flakehunter.model import Outcome
@@ -41,11 +41,6 @@ _ANY_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN)).limit(1)
 _ANY_LOG_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN.where(Artifact.kind == "log"))).limit(1)
 _NEWEST_ARTIFACT = select(func.max(Artifact.id))
 _HIGHEST_TEST = select(func.coalesce(func.max(TestCase.id), 0))
-_ARTIFACT = text(
-    "INSERT INTO artifacts (run_id, sha256, path, kind, format, size_bytes, ingested_at)"
-    " VALUES (:run_id, :sha256, :path, :kind, :format, :size_bytes, :ingested_at)"
-    " ON CONFLICT (run_id, sha256) DO NOTHING RETURNING id"
-).bindparams(bindparam("ingested_at", type_=UtcDateTime()))
 
 
 def newest_artifact(connection: Connection) -> int | None:
@@ -232,19 +227,9 @@ class ArtifactWriter:
 
     def _insert_artifact(self) -> bool:
         """Insert the artifact; return False when the run has this content already."""
-        row = self._artifact
-        values = {
-            "run_id": self.state.id,
-            "sha256": row.sha256,
-            "path": row.path,
-            "kind": row.kind,
-            "format": row.format,
-            "size_bytes": row.size_bytes,
-            "ingested_at": self._now,
-        }
-        made = self._connection.execute(_ARTIFACT, values).scalar()
+        made = self._bulk.insert_artifact(self._connection, self.state.id, self._artifact, self._now)
         if made is not None:
-            self._artifact_id = int(made)
+            self._artifact_id = made
             self._caches.written.artifacts.add(self._artifact_id)
         return made is not None
 

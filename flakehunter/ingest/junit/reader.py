@@ -71,6 +71,8 @@ class JUnitReader:
         self._last: dict[int, int] = {}
         """Place of the last result of tests that did not simply pass."""
         self._failures: dict[tuple[bytes, bytes], int] = {}
+        self._told: tuple[str, str, str] | None = None
+        """Type, message and detail of the last failure, as the file has them; `_told_place` is its place."""
         self._repeats = False
         self._rows: dict[str, Rows] = {}
         """Rows of the suites whose plain passes are columns, by the name of the suite."""
@@ -375,6 +377,13 @@ class JUnitReader:
         return True
 
     def _failure(self, attempt: Attempt) -> int:
+        """Return the place of a failure; what was just said of another test need not be worked out again."""
+        told = (attempt.type, attempt.message, attempt.detail)
+        if told != self._told:
+            self._told, self._told_place = told, self._new_failure(attempt)
+        return self._told_place
+
+    def _new_failure(self, attempt: Attempt) -> int:
         message = stored(attempt.message, self._limits.message_chars)
         detail = stored(attempt.detail, self._limits.detail_chars)
         kind = stored(attempt.type, self._limits.message_chars)

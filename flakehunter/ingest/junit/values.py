@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime
 
+_DURATION = re.compile(r"\s*([\d.,']+(?:[eE][-+]?\d+)?)\s*(ms|s|sec|secs|seconds)?\s*")
+
 
 def seconds(text: str | None) -> float | None:
     """Read a duration: `0.12`, `1,234.5`, `0,12`, `1.234,5`, `12s`, `3 ms`; None for what is no number from 0 up.
@@ -12,7 +14,7 @@ def seconds(text: str | None) -> float | None:
     """
     if not text:
         return None
-    found = re.fullmatch(r"\s*([\d.,']+(?:[eE][-+]?\d+)?)\s*(ms|s|sec|secs|seconds)?\s*", text)
+    found = _DURATION.fullmatch(text)
     if found is None:
         return None
     number = found[1].replace("'", "")
