@@ -25,6 +25,7 @@ from flakehunter.trace.session import trace
 
 PAGE = Path(__file__).with_name("trace.md")
 MOST_TIMES = 2.0
+CHILDREN = 100
 STRACE = find_strace()
 SERIES = "import subprocess\nfor _ in range(100):\n    subprocess.run({}, check=True)\n"
 TOGETHER = (
@@ -55,7 +56,8 @@ class Shape:
     def row(self) -> str:
         """Return its line of the table."""
         bare, traced = (1000 * statistics.median(values) for values in (self.bare_s, self.traced_s))
-        return f"| {self.name} | {bare:.0f} | {traced:.0f} | {self.times:.2f} | {self.lines} |"
+        each = 1000 * (traced - bare) / CHILDREN
+        return f"| {self.name} | {bare:.0f} | {traced:.0f} | {self.times:.2f} | {each:.0f} | {self.lines} |"
 
 
 def shapes(folder: Path) -> Iterator[Shape]:
@@ -102,7 +104,7 @@ def main() -> int:
                 measure(shape, quiet.fileno())
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     machine = f"{os.cpu_count()} CPUs (load {load}), Linux {platform.release()}, Python {platform.python_version()}"
-    head = "| test | bare ms | traced ms | times | lines of trace |\n|-|-|-|-|-|\n"
+    head = "| test | bare ms | traced ms | times | µs more for each child | lines of trace |\n|-|-|-|-|-|-|\n"
     text = head + "\n".join(shape.row() for shape in chosen)
     text += f"\n\nMedians of {options.rounds}, bare and traced in turns, on {machine}, "
     text += f"strace {'.'.join(map(str, STRACE.version))}.\n"

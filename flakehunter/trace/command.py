@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flakehunter.errors import FlakehunterError
 from flakehunter.exitcodes import ExitCode
+from flakehunter.trace.stops import can_narrow
 from flakehunter.trace.watching import CALLS
 
 __all__ = ["Strace", "TraceUnavailableError", "find_strace", "hook_environment", "strace_argv"]
@@ -39,6 +40,8 @@ class Strace:
     seccomp: bool
     unwinds: bool = False
     """Whether it was built to print native stacks (-k)."""
+    narrows: bool = False
+    """Whether its filter can be replaced by one that looks at arguments too (stops.py)."""
 
 
 def find_strace(path: str | None = None) -> Strace:
@@ -62,7 +65,8 @@ def find_strace(path: str | None = None) -> Strace:
     number = _VERSION.search(words)
     version = (int(number[1]), int(number[2])) if number else (0, 0)
     _dry_run(found)
-    return Strace(found, version, version >= (5, 3), "stack-trace=" in words)
+    seccomp = version >= (5, 3)
+    return Strace(found, version, seccomp, "stack-trace=" in words, seccomp and can_narrow(found))
 
 
 def _dry_run(strace: str) -> None:

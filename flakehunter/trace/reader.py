@@ -29,7 +29,9 @@ _FIELD = re.compile(r"(\w+)=([^,}\s]+)")
 _DULL = re.compile(
     # The questions that run-times ask by the dozen when they start (which handler is set, how large is this file), and
     # the libraries they load: half of all lines, and none of them says anything of processes.
-    rb"^\d+ +[\d.]+ (?:rt_sigaction\(SIG\w+, NULL, "
+    # So does launch.py, which comes before the command.
+    rb"^\d+ +[\d.]+ (?:execve\([^ ]*, \[\"[^\"]*\", \"-I\", \"-S\", \"[^\"]*/trace/launch\.py\""
+    rb"|rt_sigaction\(SIG\w+, NULL, "
     rb"|newfstatat\(\d+<[^>]*>, \"\", \{"
     rb"|openat\(AT_FDCWD<[^>]*>, \"/(?:usr/(?:lib|share)|lib|lib64|etc)/[^\"]*\", O_RDONLY)"
     rb".* = -?\d+"

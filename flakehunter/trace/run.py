@@ -18,6 +18,7 @@ from flakehunter.errors import CommandError
 from flakehunter.trace.command import Strace, hook_environment, strace_argv
 from flakehunter.trace.reader import Reader
 from flakehunter.trace.rules.survivors import SURVIVOR_GRACE_S
+from flakehunter.trace.stops import start_filter, stop_filter
 from flakehunter.trace.watching import ENTERED, RETURNED
 from flakehunter.trace.world import World
 
@@ -86,6 +87,7 @@ def trace_command(
         with contextlib.suppress(OSError):
             fcntl.fcntl(trace, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
         copy = stack.enter_context(save.open("wb")) if save is not None else None
+        filters = _filters(stack) if strace.narrows and not stacks else []
         ours, theirs = socket.socketpair()
         stack.enter_context(ours)
         with theirs:
@@ -99,9 +101,10 @@ def trace_command(
                     ROOT,
                     str(theirs.fileno()),
                     str(fifo),
+                    ",".join(map(str, filters)) or "-",
                     *strace_argv(strace, fifo, argv, stacks=stacks),
                 ],
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *filters],
                 env=environment,
                 cwd=cwd,
                 stdout=output_to,
@@ -124,6 +127,16 @@ def trace_command(
     wall = root.exited - root.spawned if root.exited is not None else time.monotonic() - started
     cut_short = root.exited is None and not timed_out
     return Traced(world, _exit_code(root.status), timed_out, cut_short, wall, reader.lines, reader.not_understood)
+
+
+def _filters(stack: contextlib.ExitStack) -> list[int]:
+    """Return descriptors of the filters for the keeper and the command, open as long as `stack` is."""
+    descriptors = []
+    for program in (start_filter(), stop_filter()):
+        descriptors.append(os.memfd_create("filter"))
+        stack.callback(os.close, descriptors[-1])
+        os.write(descriptors[-1], program)
+    return descriptors
 
 
 def _exit_code(status: int | None) -> int | None:

@@ -10,16 +10,13 @@ one. It must be quick to import: os.path, and no types at run time.
 import os
 import sys
 
-SMALL_PROCESS = 128 << 20
-"""Resident bytes up to which a fork is cheaper than a traced vfork (benchmarks/trace.md)."""
-
 
 def _install():
     access = os.access
     real_waitpid, real_stat = os.waitpid, os.stat
     library = os.path.dirname(os.__file__) + os.sep
     here = __file__
-    state = {"signals": 0, "spawns": 0}
+    state = {"signals": 0}
     # What a program calls in order to look or to wait, and what these call. Any other function of a library that asks
     # for a child (Popen.send_signal, Pool.terminate, a clean-up) asks for itself.
     looking = {"poll", "_internal_poll", "is_alive", "exitcode", "_try_wait", "_wait", "wait", "join"}
@@ -46,23 +43,6 @@ def _install():
         if stack:
             access(f"/.flakehunter/{what}/{fields}/{'|'.join(stack)}", 0)
 
-    def prefer_fork():
-        """Let subprocess use fork instead of vfork in a small process, by the switch that its documentation names.
-
-        After a vfork CPython asks for the handler of each of the 64 signals, and every question stops the child twice
-        for the tracer: several times what the fork of a small process costs. Popen waits for the exec either way.
-        """
-        try:
-            descriptor = os.open("/proc/self/statm", os.O_RDONLY)
-            try:
-                pages = int(os.read(descriptor, 100).split()[1])
-            finally:
-                os.close(descriptor)
-        except (OSError, ValueError, IndexError):
-            return
-        if pages * 4096 < SMALL_PROCESS:
-            sys.modules["subprocess"]._USE_VFORK = False
-
     def waitpid(pid, options, /):
         if options & os.WNOHANG and pid > 0:
             fields = ""
@@ -84,11 +64,7 @@ def _install():
         return real_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
     def on_event(event, arguments):
-        if event == "subprocess.Popen":
-            if not state["spawns"]:
-                state["spawns"] = 1
-                prefer_fork()
-        elif event in ("os.kill", "os.killpg", "signal.pthread_kill"):
+        if event in ("os.kill", "os.killpg", "signal.pthread_kill"):
             state["signals"] += arguments[1] != 0
             mark("kill", "", sys._getframe(1))
         elif event == "open":

@@ -1,0 +1,162 @@
+"""The filters that stop a traced command less often: it runs as it does without them, and no look is lost."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flakehunter.errors import CommandError
+from flakehunter.trace import stops
+from flakehunter.trace.command import Strace
+from flakehunter.trace.session import TraceResult, trace
+from flakehunter.trace.watching import CALLS
+
+LOOKS = """
+import os, subprocess
+folder = {folder!r}
+path = folder + "/held"
+script = f"trap 'rm {{path}}; exit 0' TERM; : > {{path}}; echo ready; read x"
+child = subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdout.readline()
+entry = f"/proc/{{child.pid}}/stat"
+os.kill(child.pid, 0)
+os.close(os.open(entry, os.O_RDONLY | os.O_CLOEXEC))
+open(entry).close()
+os.stat(entry)
+os.access(entry, os.R_OK)
+os.stat(path)
+subprocess.run(["cat", entry, path], check=True)
+subprocess.run(["sh", "-c", f"test -r {{path}}; read x < {{entry}}"], check=True)
+os.waitpid(child.pid, os.WNOHANG)
+child.terminate()
+child.wait()
+"""
+FILTERED = """
+import ctypes, errno, os, struct
+step = struct.Struct("=HBBI").pack
+getppid = {number}
+code = step(0x20, 0, 0, 0) + step(0x15, 0, 1, getppid) + step(6, 0, 0, 0x50000 | errno.EDOM) + step(6, 0, 0, 0x7fff0000)
+code += step(6, 0, 0, 0x7fff0000) * {more}
+libc = ctypes.CDLL(None, use_errno=True)
+buffer = ctypes.create_string_buffer(code, len(code))
+program = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, program, 0, 0) == 0, ctypes.get_errno()
+assert libc.syscall(getppid) == -1 and ctypes.get_errno() == errno.EDOM
+"""
+STARTED = "grep -E 'Sig|Shd' /proc/self/status; ls -l /proc/self/fd | awk '{print $9}'; env | sort; echo \"$0 $*\""
+
+
+@pytest.fixture
+def narrow(strace: Strace) -> Strace:
+    """Give the strace of this machine, whose filter can be replaced; elsewhere there is nothing to test."""
+    if not strace.narrows:
+        if os.environ.get("CI"):
+            pytest.fail("the filter of this strace cannot be replaced, and nothing may be left out in CI")
+        pytest.skip("needs x86-64, Linux 5.5 and an strace of 5.3")
+    return strace
+
+
+def looks(result: TraceResult) -> list[tuple[str, str, bool, str]]:
+    """Return the looks of a run: which kind, at what, with which answer, by which program."""
+    assert result.exit_code == 0
+    return sorted((one.kind.value, Path(one.target).name, one.alive, one.looker.argv[0]) for one in result.world.looks)
+
+
+def printed(strace: Strace, output: Path, environment: Mapping[str, str]) -> str:
+    """Return what a command prints of the state that it was started in."""
+    with output.open("wb") as file:
+        result = trace(
+            ["sh", "-c", STARTED, "name", "two words", "--", ""],
+            strace=strace,
+            hooks=False,
+            environment=environment,
+            output_to=file.fileno(),
+        )
+    assert result.exit_code == 0
+    return output.read_text()
+
+
+def test_every_call_has_its_number() -> None:
+    assert set(stops.NUMBERS) == CALLS | {stops.FIRST_OF_A_FORK}
+    assert len(set(stops.NUMBERS.values())) == len(stops.NUMBERS)
+
+
+def test_no_look_is_lost(narrow: Strace, tmp_path: Path) -> None:
+    seen = []
+    for number, strace in enumerate((narrow, replace(narrow, narrows=False))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        program = folder / "program.py"
+        program.write_text(LOOKS.format(folder=str(folder)))
+        seen.append(looks(trace([sys.executable, str(program)], strace=strace)))
+    assert seen[0] == seen[1]
+    assert {"kill(pid, 0)", "state in /proc", "file", "wait with WNOHANG"} <= {kind for kind, *_ in seen[0]}
+
+
+def test_a_program_that_starts_makes_few_stops(narrow: Strace) -> None:
+    wide, few = (trace(["sleep", "0"], strace=one, hooks=False) for one in (replace(narrow, narrows=False), narrow))
+    assert few.lines * 2 < wide.lines
+
+
+def test_questions_for_handlers_make_no_stops(narrow: Strace, tmp_path: Path) -> None:
+    # A child that CPython vforks asks for the handler of each of 64 signals; the first question is let through.
+    program = "import subprocess; subprocess.run(['/bin/true'], check=True, close_fds=False)"
+    saved = tmp_path / "saved"
+    result = trace([sys.executable, "-I", "-S", "-c", program], strace=narrow, hooks=False, save=saved)
+    child = result.world.processes[-1]
+    asked = [
+        line for line in saved.read_text().splitlines() if line.startswith(f"{child.pid} ") and ", NULL, {" in line
+    ]
+    assert len(asked) <= 2
+
+
+def test_command_is_started_as_without_the_filters(narrow: Strace, tmp_path: Path) -> None:
+    # No locale: a Python between strace and the command would add LC_CTYPE to the environment.
+    environment = {"PATH": os.environ["PATH"], "EMPTY": ""}
+    wide = printed(replace(narrow, narrows=False), tmp_path / "wide", environment)
+    assert printed(narrow, tmp_path / "narrow", environment) == wide
+    assert "LC_CTYPE" not in wide
+    assert wide.endswith("name two words -- \n")
+    bare = subprocess.run(["sh", "-c", STARTED, "name"], env=environment, capture_output=True, text=True, check=True)
+    signals = [line for line in bare.stdout.splitlines() if line.startswith(("Sig", "Shd"))]
+    assert [line for line in wide.splitlines() if line.startswith(("Sig", "Shd"))][1:] == signals[1:]
+
+
+@pytest.mark.parametrize("more", [0, 40], ids=["short", "long"])
+def test_filters_of_the_command_itself_are_taken_on(more: int, narrow: Strace) -> None:
+    # 110 is getppid on x86-64, the only machine that the filters know.
+    result = trace([sys.executable, "-c", FILTERED.format(number=110, more=more)], strace=narrow)
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("narrows", [True, False])
+def test_program_that_cannot_be_executed_is_said(narrows: bool, narrow: Strace, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    with pytest.raises(CommandError, match="cannot run"):
+        trace([str(script)], strace=replace(narrow, narrows=narrows))
+
+
+def test_strace_that_is_a_script_keeps_its_own_filter(tmp_path: Path, strace: Strace) -> None:
+    script = tmp_path / "strace"
+    script.write_text(f'#!/bin/sh\nexec {strace.path} "$@"\n')
+    script.chmod(0o755)
+    assert not stops.can_narrow(str(script))
+    assert trace(["true"], strace=replace(strace, path=str(script), narrows=False)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [("machine", "aarch64"), ("release", "5.4.0-150-generic"), ("release", "4.18.0")]
+)
+def test_other_machines_and_older_kernels_keep_straces_filter(
+    name: str, answer: str, monkeypatch: pytest.MonkeyPatch, strace: Strace
+) -> None:
+    monkeypatch.setattr(platform, name, lambda: answer)
+    assert not stops.can_narrow(strace.path)
