@@ -367,12 +367,7 @@ class PostgresBulk:
         return {number for (number,) in connection.exec_driver_sql(query, (list(ids),))}
 
     def insert_results(self, connection: Connection, results: Sequence[StoredResult], day: date) -> None:
-        """Insert results, in order, in COPY's text form: all values are numbers or words that need no escaping."""
-        month = day.replace(day=1)
-        if month not in self._months:
-            ensure_partition(connection, day)
-        # Only once it has worked: what was pruned meanwhile is made anew when the transaction is run again.
-        self._months.discard(month)
+        """Insert results, in order."""
         null = r"\N"
         rows = [
             f"{test}\t{run}\t{artifact}\t{attempt}\t{outcome}\t"
@@ -380,19 +375,26 @@ class PostgresBulk:
             f"{null if failure is None else failure}\t{day}\n"
             for test, run, artifact, attempt, outcome, duration, failure in results
         ]
-        with _copying(connection, f"COPY results ({RESULT_COLUMNS}, day) FROM STDIN") as copy:
-            copy.write("".join(rows))
-        self._months.add(month)
+        self._copy("".join(rows), connection, day)
 
     def insert_passes(
         self, connection: Connection, of: Origin, tests: Sequence[int], durations: Sequence[float]
     ) -> None:
         """Insert first attempts that passed, of the test cases with these ids, in order."""
-        rows = [
-            (test, of.run_id, of.artifact_id, 1, "passed", duration, None)
-            for test, duration in zip(tests, durations, strict=True)
-        ]
-        self.insert_results(connection, rows, of.day)
+        same, end = f"\t{of.run_id}\t{of.artifact_id}\t1\tpassed\t", f"\t\\N\t{of.day}\n"
+        rows = [f"{test}{same}{duration}{end}" for test, duration in zip(tests, durations, strict=True)]
+        self._copy("".join(rows), connection, of.day)
+
+    def _copy(self, rows: str, connection: Connection, day: date) -> None:
+        """Copy rows in COPY's text form: all values are numbers or words that need no escaping."""
+        month = day.replace(day=1)
+        if month not in self._months:
+            ensure_partition(connection, day)
+        # Only once it has worked: what was pruned meanwhile is made anew when the transaction is run again.
+        self._months.discard(month)
+        with _copying(connection, f"COPY results ({RESULT_COLUMNS}, day) FROM STDIN") as copy:
+            copy.write(rows)
+        self._months.add(month)
 
     def max_attempts(self, connection: Connection, run_id: int, test_ids: Iterable[int]) -> dict[int, int]:
         """Return the highest attempt stored in the run, for those of `test_ids` that have one."""
