@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flakehunter.errors import FlakehunterError
 from flakehunter.exitcodes import ExitCode
+from flakehunter.ptrace_scope import why_refused
 from flakehunter.trace.stops import can_narrow
 from flakehunter.trace.watching import CALLS
 
@@ -20,7 +21,6 @@ HOOKS = Path(__file__).resolve().parent / "hooks"
 STRING_LIMIT = 256
 """Characters of a string that strace prints; paths are always whole."""
 PROBE_TIMEOUT_S = 10.0
-_YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 _VERSION = re.compile(r"version (\d+)\.(\d+)")
 
 
@@ -80,17 +80,7 @@ def _dry_run(strace: str) -> None:
     if tried.returncode == 0:
         return
     said = " ".join(tried.stderr.split()) or f"status {tried.returncode}"
-    raise TraceUnavailableError(f"strace may not trace here: {said}", hint=_permission_hint())
-
-
-def _permission_hint() -> str:
-    try:
-        scope = _YAMA.read_text().strip()
-    except OSError:
-        scope = "0"
-    if scope in ("2", "3"):
-        return f"kernel.yama.ptrace_scope is {scope}: as root, sysctl -w kernel.yama.ptrace_scope=1 (3 needs a reboot)"
-    return "in a container: docker run --cap-add SYS_PTRACE, or a seccomp profile that allows ptrace"
+    raise TraceUnavailableError(f"strace may not trace here: {said}", hint=": ".join(why_refused()))
 
 
 def strace_argv(strace: Strace, output: Path, command: Sequence[str], *, stacks: bool = False) -> list[str]:

@@ -89,7 +89,7 @@ class Process:
     listed: dict[int, list[float]] = field(default_factory=dict)
     """When it was in a list of processes that another one took, by that one's index."""
     awaited: dict[int, float] = field(default_factory=dict)
-    """When a pidfd of a process was last seen readable, by that process's index."""
+    """When a pidfd of a process was last seen readable, or nobody was left to wait for, by that process's index."""
 
     @property
     def command(self) -> str:

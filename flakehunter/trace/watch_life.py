@@ -130,6 +130,8 @@ def waited(world: World, process: Process, call: Call) -> None:
         reaped = call.result if call.result and call.result > 0 else None
         keeps = False
     time = call.returned or call.entered
+    if call.error == "ECHILD" and process.subreaper and (arguments[0] in ("P_ALL", "-1")):
+        _nobody_is_left(world, process, time)
     if reaped and ("WIFSTOPPED" in call.arguments or "WIFCONTINUED" in call.arguments):
         reaped = None
     child = world.find(reaped) if reaped else None
@@ -141,6 +143,15 @@ def waited(world: World, process: Process, call: Call) -> None:
         else:
             world.reap(process, child.pid, time)
         world.wakes[call.tid].append(_wake_by_child(child, call, hangs))
+
+
+def _nobody_is_left(world: World, process: Process, time: float) -> None:
+    """A subreaper without a child has no descendant: orphans would have come to it (prctl(2))."""
+    for below in world.processes[process.index + 1 :]:
+        if below.exited is not None and process in below.ancestors():
+            world.tell_end(process, below, time)
+            process.knowledge.tell((FactKind.REAP, below.index, ""), time)
+            process.awaited[below.index] = time
 
 
 def _waitid_target(process: Process, arguments: list[str]) -> int | None:

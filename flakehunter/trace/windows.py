@@ -92,3 +92,17 @@ class Windows:
         family = (process, *process.ancestors())
         belongs = process.index in self._above or any(one.index in self._of for one in family)
         return belongs and self.of(process, time) is None
+
+    def service_of(self, process: Process) -> Process | None:
+        """Return the process that a fixture started, of which this is one or a descendant; None when there is none.
+
+        What the test's own function started is the test's, whatever it does.
+        """
+        below: Process | None = None
+        for one in (process, *process.ancestors()):
+            if one.index in self._of:
+                window = self.of(one, below.spawned) if below is not None else None
+                is_of_test = below is not None and window is not None and window.is_of_body(below.spawned)
+                return None if is_of_test else below
+            below = one
+        return None

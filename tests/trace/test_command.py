@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from flakehunter import ptrace_scope
 from flakehunter.cli.app import main
-from flakehunter.trace import command
 from flakehunter.trace.command import TraceUnavailableError, find_strace, hook_environment, strace_argv
 
 
@@ -27,7 +27,9 @@ def test_missing_strace_says_what_to_install(
     assert "hint: apt install strace" in error
 
 
-@pytest.mark.parametrize(("scope", "hint"), [(None, "--cap-add SYS_PTRACE"), ("3", "ptrace_scope is 3")])
+@pytest.mark.parametrize(
+    ("scope", "hint"), [(None, "--cap-add SYS_PTRACE"), ("2", "as root, sysctl"), ("3", "boot with")]
+)
 def test_forbidden_ptrace_says_what_to_allow(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -42,7 +44,7 @@ def test_forbidden_ptrace_says_what_to_allow(
     )
     if scope is not None:
         (tmp_path / "scope").write_text(scope + "\n")
-    monkeypatch.setattr(command, "_YAMA", tmp_path / "scope")
+    monkeypatch.setattr(ptrace_scope, "YAMA", tmp_path / "scope")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert main(["trace", "--", "true"]) == 2
     error = capsys.readouterr().err

@@ -94,6 +94,19 @@ def test_look_before_the_wait_at_a_pidfd_decides_nothing() -> None:
     assert mechanisms(group + DEATH + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
 
 
+def test_look_before_a_subreaper_hears_that_nobody_is_left_decides_nothing() -> None:
+    first, rest = GROUP.lstrip().split("\n", 1)
+    subreaper = first + "\n1698  1795323073.200000 prctl(PR_SET_CHILD_SUBREAPER, 1) = 0 <0.0001>\n" + rest
+    none_left = "1698  1795323073.345000 waitid(P_ALL, 0, 0x7ff, WNOHANG|WEXITED, NULL) = -1 ECHILD (No) <0.0001>\n"
+    assert judge(subreaper + DEATH + LOOK + none_left + END) == []
+    assert judge(subreaper + DEATH + LOOK + none_left.replace("waitid(P_ALL, 0,", "wait4(-1,") + END) == []
+    assert mechanisms(subreaper + DEATH + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
+    one = none_left.replace("P_ALL, 0", "P_PID, 1699")
+    assert mechanisms(subreaper + DEATH + LOOK + one + END) == [Mechanism.CHECK_BEFORE_EXIT]
+    assert mechanisms(GROUP + DEATH + LOOK + none_left + END) == [Mechanism.CHECK_BEFORE_EXIT], "orphans go elsewhere"
+    assert judge(subreaper + DEATH + none_left.replace("3.345", "3.3435") + LOOK + END) == []
+
+
 def test_short_waits_one_after_the_other_are_no_pause_together() -> None:
     pidfd = "1698  1795323073.322800 pidfd_open(1700, 0) = 5<anon_inode:[pidfd]> <0.00001>\n"
     group = GROUP.replace("1698  1795323073.322867", pidfd + "1698  1795323073.322867")

@@ -97,6 +97,33 @@ def test_what_a_test_started_and_left_is_a_survivor_of_that_test() -> None:
     assert judge(fixture) == [], "what a fixture starts may serve several tests"
 
 
+def test_what_a_service_of_a_fixture_does_with_its_own_processes_is_no_finding() -> None:
+    """The processes of a database server signal each other, and tell each other by shared memory what they know."""
+    text = f"""
+5  100.0 execve("/usr/bin/python3", ["python3", "-m", "pytest"], 0x1) = 0 <0.0001>
+{mark("test", 100.1, tid=5)}
+5  100.2 clone(child_stack=NULL, flags=SIGCHLD) = 6 <0.0001>
+6  100.3 execve("/usr/bin/server", ["server"], 0x1) = 0 <0.0001>
+6  100.4 clone(child_stack=NULL, flags=SIGCHLD) = 7 <0.0001>
+{mark("body", 100.5, tid=5)}
+6  100.6 kill(7, SIGUSR1) = 0 <0.0001>
+7  100.7 rt_sigaction(SIGUSR1, {{sa_handler=0x1, sa_mask=[], sa_flags=0}}, NULL, 8) = 0 <0.0001>
+7  100.71 --- SIGUSR1 {{si_signo=SIGUSR1, si_code=SI_USER, si_pid=6, si_uid=0}} ---
+{mark("returned", 101.0, tid=5)}
+{mark("tested", 101.1, tid=5, fields=",outcome=passed")}
+6  101.2 +++ exited with 0 +++
+7  101.2 +++ exited with 0 +++
+5  101.3 +++ exited with 0 +++
+"""
+    assert judge(text) == []
+    of_the_test = text.replace(mark("body", 100.5, tid=5), "").replace(
+        "5  100.2", mark("body", 100.15, tid=5) + "5  100.2"
+    )
+    assert [one.mechanism for one in judge(of_the_test)] == [Mechanism.SIGNAL_BEFORE_READY]
+    by_the_test = text.replace("6  100.6 kill", "5  100.6 kill")
+    assert [one.mechanism for one in judge(by_the_test)] == [Mechanism.SIGNAL_BEFORE_READY], "the test's own signal"
+
+
 def test_tests_inside_a_test_of_the_same_process_are_told_apart() -> None:
     inner = "b.py%3A%3Atest_b"
     text = (

@@ -128,7 +128,10 @@ def _is_no_resource(look: Look, trigger: Trigger) -> bool:
 
 
 def _waits_for_it_later(look: Look) -> bool:
-    """The looker itself reaps the process afterwards, or waits at its pidfd: what it saw has decided nothing yet."""
+    """The looker itself reaps the process afterwards, waits at its pidfd, or as a subreaper until nobody is left.
+
+    What it saw before has decided nothing yet.
+    """
     victim = look.victim
     if look.kind not in (LookKind.PROC, LookKind.PROC_STATE):
         return False

@@ -1,4 +1,4 @@
-"""What belongs to a test runner and not to the test."""
+"""What belongs to a test runner, or to a service that a fixture runs, and not to the test."""
 
 import re
 
@@ -24,8 +24,17 @@ def is_runner_process(process: Process) -> bool:
 
 
 def is_noise(finding: Finding, world: World) -> bool:
-    """Tell whether a finding is about what the runner does: with its own processes, or outside of its tests."""
+    """Tell whether a finding is not the test's: the runner's own processes, a service's, or outside of all tests."""
     time = finding.looked or finding.signalled
-    if is_runner_process(finding.victim):
+    if is_runner_process(finding.victim) or _is_inside_a_service(finding, world):
         return True
     return finding.window is None and time is not None and world.windows.is_outside(finding.looker, time)
+
+
+def _is_inside_a_service(finding: Finding, world: World) -> bool:
+    """Tell whether a program that a fixture started, such as a database server, is alone with its own processes.
+
+    It tells them by shared memory what a trace does not show, and it is not what the test is about.
+    """
+    service = world.windows.service_of(finding.looker)
+    return service is not None and service in (finding.victim, *finding.victim.ancestors())
