@@ -230,7 +230,7 @@ class ArtifactWriter:
         made = self._bulk.insert_artifact(self._connection, self.state.id, self._artifact, self._now)
         if made is not None:
             self._artifact_id = made
-            self._caches.written.artifacts.add(self._artifact_id)
+            self._caches.written.begin(self._artifact_id)
         return made is not None
 
     def forget_refused(self) -> None:

@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import inf
 from typing import NamedTuple
 
 
@@ -163,9 +164,9 @@ class Batch:
 
 
 class Written:
-    """What a writer has inserted since the last rollup: the next one need not read it again.
+    """What has been inserted since the last rollup, by one writer or several: the next one need not read it again.
 
-    Columns of test case ids, run ids and outcome words' first letters, 17 bytes a result.
+    Columns of test case ids, run ids and outcome words' first letters, 17 bytes a result, one artifact after the other.
     """
 
     __slots__ = ("artifacts", "outcomes", "runs", "tests", "whole")
@@ -174,13 +175,18 @@ class Written:
 
     def __init__(self) -> None:
         self.tests, self.runs, self.outcomes = array("q"), array("q"), bytearray()
-        self.artifacts: set[int] = set()
+        self.artifacts: dict[int, int] = {}
+        """How many results each artifact has, in the order of the columns."""
         self.whole = True
         """False when some of it is gone again, or something else is there."""
 
     def __len__(self) -> int:
         """Return the number of results."""
         return len(self.tests)
+
+    def begin(self, artifact: int) -> None:
+        """Note an artifact, of which all is that is added until the next one."""
+        self.artifacts[artifact] = 0
 
     def add(self, run: int, tests: Iterable[int], outcomes: Iterable[str]) -> None:
         """Note results of a run."""
@@ -191,9 +197,44 @@ class Written:
         self._add(run, array("q", tests), b"p" * len(tests))
 
     def _add(self, run: int, tests: "array[int]", outcomes: bytes) -> None:
-        if len(self) > self.MOST:
-            self.tests, self.runs, self.outcomes, self.whole = array("q"), array("q"), bytearray(), False
+        self._limit()
         if self.whole:
+            self.artifacts[next(reversed(self.artifacts))] += len(tests)
             self.tests += tests
             self.runs += array("q", [run]) * len(tests)
             self.outcomes += outcomes
+
+    def merge(self, other: "Written") -> None:
+        """Add what another writer has inserted."""
+        self._limit()
+        self.whole = self.whole and other.whole
+        if self.whole:
+            self.artifacts |= other.artifacts
+            self.tests += other.tests
+            self.runs += other.runs
+            self.outcomes += other.outcomes
+
+    def _limit(self) -> None:
+        if len(self) > self.MOST:
+            self.tests, self.runs, self.outcomes, self.whole = array("q"), array("q"), bytearray(), False
+
+    def between(self, since: int, upto: float) -> "Written":
+        """Return what the artifacts after `since` brought, not after `upto`."""
+        part = Written()
+        part.whole = self.whole
+        start = 0
+        for artifact, count in self.artifacts.items() if self.whole else ():
+            end = start + count
+            if since < artifact <= upto:
+                part.artifacts[artifact] = count
+                part.tests += self.tests[start:end]
+                part.runs += self.runs[start:end]
+                part.outcomes += self.outcomes[start:end]
+            start = end
+        return part
+
+    def forget(self, upto: int) -> None:
+        """Forget what is in a rollup now; where it was not whole, all of it, so that nobody takes the rest for all."""
+        rest = self.between(upto, inf)
+        self.tests, self.runs, self.outcomes, self.artifacts = rest.tests, rest.runs, rest.outcomes, rest.artifacts
+        self.whole = True

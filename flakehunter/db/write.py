@@ -166,7 +166,6 @@ class Writer:
 
         with self._database_errors(), self.connection.begin():
             update_rollups(self.connection, self.project, self.written)
-        self.written = Written()
 
     def ids_of_places(self, known: Known) -> list[int | None]:
         """Return the ids of the rows of `known`, as far as they have been asked for; to be filled in."""

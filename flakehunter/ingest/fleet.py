@@ -1,19 +1,23 @@
 """Ingest by the workers of a fleet: this machine finds and reads the files, they parse them and write to PostgreSQL."""
 
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 
 from flakehunter.db.engine import open_database, shown_url
-from flakehunter.db.queries.rollups import update_rollups
+from flakehunter.db.retry import persistently
+from flakehunter.db.rows import Written
 from flakehunter.db.write import Writer
 from flakehunter.errors import DatabaseError, FlakehunterError, UsageError
 from flakehunter.fanout import Outcome, open_pool
+from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.pipeline import (
+    RESULTS_A_ROLLUP,
     Found,
     Ingest,
     IngestOptions,
@@ -79,20 +83,23 @@ def ingest_by_fleet(
             hint="give a server that all of them reach: --db postgresql://USER@HOST/NAME",
         )
     summary = Summary()
-    work = partial(_ingest_unit, url=url, options=replace(options, naming=RunNaming()), patterns=own_patterns())
+    plain = replace(options, naming=RunNaming())
+    work = partial(_ingest_unit, url=url, options=plain, patterns=own_patterns(), ingest=os.urandom(8))
     with open_pool(scheduler) as pool:
         engine = open_database(url, create=True)
         try:
             broken: list[FlakehunterError] = []
-            with Writer(engine, options.project) as writer, Ingest(writer, options, summary) as here:
-                for outcome in pool.map(work, _units(paths, options, summary, here), name=lambda unit: unit.name):
-                    _add(summary, outcome, broken)
-                    if observe is not None:
-                        observe(outcome.item.found[-1][0], summary)
-            if not summary.artifacts and not broken:
-                raise nothing_found(paths, options, summary)
-            with engine.begin() as connection:
-                update_rollups(connection, options.project)
+            with Writer(engine, options.project) as writer:
+                with Ingest(writer, options, summary) as here:
+                    for outcome in pool.map(work, _units(paths, options, summary, here), name=lambda unit: unit.name):
+                        _add(summary, writer.written, outcome, broken)
+                        if observe is not None:
+                            observe(outcome.item.found[-1][0], summary)
+                        if len(writer.written) >= RESULTS_A_ROLLUP:
+                            persistently(writer.roll_up)
+                if not summary.artifacts and not broken:
+                    raise nothing_found(paths, options, summary)
+                persistently(writer.roll_up)
         finally:
             engine.dispose()
     if broken:
@@ -134,22 +141,48 @@ def _content(source: Source) -> bytes | None:
     return data if len(data) <= MOST_SENT else None
 
 
-def _ingest_unit(unit: _Unit, *, url: str, options: IngestOptions, patterns: tuple[str, ...]) -> Summary:
+class _Kept:
+    """What a worker keeps from one unit of an ingest to the next: ids, hashes, what files repeat; no connection."""
+
+    def __init__(self, url: str, project: str) -> None:
+        self.engine: Engine = open_database(url)
+        self.writer = Writer(self.engine, project)
+        self.memory = Memory()
+        self.known: frozenset[bytes] | None = None
+
+
+_kept: dict[bytes, list[_Kept]] = {}
+"""Of the last ingest, by its number: one for each thread of the worker, and here only while it has nothing to do."""
+
+
+def _ingest_unit(
+    unit: _Unit, *, url: str, options: IngestOptions, patterns: tuple[str, ...], ingest: bytes
+) -> tuple[Summary, Written]:
     """Parse and write the files of a unit; what another worker wrote of them before it died is known, and stays."""
     set_patterns(patterns)
+    if ingest not in _kept:
+        _kept.clear()
+    idle = _kept.setdefault(ingest, [])
+    mine = idle.pop() if idle else _Kept(url, options.project)
     summary = Summary()
-    engine = open_database(url)
     try:
         options = replace(options, naming=_ToldNaming(repeating=frozenset(unit.repeating)))
-        with Writer(engine, options.project) as writer, Ingest(writer, options, summary) as work:
-            for source, kind, run in unit.found:
-                work.take(source, kind, run)
+        with mine.writer as writer:
+            if mine.known is None:
+                mine.known = writer.known_hashes()
+            with Ingest(writer, options, summary, memory=mine.memory, known=mine.known) as work:
+                for source, kind, run in unit.found:
+                    work.take(source, kind, run)
+            written, writer.written = writer.written, Written()
     finally:
-        engine.dispose()
-    return summary
+        mine.engine.dispose()
+    idle.append(mine)
+    return summary, written
 
 
-def _add(summary: Summary, outcome: Outcome[_Unit, Summary], broken: list[FlakehunterError]) -> None:
+def _add(
+    summary: Summary, written: Written, outcome: Outcome[_Unit, tuple[Summary, Written]], broken: list[FlakehunterError]
+) -> None:
     """Add what a worker did; what it could not do is kept for the end, but no worker can without a database."""
     if isinstance(outcome.error, DatabaseError):
         error = outcome.error
@@ -157,7 +190,8 @@ def _add(summary: Summary, outcome: Outcome[_Unit, Summary], broken: list[Flakeh
     if outcome.error is not None:
         broken.append(outcome.error)
         return
-    done = outcome.value
+    done, brought = outcome.value
+    written.merge(brought)
     summary.artifacts += done.artifacts
     summary.results += done.results
     summary.new_results += done.new_results

@@ -229,12 +229,21 @@ class _Read:
 class Ingest:
     """The state of one ingest: the writer, what is counted, and the runs of files that nobody named."""
 
-    def __init__(self, writer: Writer, options: IngestOptions, summary: Summary) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        options: IngestOptions,
+        summary: Summary,
+        *,
+        memory: Memory | None = None,
+        known: frozenset[bytes] | None = None,
+    ) -> None:
+        """Begin; `memory` of other files, and hashes of artifacts that are `known`, may come from one before."""
         self._writer, self._options, self._summary = writer, options, summary
         self._folder: Path | None = None
         self._folder_runs: dict[str, RunRow] = {}
-        self._memory = Memory()
-        self._known = writer.known_hashes()
+        self._memory = memory or Memory()
+        self._known = writer.known_hashes() if known is None else known
         self._waiting: list[_Read] = []
         self._waiting_results = self._waiting_bytes = 0
 
@@ -290,7 +299,7 @@ class Ingest:
                 stream.seek(0)
                 deque(ArtifactReader(kind, stream, limits, repair=False).batches(), maxlen=0)
             stream.seek(0)
-            reader = ArtifactReader(kind, stream, limits, repair=repair, memory=self._memory)
+            reader = ArtifactReader(kind, stream, limits, repair=repair, memory=Memory(Memory.FEW))
             reader.events_only = events_only
             self._write(run, row, reader)
 

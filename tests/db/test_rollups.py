@@ -13,7 +13,7 @@ from flakehunter.db.engine import open_database
 from flakehunter.db.queries import rollups
 from flakehunter.db.queries.history import History, read_history
 from flakehunter.db.queries.rollups import read_packed, update_rollups
-from flakehunter.db.rows import RunRow
+from flakehunter.db.rows import RunRow, Written
 from flakehunter.db.schema import Artifact, Result, Rollup, Run
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 from flakehunter.ingest.runs import RunNaming
@@ -139,3 +139,49 @@ def test_ingest_rolls_up_and_a_late_junit_file_replaces_the_log(tmp_path: Path) 
 def test_project_without_results_has_none(connection: Connection) -> None:
     assert update_rollups(connection, "other") == 0
     assert len(read_packed(connection, "other").test) == 0
+
+
+def written_of(connection: Connection, artifacts: list[int]) -> Written:
+    """Return what a writer that wrote these artifacts has noted."""
+    found = Written()
+    for artifact in artifacts:
+        found.begin(artifact)
+        query = select(Result.run_id, Result.test_case_id, Result.outcome).where(Result.artifact_id == artifact)
+        for run, test, outcome in connection.execute(query):
+            found.add(run, [test], [outcome])
+    return found
+
+
+def test_what_several_writers_noted_is_rolled_up_without_its_rows(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = rows(connection)
+    artifacts = list(connection.scalars(select(Artifact.id).order_by(Artifact.id)))
+    whole = written_of(connection, artifacts[::2])
+    whole.merge(written_of(connection, artifacts[1::2]))
+    monkeypatch.setattr(rollups, "_from_rows", lambda *_: pytest.fail("rows are read"))
+    middle = artifacts[len(artifacts) // 2]
+    monkeypatch.setattr(rollups, "settled", lambda _: middle)
+    first = update_rollups(connection, "default", whole)
+    assert 0 < first < sum(expected.values())
+    assert len(whole) == sum(expected.values()) - first
+    monkeypatch.setattr(rollups, "settled", lambda _: None)
+    assert update_rollups(connection, "default", whole) == sum(expected.values()) - first
+    assert len(whole) == 0
+    monkeypatch.undo()
+    assert count(connection) == 2
+    assert packed(connection) == expected
+
+
+@pytest.mark.parametrize("lacks", ["an artifact", "a result"])
+def test_what_is_not_all_that_was_written_is_read_from_rows(connection: Connection, lacks: str) -> None:
+    expected = rows(connection)
+    artifacts = list(connection.scalars(select(Artifact.id)))
+    if lacks == "an artifact":
+        written = written_of(connection, artifacts[1:])
+    else:
+        written = written_of(connection, artifacts)
+        written.whole = False
+    update_rollups(connection, "default", written)
+    assert packed(connection) == expected
+    assert (len(written), written.whole) == (0, True)

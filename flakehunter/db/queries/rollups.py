@@ -64,7 +64,7 @@ def update_rollups(
 ) -> int:
     """Roll up what is not rolled up yet, in the given transaction; return how many results that was.
 
-    Where that is just what was `written`, its rows are not read.
+    Where that is just what was `written`, its rows are not read. What is rolled up is forgotten there.
 
     Where somebody else is at it at this moment, on PostgreSQL, the rest is left to whoever comes next; so is what came
     while an older transaction was writing, unless `everything` is wanted.
@@ -80,12 +80,9 @@ def update_rollups(
     connection.execute(delete(Rollup).where(Rollup.project_id == project_id, ~Rollup.pruned, Rollup.upto > good))
     if upto <= good:
         return 0
-    if (
-        written is not None
-        and written.whole
-        and written.artifacts == _artifacts(connection, int(project_id), good, upto)
-    ):
-        parts = [_packed(written)]
+    told = None if written is None else written.between(good, upto)
+    if told is not None and told.whole and told.artifacts.keys() == _artifacts(connection, int(project_id), good, upto):
+        parts = [_packed(told)]
     else:
         parts = [_columns(rows) for rows in _from_rows(connection, int(project_id), good, upto)]
     new = sum(len(part.test) for part in parts)
@@ -94,6 +91,8 @@ def update_rollups(
         parts = [_decoded(data) for _, data in small] + parts
         connection.execute(delete(Rollup).where(Rollup.id.in_([id_ for id_, _ in small])))
     _store(connection, _joined(parts), {"project_id": project_id, "upto": upto, "stamp": stamp, "pruned": False})
+    if written is not None:
+        written.forget(upto)
     return new
 
 
