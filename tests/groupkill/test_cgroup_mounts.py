@@ -1,8 +1,15 @@
-"""Cgroup mounts of other machines than this one."""
+"""Cgroup mounts of other machines than this one, and the lineage of a cgroup on this one."""
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
-from flakehunter.groupkill.linux.cgroup_mounts import parse_mountinfo
+import pytest
+
+from flakehunter.groupkill.linux.cgroup_mounts import find_unified, parse_mountinfo
+from flakehunter.groupkill.linux.cgroup_reach import make_group, remove_tree
 
 UNIFIED = "34 25 0:29 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
 HYBRID = """31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
@@ -35,3 +42,30 @@ def test_a_container_sees_a_part_of_the_hierarchy() -> None:
 def test_blanks_in_a_mount_point_are_escaped_in_octal() -> None:
     (mount,) = parse_mountinfo(BLANK)
     assert mount.point == Path("/mnt/a b")
+
+
+LINEAGE = """
+import sys
+from pathlib import Path
+from flakehunter.groupkill.linux.cgroup_mounts import find_lineage
+Path(sys.argv[1], "cgroup.procs").write_text("0")
+print(*find_lineage(), sep="\\n")
+"""
+
+
+def test_a_cgroup_is_followed_up_to_where_it_is_mounted() -> None:
+    above = find_unified()
+    if above is None or not os.access(above, os.W_OK):
+        pytest.skip("no cgroup v2 that can be written")
+    folder = make_group(above, "lineage")
+    try:
+        (folder / "leaf").mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", LINEAGE, folder / "leaf"], capture_output=True, text=True, check=True
+        )
+    finally:
+        errors = remove_tree(folder, time.monotonic() + 10)
+    lineage = [Path(line) for line in done.stdout.splitlines()]
+    assert lineage[:3] == [folder / "leaf", folder, above]
+    assert lineage[-1].is_mount()
+    assert errors == []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["NOBODY", "PLAIN", "as_nobody", "environment", "need_root", "pytest_command"]
+__all__ = ["NOBODY", "PLAIN", "as_nobody", "environment", "need_root", "pytest_command", "python_for_nobody"]
 
 NOBODY = 65534
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("Linux", allow_module_level=True)
 
-from nobody import NOBODY, as_nobody, need_root, pytest_command
+from nobody import NOBODY, as_nobody, need_root, pytest_command, python_for_nobody
 
 from flakehunter.groupkill.linux.cgroup_mounts import find_freezer, find_unified
 from flakehunter.groupkill.linux.cgroup_reach import remove_tree
@@ -50,6 +51,29 @@ def test_without_privileges(home: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
     assert "skipped" not in done.stdout
+
+
+LEFTOVERS = """
+import sys
+from pathlib import Path
+from flakehunter.groupkill.linux.cgroup_reach import remove_leftovers
+print(*remove_leftovers(Path(sys.argv[1])))
+"""
+
+
+def test_leftovers_of_another_user_stop_nobody(home: Path) -> None:
+    parent = find_unified()
+    if parent is None or not os.access(parent, os.W_OK):
+        pytest.skip("no cgroup v2 that can be written")
+    with delegated(parent) as folder:
+        left = folder / "flakehunter-1-1-crashed"  # no pid 1 was started 10 ms after the boot
+        left.mkdir()
+        with subprocess.Popen(["sleep", "300"]) as member:
+            (left / "cgroup.procs").write_text(str(member.pid))
+            done = as_nobody([python_for_nobody(), "-c", LEFTOVERS, str(folder)])
+            lives = member.poll() is None
+            member.kill()
+        assert (done.stdout.strip(), done.returncode, lives) == (str(left), 0, True)
 
 
 def test_in_a_delegated_cgroup(home: Path) -> None:

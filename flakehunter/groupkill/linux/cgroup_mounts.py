@@ -13,6 +13,7 @@ __all__ = [
     "CGROUP2_MAGIC",
     "CgroupMount",
     "find_freezer",
+    "find_lineage",
     "find_root",
     "find_unified",
     "find_version1",
@@ -99,6 +100,17 @@ def find_unified() -> Path | None:
             if folder is not None and folder.is_dir() and _is_cgroup2(folder):
                 return folder
     return None
+
+
+def find_lineage() -> list[Path]:
+    """Return our own cgroup v2 and those above it as far as they are mounted; the root alone where ours is not seen."""
+    own = find_unified() or find_root()
+    if own is None:
+        return []
+    lineage = [own]
+    while _is_cgroup2(lineage[-1].parent):
+        lineage.append(lineage[-1].parent)
+    return lineage
 
 
 def find_root() -> Path | None:

@@ -38,19 +38,24 @@ def make_group(parent: Path, name: str) -> Path:
 
 
 def remove_leftovers(parent: Path) -> list[Path]:
-    """Kill and remove the cgroups below `parent` whose owner crashed; returns those that were there."""
-    found = []
+    """Kill and remove the cgroups below `parent` whose owner crashed; returns those that were there.
+
+    Where this user may not write to `parent` nothing is looked at: none of them could be removed.
+    """
+    found: list[Path] = []
+    if not os.access(parent, os.W_OK):
+        return found
     for folder in parent.glob(f"{PREFIX}*-*-*"):
         pid, start, _ = folder.name.removeprefix(PREFIX).split("-", 2)
         owner = read_stat(int(pid)) if pid.isdecimal() else None
         if owner is not None and str(owner.start_ticks) == start:
             continue
         found.append(folder)
-        for pid_text in _read_pids(folder):
+        for member in _read_pids(folder):
             try:
-                os.kill(pid_text, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+                os.kill(member, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue  # it has ended, or it is another user's, and so is the cgroup
         remove_tree(folder, time.monotonic() + 1.0)
     return found
 

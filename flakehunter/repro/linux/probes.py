@@ -7,8 +7,8 @@ assert sys.platform == "linux"
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
+from flakehunter.ptrace_scope import why_refused
 from flakehunter.repro.linux import ptrace
 from flakehunter.repro.linux.loads import available_memory
 from flakehunter.repro.linux.quota import make_quota
@@ -16,8 +16,7 @@ from flakehunter.repro.stressors.base import Capability
 
 __all__ = ["can"]
 
-YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
-"""0 to 3; with 0 and 1 own children may be traced (kernel documentation, admin-guide/LSM/Yama.rst)."""
+GIVE_CGROUP = "run as root, or in a leaf of a cgroup that is delegated with the cpu controller (cgroups(7), Delegation)"
 
 
 def can(name: str) -> Capability:
@@ -38,7 +37,7 @@ def _ptrace() -> Capability:
     try:
         ptrace.seize(pid)
     except OSError as error:
-        why, hint = _what_forbids()
+        why, hint = why_refused()
         return Capability(usable=False, reason=f"ptrace is not allowed here ({error.strerror}): {why}", hint=hint)
     else:
         return Capability(usable=True)
@@ -47,26 +46,6 @@ def _ptrace() -> Capability:
         os.close(writer)
         while os.WIFSTOPPED(os.waitpid(pid, ptrace.WALL)[1]):
             ptrace.go_on(pid)
-
-
-def _what_forbids() -> tuple[str, str]:
-    """Return the likeliest reason why ptrace(2) is refused, and what to do about it."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    facts = {name: value.strip() for name, _, value in (line.partition(":") for line in status.splitlines())}
-    container = "in a container: docker run --cap-add SYS_PTRACE (or --security-opt seccomp=unconfined)"
-    if facts.get("TracerPid", "0") != "0":
-        return "flakehunter is traced itself", "run it without strace or debugger"
-    try:
-        scope = YAMA.read_text(encoding="ascii").strip()
-    except OSError:
-        scope = "0"
-    if scope in ("2", "3"):
-        wish = "run as root, or " if scope == "2" else ""
-        how = "sysctl kernel.yama.ptrace_scope=1" + (" (3 can only be left by a reboot)" if scope == "3" else "")
-        return f"kernel.yama.ptrace_scope is {scope}", wish + how
-    if facts.get("Seccomp", "0") == "2":
-        return "a seccomp filter", container
-    return "the kernel or its security module refuses", container
 
 
 def _stress_ng() -> Capability:
@@ -80,7 +59,8 @@ def _quota() -> Capability:
     try:
         errors = make_quota(10.0).remove()
     except OSError as error:
-        return Capability(usable=False, reason=f"no cgroup with a quota can be made: {error.strerror}")
+        reason = f"no cgroup with a quota can be made: {error.strerror}"
+        return Capability(usable=False, reason=reason, hint=GIVE_CGROUP if os.geteuid() else "")
     return Capability(usable=not errors, reason="; ".join(errors))
 
 

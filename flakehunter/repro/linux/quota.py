@@ -7,6 +7,7 @@ import sys
 
 assert sys.platform == "linux"
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -36,10 +37,15 @@ class Quota:
 
 
 def quota_parents() -> list[tuple[Path, int]]:
-    """Return (folder, cgroup version) of the cgroups below which a quota may be made, the likeliest first."""
-    from flakehunter.groupkill.linux.cgroup_mounts import find_root, find_unified, find_version1
+    """Return (folder, cgroup version) of the cgroups below which a quota may be made, the nearest first.
 
-    unified = [(folder, 2) for folder in (find_unified(), find_root()) if folder is not None]
+    Ours alone would seldom do: a cgroup v2 with processes in it cannot give controllers to those below it, unless it is
+    the root ("no internal process constraint" in cgroups(7)). Who is given a cgroup sits in a leaf of it, and the quota
+    goes beside the leaf.
+    """
+    from flakehunter.groupkill.linux.cgroup_mounts import find_lineage, find_version1
+
+    unified = [(folder, 2) for folder in find_lineage()]
     first = find_version1("cpu")
     return unified + ([(first, 1)] if first is not None else [])
 
@@ -78,12 +84,24 @@ def make_quota(percent: float) -> Quota:
 
 
 def _enable_cpu(parent: Path) -> None:
-    """Have the children of `parent` get the cpu controller; where processes are in it the kernel refuses (EBUSY)."""
+    """Have the children of `parent` get the cpu controller.
+
+    Raises:
+        OSError: it is not in `parent`, or not ours to give, or processes are in `parent`.
+    """
     if "cpu" not in (parent / "cgroup.controllers").read_text().split():
         raise FileNotFoundError(2, "the cpu controller is not in this cgroup v2")
+    if not os.access(parent / "cgroup.procs", os.W_OK):
+        raise PermissionError(errno.EACCES, "not ours to move processes in")
     control = parent / "cgroup.subtree_control"
-    if "cpu" not in control.read_text().split():
+    if "cpu" in control.read_text().split():
+        return
+    try:
         control.write_text("+cpu")
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise OSError(errno.EBUSY, "processes are in it, so it cannot share out the cpu controller") from error
+        raise
 
 
 def remove_quota_leftovers() -> None:
