@@ -47,6 +47,7 @@ _TIMEBOX = re.compile(
 )
 _OPERAND = re.compile(r"[&*$]{0,2}\w+(?:(?:\.|->|::|\?\.)\w+|\(\)|!)*$")
 _PROCESS = re.compile(r"pid|proc|child", re.IGNORECASE)
+_KEYWORDS = frozenset(["subprocess", "DEVNULL", "shell", "text", "check", "capture_output", "encoding", "args", "arg"])
 _DEMANDED = frozenset(["comparison_operator", "assert_statement"])
 _USED = _DEMANDED | {"await", "assignment", "if_statement", "not_operator"}
 
@@ -281,7 +282,7 @@ class Calls(Walker):
             names = tuple(n for a in plain for n in names_in(text(a))) if said is source and plain else names_in(said)
             kind, scope, signal = ordered.kind, ordered.scope, ordered.signal
             alive, zombies = (Alive.ZERO, True)
-            names = tuple(n for n in names if n not in ("subprocess", "DEVNULL") and f"{n}(" not in said)
+            names = tuple(n for n in names if n not in _KEYWORDS and f"{n}(" not in said)
         elif idiom.run:
             return
         if kind is Kind.SIGNAL:

@@ -145,6 +145,8 @@ class Branch:
 
     alternatives: tuple["Flow", ...]
     jumps: tuple[bool, ...]
+    fails: tuple[bool, ...] = ()
+    """The i-th makes the test fail: what it signals is cleaned up, and no stronger signal."""
 
 
 @dataclass(frozen=True, slots=True)

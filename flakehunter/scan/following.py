@@ -24,6 +24,7 @@ _COMMON = words(
 """Names of methods that half of all classes have."""
 _PID = re.compile(r"pid(?:s$|$|_)|Pid|PID")
 _OF_PROCESS = re.compile(r"proc|pid(?:$|_|[A-Z])|Pid|daemon", re.IGNORECASE)
+_LIVES = re.compile(r"proc|pid(?:$|_|[A-Z])|Pid|daemon|_alive$|Alive$|child|worker", re.IGNORECASE)
 MAX_DEPTH = 4
 """How deep helpers of helpers are followed."""
 
@@ -103,7 +104,8 @@ class Following(Mechanisms):
     def _outlived(self, step: Call) -> bool:
         """fixed-sleep: what was seen to live has to be gone after a pause, whoever was to end it."""
         pause = self.state.pause
-        dead = step.expect is Expect.DEAD and step.text in self.lived and _OF_PROCESS.search(step.path) is not None
+        dead = step.expect is Expect.DEAD and step.text in self.lived
+        dead = dead and _LIVES.search(step.path) is not None and "hread" not in step.text
         if not dead or pause is None or self.polling or (self.state.pause_site == self.site and self.site != 0):
             return False
         text = "a fixed sleep stands for the wait until the process is gone: poll to a deadline"
@@ -130,7 +132,7 @@ class Following(Mechanisms):
             if self.state.processes[number].slept_since_start is not None:
                 # Nobody pauses before it if it only kills.
                 self._readiness(number, Event(Kind.SIGNAL, step.line, signal="TERM"), self._line(step.line))
-            self._send(number, Sent(self._line(step.line), scope, "KILL", self.site))
+            self._send(number, Sent(self._line(step.line), scope, "KILL", self.site, guessed=True))
             if waits:
                 self.state.processes[number].ordered = True
 

@@ -168,7 +168,7 @@ def command(source: str) -> Command | None:
     if not any(word in source for word in ("kill", "ps", "pgrep", "pidof", "tasklist", "/proc/", "Process", "lsof")):
         return None
     quoted = re.search(r"[\"'`\[](.*)", source, re.DOTALL)
-    words = " ".join(_WORDS.split(quoted[1])).strip() if quoted else ""
+    words = " ".join(w for w in _WORDS.split(quoted[1]) if w not in (".arg", ".args")).strip() if quoted else ""
     # Shell scripts that end themselves or their own children are scripts, not signals of ours.
     if not words or re.search(r"\$\$|\$!|\btrap\b|\bwait\b", words) or len(words) > 200:
         return None
@@ -235,7 +235,7 @@ READING_FILE = re.compile(
 )
 """Reading a file says nothing of a child: it may hold what was there before."""
 READING_PID = re.compile(
-    r"(?i)read\w*pid|pid\w*from|get\w*(?:child|worker|grandchild)\w*pid|(?:child|grandchild|worker)_?pids?$"
+    r"(?i)(?:read|wait_?for)\w*pid|pid\w*from|get\w*(?:child|worker|grandchild)\w*pid|(?:child|grandchild|worker)_?pids?$"
 )
 
 

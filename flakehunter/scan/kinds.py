@@ -83,7 +83,7 @@ NOISE = words(
     Unix all and any as assert await bool cmd_line const ctypes else errno exec expect f false filter fmt for format
     i32 if in int is isize join kernel32 lambda len let libc list long map new nil nix not null of or orElse os
     parseInt path pid_t posix psutil range rc rustix self signal sprintf std str string subprocess sys syscall t
-    this time to_i to_s true u32 uint undefined unix usize var win32api win32job win32process
+    crate format_ mut this time to_i to_s true u32 uint undefined unix unsafe usize var win32api win32job win32process
     """
 )
 """Words of libraries and keywords, which no process is called by."""

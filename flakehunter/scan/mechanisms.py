@@ -277,7 +277,8 @@ class Mechanisms(Tracking):
             if other.sent is None or not other.own:
                 continue
             script = other.text + " " + self.current.strings + " " + self.function.strings
-            if other.sent.scope is Scope.LEADER and BACKGROUND.search(script) and not HANDLERS.search(script):
+            scope = None if other.sent.guessed else other.sent.scope
+            if scope is Scope.LEADER and BACKGROUND.search(script) and not HANDLERS.search(script):
                 return (
                     other.sent,
                     "only the leader is signalled, its background process never is: signal the group or use a backend that cannot be left",  # noqa: E501

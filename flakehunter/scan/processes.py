@@ -63,6 +63,8 @@ class Sent:
     scope: Scope
     name: str
     site: int
+    guessed: bool = False
+    """Only the name of a function says so: how far it reaches is not known."""
 
 
 @dataclass(slots=True)

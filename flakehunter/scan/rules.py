@@ -123,6 +123,8 @@ class Machine(Following):
             case Aside():
                 self._aside(step)
             case Return():
+                for look in (self.state.looks.get(name) for name in step.names if self.stack):
+                    self.last_look = look if isinstance(look, _Stored) else self.last_look
                 found = [number for name in step.names if (number := self.state.find(name)) is not None]
                 if found:
                     self.returned = found[0]
@@ -131,9 +133,12 @@ class Machine(Following):
         before = self.state
         after: list[State] = []
         left: list[State] = []
-        for alternative, jumps in zip(step.alternatives, step.jumps, strict=True):
+        for index, (alternative, jumps) in enumerate(zip(step.alternatives, step.jumps, strict=True)):
             self.state = before.copy()
+            short = dict(self.short)
             self.run(alternative)
+            if step.fails and step.fails[index]:
+                self.short = short | self.short
             (left if jumps else after).append(self.state)
         self.state = before.copy()
         if len(step.alternatives) == 1:

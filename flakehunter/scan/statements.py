@@ -42,6 +42,13 @@ _PARSES = re.compile(
 _HANDLE = re.compile(
     r"FindProcess\(|GetProcessById\(|psutil\.Process\(\w|ProcessHandle\.of\(|Pid::from_raw\(|OpenProcess\(|pidfd_open\("
 )
+_OF_ANOTHER = re.compile(
+    r"^(?:await\s+)?[\w.:]*(?:find|wait_?for|child|descend|discover)\w*\((?:[^()]|\(\))*(?:\.pid\b|\.Pid\b|\.id\(\)|\.Id\b)",
+    re.IGNORECASE,
+)
+"""A function that is given a pid and answers another one's."""
+_ASKED = CALLS | {"await", "await_expression"}
+_MEMBER = re.compile(r"grand|descendant|orphan", re.IGNORECASE)
 _EARLIER = re.compile(r"prev|old|last|stale|existing|former", re.IGNORECASE)
 """A pid that somebody left, and no child of ours."""
 _QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
@@ -95,7 +102,8 @@ class Statements(Calls):
         alternatives = [self._flow_of(then), self._flow_of(*rest)]
         jumps = (_ends_in_jump(then), any(_ends_in_jump(n) for n in rest))
         if any(alternatives):
-            out.append(Branch(tuple(alternatives), jumps))
+            sides = (text(then), " ".join(map(text, rest))) if any(events(alternatives[0], Kind.SIGNAL)) else ()
+            out.append(Branch(tuple(alternatives), jumps, tuple(expectation.fails(side) for side in sides)))
 
     def _match(self, node: Node, out: list[Step]) -> None:
         value = child(node, "value") or node.named_children[0]
@@ -266,8 +274,10 @@ class Statements(Calls):
         derived = read and not _OWN_PID.search(_QUOTED.sub("", source))
         derived = derived or bool(_MEMBERS_OF.search(source))
         derived = derived or (
-            pidlike and bool(idioms.READING_PID.search(path(right).removesuffix("()").rpartition(".")[2]))
+            (pidlike or any(_MEMBER.search(t) for t in targets))
+            and bool(idioms.READING_PID.search(path(right).removesuffix("()").rpartition(".")[2]))
         )
+        derived = derived or (pidlike and right.type in _ASKED and _OF_ANOTHER.search(source) is not None)
         names = names_in(source)
         last = value[-1] if value and right.type in CALLS else None
         if isinstance(last, Event) and last.kind in (Kind.WAIT, Kind.LOOK) and last.names:

@@ -89,8 +89,9 @@ class Tracking:
             return known[:1]
         if not names:
             return []
-        number = self.state.new(Process(pidlike=PIDLIKE.search(names[0]) is not None))
-        self.state.names[names[0]] = number
+        name = next((n for n in names if PIDLIKE.search(n)), names[0])
+        number = self.state.new(Process(pidlike=PIDLIKE.search(name) is not None))
+        self.state.names[name] = number
         return [number]
 
     def _unordered(self) -> list[int]:

@@ -9,6 +9,8 @@ def _words(text: str) -> tuple[bytes, ...]:
 
 FILE_ENDS = (
     b"new Process",
+    b"ps aux",
+    b"pgrep",
     *_words(
         """
         kill Kill terminate Terminate TERM estroy abort( abort() Abort .signal( .Signal( send_signal SIGINT SIGHUP
