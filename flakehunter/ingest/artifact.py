@@ -95,6 +95,7 @@ class ArtifactReader:
                 yield from self._read_mended(reader.damage)
                 return
             yield first
+            del first
             yield from batches
         except XmlDamage as damage:
             if self._repair and not damage.refused and is_mendable(damage.reason):

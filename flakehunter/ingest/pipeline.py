@@ -397,6 +397,8 @@ class Ingest:
                     # What is known of a large file by now is only what its first lines say.
                     out.started_at(reader.started_at)
                     out.add(batch)
+                    # It may be megabytes, and the next one is read now.
+                    del batch
                 for issue in reader.issues:
                     out.add_issue(issue)
                 out.set_format(reader.format)

@@ -41,8 +41,11 @@ class Memory:
     """
 
     LIMIT = 50_000
+    FEW = 5_000
+    """Enough for a file that is read in parts: one that is so large has each of its tests once, or much output."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit or self.LIMIT
         self._suites: dict[tuple[str, str, str], Rows] = {}
         self.known = Known()
 
@@ -50,8 +53,8 @@ class Memory:
         """Return a suite's rows; other ones than before where there were too many."""
         key = (framework, suite.name, suite.attributes.get("file", ""))
         found = self._suites.get(key)
-        if found is None or len(found.plain) + len(found.other) > self.LIMIT:
-            if len(self._suites) > self.LIMIT // 100 or len(self.known.rows) > 2 * self.LIMIT:
+        if found is None or len(found.plain) + len(found.other) > self._limit:
+            if len(self._suites) > self._limit // 100 or len(self.known.rows) > 2 * self._limit:
                 self._suites, self.known = {}, Known()
             found = self._suites[key] = Rows()
         return found
