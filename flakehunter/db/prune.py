@@ -159,8 +159,7 @@ def _prune_postgres(engine: Engine, before: datetime) -> Pruned:
         for partition in whole:
             # Empty already: where it is in use it stays until the next time.
             with contextlib.suppress(DBAPIError), connection.begin():
-                drop = f"ALTER TABLE results DETACH PARTITION {partition.name}; DROP TABLE {partition.name}"
-                _without_waiting_long(connection, drop)
+                _drop_if_empty(connection, partition)
     return replace(pruned, failures=failures)
 
 
@@ -185,6 +184,15 @@ def _prune_rows(connection: Connection, before: datetime, whole: list[Partition]
         _without_waiting_long(connection, f"TRUNCATE {partition.name}")
     _OLD.drop(connection, checkfirst=False)
     return Pruned(before, affected, results, events, properties, 0, tuple(partition.name for partition in whole), 0)
+
+
+def _drop_if_empty(connection: Connection, partition: Partition) -> None:
+    """Drop a partition, unless somebody has brought old results since it was emptied."""
+    # Both at once and in the order in which an ingest takes them.
+    _without_waiting_long(connection, f"LOCK TABLE ONLY results, ONLY {partition.name} IN ACCESS EXCLUSIVE MODE")
+    if not connection.scalar(text(f"SELECT EXISTS (SELECT FROM {partition.name})")):
+        connection.execute(text(f"ALTER TABLE results DETACH PARTITION {partition.name}"))
+        connection.execute(text(f"DROP TABLE {partition.name}"))
 
 
 def _in_partitions(whole: list[Partition]) -> Any:
