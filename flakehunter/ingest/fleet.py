@@ -30,8 +30,11 @@ from flakehunter.ingest.redact import own_patterns, set_patterns
 from flakehunter.ingest.runs import RunNaming
 from flakehunter.ingest.sources import Source
 
-UNIT_BYTES = 4 << 20
-"""What a worker is sent at a time: some 20,000 results, which it parses and writes in less than a second."""
+UNIT_BYTES = 2 << 20
+"""What a worker is sent at a time: some 10,000 results, which it parses and writes in half a second.
+
+The last worker to be done makes all others wait for that long, and ingest is slower with smaller transactions.
+"""
 
 MOST_SENT = 64 << 20
 """Larger files are ingested by this machine: the scheduler would hold them in memory."""
