@@ -37,18 +37,17 @@ class Knowledge:
     A process is born with what its parent knows then: `base`. That is not copied but looked up, up to the time `since`.
     """
 
-    __slots__ = ("_base", "_learned", "_since", "_taken")
+    __slots__ = ("_base", "_born_with", "_learned", "_since", "_taken")
 
     def __init__(self, base: "Knowledge | None" = None, since: float = 0.0) -> None:
         self._learned: dict[Fact, float] = {}
         self._base, self._since = base, since
-        # How many facts of another were taken over already. Holding the other keeps its identity its own.
-        self._taken: dict[Knowledge, int] = {}
+        # How many facts of each ancestor it was born with; they learn on, and that is not its own.
+        self._born_with: dict[Knowledge, int] = {}
         if base is not None:
-            self._taken[base] = len(base._learned)
-        while base is not None and base._base is not None:
-            self._taken[base._base] = base._taken[base._base]
-            base = base._base
+            self._born_with = {base: len(base._learned), **base._born_with}
+        # How many facts of another were taken over already. Holding the other keeps its identity its own.
+        self._taken = dict(self._born_with)
 
     def get(self, fact: Fact) -> float | None:
         """Return when the fact was learned; None when it is not known."""
@@ -65,24 +64,26 @@ class Knowledge:
 
     def learn(self, other: "Knowledge", time: float) -> None:
         """Learn all that another knows."""
+        if other not in self._taken:
+            self._learn_birth(other, time)
         self._take(other, len(other._learned), time)
 
     def learn_until(self, other: "Knowledge", until: float, time: float) -> None:
         """Learn what another was born with, and what it had learned by the time `until`."""
-        if other._base is not None:
-            self._take(other._base, other._taken[other._base], time)
+        self._learn_birth(other, time)
         for fact, when in other._learned.items():
             if when <= until:
                 self.tell(fact, time)
 
+    def _learn_birth(self, other: "Knowledge", time: float) -> None:
+        for ancestor, count in other._born_with.items():
+            self._take(ancestor, count, time)
+
     def _take(self, other: "Knowledge", count: int, time: float) -> None:
-        if other is self:
+        """Learn the first `count` facts that another has learned itself."""
+        taken = self._taken.get(other, 0)
+        if other is self or (taken >= count and other in self._taken):
             return
-        taken = self._taken.get(other, -1)
-        if taken >= count:
-            return
-        if other._base is not None:
-            self._take(other._base, other._taken[other._base], time)
-        for fact in islice(other._learned, max(taken, 0), count):
+        for fact in islice(other._learned, taken, count):
             self.tell(fact, time)
-        self._taken[other] = count
+        self._taken[other] = max(taken, count)

@@ -12,7 +12,7 @@ from flakehunter.trace.findings import Finding
 if TYPE_CHECKING:  # the database is not needed to trace a command
     from flakehunter.db.queries.traces import Stressed
 
-__all__ = ["Comparison", "TimeToDeath", "compared", "predicted_rates"]
+__all__ = ["MEASURED", "Comparison", "TimeToDeath", "compared", "predicted_rates"]
 
 _Z90 = 1.2815515655446004
 """The 90th percentile of the standard normal distribution."""
@@ -40,7 +40,8 @@ MEASURED = (
     TimeToDeath("32 busy workers", 76, 351),
     TimeToDeath("SCHED_IDLE", 79, 161),
 )
-"""Measured on two cores with processes that do nothing on the signal but die (docs/trace.md, "Predicted rates")."""
+"""Measured on two cores with processes that do nothing on the signal but die (docs/trace.md, "Slack, deadlines,
+predicted rates")."""
 _BY_TIME_TO_DEATH = frozenset(
     {
         Mechanism.CHECK_BEFORE_EXIT,

@@ -8,7 +8,7 @@ from flakehunter.trace.reader import Call
 from flakehunter.trace.text import integer, members, split
 from flakehunter.trace.world import World, number_argument
 
-__all__ = ["pid_descriptor", "polled", "resumed_sleep", "slept"]
+__all__ = ["POLLING", "SLEEPING", "pid_descriptor", "polled", "resumed_sleep", "slept"]
 
 SHORTEST_PAUSE_S = 0.001
 """A pause below this is none: event loops poll with a time-out of 0."""
@@ -16,10 +16,9 @@ EXPIRY_TOLERANCE_S = 0.003
 """poll and epoll_wait count in milliseconds, and round up."""
 SHORTEST_TIMER_S = 2 * EXPIRY_TOLERANCE_S
 """Waits that are shorter end too close to each other to tell whether they are the rest of one pause."""
-BLOCKING = frozenset(
-    {"nanosleep", "clock_nanosleep", "restart_syscall", "poll", "ppoll", "select", "pselect6"}
-    | {"epoll_wait", "epoll_pwait", "epoll_pwait2"}
-)
+POLLING = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2")
+SLEEPING = ("nanosleep", "clock_nanosleep")
+BLOCKING = frozenset({*POLLING, *SLEEPING, "restart_syscall"})
 _RESUMING = re.compile(r"resuming interrupted (\w+)")
 _SECONDS = re.compile(r"tv_sec=(\d+), tv_n?u?sec=(\d+)")
 

@@ -1,12 +1,11 @@
 """Which system calls matter, and which function reads each of them, at its beginning or at its end."""
 
 from flakehunter.trace import watch_blocking, watch_life, watch_resources
-from flakehunter.trace.world import Handling
+from flakehunter.trace.world import EXECUTING, MARKING, SPAWNING, Handling
 
 __all__ = ["CALLS", "ENTERED", "RETURNED"]
 
-_POLLING = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2")
-_TESTING = ("access", "faccessat", "faccessat2", "stat", "lstat", "newfstatat", "statx", "readlink", "readlinkat")
+_TESTING = (*MARKING, "stat", "lstat", "newfstatat", "statx", "readlink", "readlinkat")
 
 ENTERED: dict[str, list[Handling]] = {
     **{name: [watch_life.sends] for name in ("kill", "tkill", "tgkill", "pidfd_send_signal")},
@@ -22,10 +21,9 @@ RETURNED: dict[str, list[Handling]] = {
     "setns": [watch_life.unshared],
     "wait4": [watch_life.waited],
     "waitid": [watch_life.waited],
-    "nanosleep": [watch_blocking.slept],
-    "clock_nanosleep": [watch_blocking.slept],
+    **{name: [watch_blocking.slept] for name in watch_blocking.SLEEPING},
     "restart_syscall": [watch_blocking.resumed_sleep],
-    **{name: [watch_blocking.polled] for name in _POLLING},
+    **{name: [watch_blocking.polled] for name in watch_blocking.POLLING},
     "pidfd_open": [watch_blocking.pid_descriptor],
     **{name: [watch_resources.reads] for name in ("read", "readv", "recvfrom", "recvmsg")},
     "socketpair": [watch_resources.pair],
@@ -40,4 +38,4 @@ RETURNED: dict[str, list[Handling]] = {
     "unlinkat": [watch_resources.removed],
     **{name: [watch_resources.limits] for name in ("prlimit64", "sched_setaffinity", "setpriority")},
 }
-CALLS = frozenset(ENTERED) | frozenset(RETURNED) | {"clone", "clone3", "fork", "vfork", "execve", "execveat"}
+CALLS = frozenset(ENTERED) | frozenset(RETURNED) | SPAWNING | EXECUTING

@@ -22,9 +22,12 @@ from flakehunter.trace.reader import Call, Ended, Entered, Record, Returned, Sig
 from flakehunter.trace.text import integer, split, strings
 from flakehunter.trace.windows import BOUNDARIES, Windows
 
-__all__ = ["Channel", "World"]
+__all__ = ["EXECUTING", "HARMLESS", "MARKING", "SPAWNING", "Channel", "Handling", "World", "number_argument"]
 
 SPAWNING = frozenset({"clone", "clone3", "fork", "vfork"})
+EXECUTING = frozenset({"execve", "execveat"})
+MARKING = ("access", "faccessat", "faccessat2")
+"""Calls by which hooks make marks; which of them it is, depends on the C library and the kernel."""
 PID_CALLS = frozenset(
     [
         "kill",
@@ -210,10 +213,10 @@ class World:
         process = self.process_of(call.tid, call.entered)
         if call.name in SPAWNING:
             self._spawned(process, call)
-        elif call.name in ("access", "faccessat", "faccessat2") and PREFIX in call.arguments:
+        elif call.name in MARKING and PREFIX in call.arguments:
             self._note_mark(process, call)
             return
-        elif call.name in ("execve", "execveat") and call.result == 0:
+        elif call.name in EXECUTING and call.result == 0:
             self._executed(process, call)
         if process.namespaced and call.name in PID_CALLS:
             return
@@ -315,7 +318,7 @@ class World:
 
     def _deliver(self, record: Signalled) -> None:
         process = self.threads[record.tid]
-        if record.signal == "SIGCHLD" or record.signal in HARMLESS:
+        if record.signal in HARMLESS:
             return
         process.deliveries.append(Delivery(record.time, record.signal, record.sender))
 

@@ -1,6 +1,6 @@
 """Knowledge that is shared and taken over piece by piece is what copying all of it each time would give."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flakehunter.trace.knowledge import Fact, FactKind, Knowledge
@@ -17,8 +17,10 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=200)
 @given(steps)
+@example([("born", 0, 0), ("born", 0, 0), ("tell", 0, 0), ("born", 1, 0), ("learn", 1, 0), ("learn", 2, 3)])
+@example([("born", 0, 0), ("born", 1, 0), ("tell", 0, 0), ("learn", 1, 0), ("born", 2, 0)])
 def test_knowledge_is_as_if_everything_was_copied(made: list[tuple[str, int, int]]) -> None:
     shared, copied = [Knowledge()], [dict[Fact, float]()]
     for time, (what, one, other) in enumerate(made, 1):
