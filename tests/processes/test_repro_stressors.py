@@ -24,7 +24,7 @@ def beside():
     mine = os.getppid()
     return [int(c) for c in open(f'/proc/{mine}/task/{mine}/children').read().split() if int(c) != os.getpid()]
 def wait(condition):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while not condition():
         if time.monotonic() > end: sys.exit(9)
         time.sleep(0.002)
@@ -32,7 +32,7 @@ def wait(condition):
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
