@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,9 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+
+OTHER_HOST = ["unshare", "--uts", "bash", "-c", 'hostname "$0" && exec "$@"']
+"""Runs what follows a host name on a host of that name."""
 
 
 @dataclass
@@ -30,20 +33,26 @@ class Fleet:
         self.address = found[1]
         return process
 
-    def worker(self, name: str, *options: str, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a worker without a nanny, so that nobody starts it anew when it is killed; wait until it has joined."""
+    def worker(
+        self, name: str, *options: str, environment: dict[str, str] | None = None, host: str = ""
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker without a nanny, so that nobody starts it anew when it is killed; wait until it has joined.
+
+        It may have a `host` name of its own, uts_namespaces(7), for which it takes root.
+        """
         words = ["worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name, *options]
         words += ["--local-directory", str(self.folder)]
-        return self._dask(name, words, "Starting established connection to", environment)[0]
+        before = [*OTHER_HOST, host] if host else []
+        return self._dask(name, words, "Starting established connection to", environment, before)[0]
 
     def _dask(
-        self, name: str, words: list[str], pattern: str, environment: dict[str, str] | None
+        self, name: str, words: list[str], pattern: str, environment: dict[str, str] | None, before: Sequence[str] = ()
     ) -> tuple[subprocess.Popen[bytes], re.Match[str]]:
         """Start `dask WORDS` and wait until its log says what fits the pattern."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dask", *words],
+                [*before, sys.executable, "-m", "dask", *words],
                 cwd=self.folder,  # and not the repository, which `python -m` would put first on the path
                 env=os.environ | {"PYTHONPATH": str(ROOT)} | (environment or {}),
                 stdout=output,

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from flakehunter.ingest.fleet import ingest_by_fleet
 from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.pipeline import IngestOptions, Summary
 from flakehunter.ingest.runs import RunNaming
-from tests.fanout.conftest import ROOT, Fleet
+from tests.fanout.conftest import OTHER_HOST, ROOT, Fleet
 
 LAYOUT = "{commit}/{run_id}-{attempt}/{job}/**"
 
@@ -151,6 +152,42 @@ def test_repro_by_hosts_counts_their_trials_together_and_keeps_the_host(
     assert (host["host"], host["trials"], host["rate"]) == (socket.gethostname(), flawed["trials"], flawed["rate"])
     trials = rows(f"sqlite:///{database}", "SELECT host, arm, count(*) FROM trials GROUP BY host, arm")
     assert trials == [(socket.gethostname(), arm["name"], arm["trials"]) for arm in sorted(document["arms"], key=str)]
+
+
+ON_ONE_KIND = """
+touch $(hostname)
+until [ -e one-kind ] && [ -e another-kind ]; do sleep 0.02; done
+[ $(hostname) = one-kind ]
+"""
+"""Passes on one host and fails on the other; the first trial on each waits until both have one."""
+
+
+def test_repro_tells_of_a_test_that_fails_on_one_host_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if subprocess.run([*OTHER_HOST, "other", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no host name of its own can be given to a process: needs root and namespaces")
+    own = Fleet("", tmp_path)
+    project, database = tmp_path / "project", tmp_path / "repro.db"
+    project.mkdir()
+    words = ["repro", "--stress", "none", "--trials", "6", "--db", str(database), "-C", str(project)]
+    try:
+        own.start_scheduler()
+        own.worker("one", "--resources", "REPRO=1", host="one-kind")
+        own.worker("two", "--resources", "REPRO=1", host="another-kind")
+        assert main([*words, "--scheduler", own.address, "--", "bash", "-c", ON_ONE_KIND]) == 0
+        said = capsys.readouterr().out
+    finally:
+        own.end()
+
+    [(summary,)] = rows(f"sqlite:///{database}", "SELECT summary FROM experiments")
+    [arm] = json.loads(str(summary))["arms"]
+    hosts = {host["host"]: (host["trials"], host["failures"]) for host in arm["hosts"]}
+    assert set(hosts) == {"one-kind", "another-kind"}
+    assert hosts["one-kind"][1] == 0
+    assert hosts["another-kind"][1] == hosts["another-kind"][0] == arm["failures"] > 0
+    assert sum(trials for trials, _ in hosts.values()) == arm["trials"]
+    stored = rows(f"sqlite:///{database}", "SELECT host, outcome, count(*) FROM trials GROUP BY host, outcome")
+    assert {(host, outcome) for host, outcome, _ in stored} == {("one-kind", "passed"), ("another-kind", "failed")}
+    assert "on another-kind" in said
 
 
 def test_repro_of_what_is_not_on_the_host_is_one_line_and_a_hint(
