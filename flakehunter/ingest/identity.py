@@ -7,6 +7,12 @@ from functools import lru_cache
 _RUN_STAMP = re.compile(r"(?:[-_ ](?:\d{14}|\d{8}[-_T]\d{6}|\d{4}-\d\d-\d\d[T ]\d\d[:.]\d\d[:.]\d\d\S*)|@stress-\d+)$")
 """What unittest-xml-reporting and others append to a name: the time of the run; nextest: the round of a stress run."""
 
+_BROWSER = re.compile(
+    r"^((?:Mobile )?(?:Chrome(?: Headless| Mobile)?|ChromeHeadless|HeadlessChrome|Chromium|Firefox|Safari|Edge|IE|Opera"
+    r"|PhantomJS|Electron|jsdom)) \d+(?:\.\d+)+ \((.+?)(?: \d+(?:\.\d+)+)?\)$"
+)
+"""Karma names a suite after the browser and its system, each with a version that changes with every update."""
+
 _WORKSPACE = re.compile(
     r"^(?:file://)?(?:"
     r"/home/runner/work/[^/]+/[^/]+|/github/workspace|/__w/[^/]+/[^/]+|/Users/runner/work/[^/]+/[^/]+"
@@ -19,8 +25,8 @@ _WORKSPACE = re.compile(
 
 
 def stable_suite(name: str) -> str:
-    """Return a suite's name without the time of the run and without the folder of the checkout."""
-    return relative(_RUN_STAMP.sub("", name))
+    """Return a suite's name without the time of the run, the folder of the checkout or the version of a browser."""
+    return _BROWSER.sub(r"\1 (\2)", relative(_RUN_STAMP.sub("", name)))
 
 
 def relative(path: str) -> str:
@@ -94,6 +100,7 @@ _PROPERTY_FRAMEWORKS = (
     ("java.version", "java"),
     ("org.gradle.", "gradle"),
     ("random-seed", "catch2"),
+    ("browser.fullName", "karma"),
 )
 
 

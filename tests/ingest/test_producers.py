@@ -67,6 +67,7 @@ def said(text: str) -> Counter[str]:
         for pattern in (
             rf"\b(\d+) (?:examples? |tests? )?{before}(?:{word})\b(?! \d)",
             rf"(?i){before}\b(?:{word})[=:] ?(\d+)",
+            rf"\((?:{word}) (\d+)\)",
             rf"# (?:{word}) (\d+)",
             rf"\[ +(?:{word}) +\] (\d+) tests?",
         ):
@@ -112,6 +113,13 @@ def test_surefires_reruns_are_attempts() -> None:
         "passes": ["passed"],
         "skipped": ["skipped"],
     }
+
+
+def test_karmas_suite_is_a_browser_without_its_version() -> None:
+    with (FIXTURES / "karma/junit.xml").open("rb") as stream:
+        (batch,) = JUnitReader(stream, DEFAULT_LIMITS).batches()
+    assert {test.suite for test in batch.tests} == {"Chrome Headless (Linux)"}
+    assert {test.framework for test in batch.tests} == {"karma"}
 
 
 def test_what_perl_writes_is_read() -> None:

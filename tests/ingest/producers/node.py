@@ -1,6 +1,8 @@
 """Producers from npm, and node's own test runner."""
 
-from producers.common import Made, node_modules, node_version, project, run, version
+import shutil
+
+from producers.common import Made, MissingProducerError, node_modules, node_version, project, run, version
 
 JEST = {
     "package.json": '{"private": true}',
@@ -89,6 +91,50 @@ def mocha() -> Made:
     return made
 
 
+KARMA = {
+    "karma.conf.js": """
+module.exports = (config) => config.set({
+  frameworks: ["jasmine"], files: ["test/*.js"], reporters: ["dots", "junit"], colors: false,
+  singleRun: true,
+  plugins: ["karma-jasmine", "karma-chrome-launcher", "karma-junit-reporter"],
+  junitReporter: { outputFile: "junit.xml", useBrowserName: false },
+  browsers: ["Alone"], customLaunchers: { Alone: { base: "ChromeHeadless", flags: ["--no-sandbox"] } },
+})
+""",
+    "test/child.js": """
+describe("child", () => {
+  it("passes", () => {})
+  describe("group", () => {
+    it("is gone", () => {
+      console.log("sent SIGKILL to pid 4711")
+      expect("process 4711 is still alive").toBe("gone")
+      expect(1).toBe(2)
+    })
+    it("throws", () => { throw new Error("listen EADDRINUSE: address already in use") })
+    xit("is skipped", () => {})
+    it("is to do")
+  })
+  it("times out", (done) => {}, 50)
+})
+""",
+}
+
+
+def karma() -> Made:
+    """Karma with jasmine and karma-junit-reporter, in a Chromium without a window."""
+    folder = project(KARMA)
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        raise MissingProducerError("chromium")
+    node_modules(folder, "karma", "karma-jasmine", "jasmine-core", "karma-chrome-launcher", "karma-junit-reporter")
+    versions = f"{node_version('karma')}, karma-junit-reporter {node_version('karma-junit-reporter')}"
+    made = Made("karma", versions, "npx karma start")
+    log = run(folder, "node_modules/.bin/karma", "start", CHROME_BIN=browser)
+    made.keep_file("karma/junit.xml", folder / "junit.xml")
+    made.counts(log, r"Executed \d+ of \d+ .*secs")
+    return made
+
+
 PLAYWRIGHT = {
     "playwright.config.js": """
 module.exports = {
@@ -166,4 +212,4 @@ def node_test() -> Made:
     return made
 
 
-MAKERS = {"jest": jest, "mocha": mocha, "playwright": playwright, "node-test": node_test}
+MAKERS = {"jest": jest, "mocha": mocha, "karma": karma, "playwright": playwright, "node-test": node_test}
