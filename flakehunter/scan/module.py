@@ -20,6 +20,7 @@ from flakehunter.scan.processes import BACKGROUND, HANDLERS, LEAVES_GROUP
 from flakehunter.scan.syntax import Spec
 from flakehunter.scan.words import (
     ENDS,
+    HELPS,
     PLAIN,
     SET_UP,
     STARTS,
@@ -393,26 +394,7 @@ def load_helpers(file: str) -> Module | None:
         source = location.read_bytes()
     except OSError:
         return None
-    return (
-        load(file)
-        if any(
-            word in source
-            for word in (
-                b"kill",
-                b"Kill",
-                b"erminate",
-                b"estroy",
-                b"waitpid",
-                b"spawn",
-                b"Popen",
-                b"/proc/",
-                b"live",
-                b"pid",
-                b"rocess",
-            )
-        )
-        else None
-    )
+    return load(file) if any(word in source for word in HELPS) else None
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from flakehunter.model import Mechanism
 from flakehunter.scan import languages
 from flakehunter.scan.findings import Finding, Report, Skipped
 from flakehunter.scan.kinds import words
-from flakehunter.scan.words import FILE_ENDS, FILE_HAS
+from flakehunter.scan.words import FILE_ENDS, FILE_HAS, MAY_HAVE, MAY_HAVE_WORDS
 
 MAX_BYTES = 2_000_000
 """Larger files are generated or data; no hand-written test comes near."""
@@ -194,7 +194,11 @@ def scan_files(files: Sequence[SourceFile]) -> Report:
 
 def may_matter(source: bytes) -> bool:
     """Whether a file has both a word that ends processes and one that has them; cheap enough for every file."""
-    return any(word in source for word in FILE_ENDS) and any(word in source for word in FILE_HAS)
+    if not any(word in source for word in FILE_ENDS):
+        return False
+    if any(word in source for word in FILE_HAS):
+        return True
+    return any(word in source for word in MAY_HAVE_WORDS) and MAY_HAVE.search(source) is not None
 
 
 def _scan_one(file: SourceFile, source: bytes, report: Report) -> None:

@@ -1,5 +1,6 @@
 """Words in source that are about processes: what is looked for before anything is lowered."""
 
+import re
 from collections.abc import Iterable
 
 
@@ -10,12 +11,13 @@ def _words(text: str) -> tuple[bytes, ...]:
 FILE_ENDS = (
     b"new Process",
     b"ps aux",
-    b"pgrep",
     *_words(
         """
-        kill Kill terminate Terminate TERM estroy abort( abort() Abort .signal( .Signal( send_signal SIGINT SIGHUP
-        SIGUSR AssignProcess cgroup.procs Popen pawn ancel( sAlive is_alive pid_exists HasExited GetProcessById /proc/
-        ProcessBuilder exec.Command proc_open add_process assign( aemonize --daemon
+        kill Kill terminate( terminate_ terminateP .terminate _terminate Terminate( TerminateP TerminateJ SIGTERM :TERM
+        -TERM 'TERM' "TERM" estroy( estroyF estroyP destroy! abort( AbortController AbortSignal Abort( .signal( .Signal(
+        send_signal SIGINT SIGHUP SIGUSR AssignProcess cgroup.procs Popen pawn ancel( sAlive is_alive pid_exists
+        HasExited GetProcessById /proc/ pgrep ProcessBuilder exec.Command proc_open add_process ob.assign( group.assign(
+        aemonize --daemon
         """
     ),
 )
@@ -24,13 +26,27 @@ FILE_HAS = (
     b"kill -",
     *_words(
         """
-        pid Pid PID subprocess child_process childProcess Popen pawn( pawn_ Process( Process. Process: Process; process.
-        ProcessBuilder CreateProcess .poll( sAlive is_alive alive( alive? HasExited exitCode proc. proc_ Command exec(
-        fork /proc/ running( is_running isRunning Processes execa
+        Pid PID subprocess child_process childProcess Popen pawn( pawn_ Process( Process. Process: Process;
+        CreateProcess ProcessBuilder .poll( sAlive is_alive alive( alive? HasExited exitCode proc_ getRuntime
+        exec.Command Command:: Deno.Command fork /proc/ running( is_running isRunning Processes execa
         """
     ),
 )
-"""A file without one of these has no process: both lists are looked through before a file is parsed."""
+"""A file without one of these, or `MAY_HAVE`, has no process: all are looked through before a file is parsed."""
+MAY_HAVE = re.compile(
+    rb"(?<![A-Za-z])(?:get|my|child)?p?pids?(?![a-z])|pidf(?:d|ile)|\bprocess\.[a-zA-Z]|\bproc\.[a-zA-Z]|"
+    rb"\bexec\(\s*(?:[\"'`$]|sprintf|f\")|Command(?:Context)?\(\s*[\"']"
+)
+MAY_HAVE_WORDS = _words("pid process. proc. exec( Command(")
+"""Short words, which stand in the middle of others too: the pattern is only looked for where there is one."""
+HELPS = _words(
+    """
+    kill Kill erminat( estroy( estroyF waitpid pawn( Popen popen subprocess /proc/ sAlive is_alive isalive pid_exists
+    .wait( .Wait( waitFor WaitFor exec.Command ProcessBuilder Process( Process. os.fork HasExited try_wait psutil
+    .pid _pid (pid pid( Pid child_process _alive( alive( alive? unning( SIG proc_open fork( cgroup.procs
+    """
+)
+"""An imported module without one of these has no helpers for processes."""
 ENDS = _words(
     """
     kill Kill erminat estroy abort( Abort( send_signal AssignProcess cgroup.procs cg_enter ancel( .Signal( .signal( SIG
