@@ -8,11 +8,17 @@ scheduler, and workers with one thread each: one, two, and one in each of three 
 its own, which are joined by a bridge, so that all that they say goes over (virtual) networks. Every figure is the wall
 time of the command as a user types it, into an empty database. Efficiency is the time with one worker, divided by the
 time with n workers and by n. Namespaces have no CPUs of their own: three hosts on two CPUs show what the way costs.
+
+Server, scheduler and command work on the same CPUs as the workers, so efficiency has a ceiling below 1 that no code can
+pass: with one worker all of them together keep B CPUs busy; n workers can be at most min(n, CPUs / B) times as quick.
+Seconds of CPU a result do not depend on who waits for whom, nor much on other work: had n workers to do more of them
+than one, they would be in each other's way.
 """
 
 import argparse
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -20,9 +26,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
+import psutil
 from sqlalchemy import create_engine, text
 
 from benchmarks.ingest_speed import write_files
@@ -34,6 +41,9 @@ TABLE = Path(__file__).with_name("scale.md")
 LAYOUT = "{commit}/{run_id}-{attempt}/{job}/**"
 CASES = 500
 """Results in a file."""
+
+QUIET = 0.5
+"""Load of a machine that has nothing else to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +62,60 @@ class Measured:
     fleet: str
     workers: int
     ingest_s: float
+    ingest_cpu: "Cpu"
     detect_s: float
     bytes_a_result: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """Seconds of CPU that the processes of one command took."""
+
+    workers: float
+    server: float
+    others: float
+    """Of the command and the scheduler."""
+
+    @property
+    def whole(self) -> float:
+        """Return the seconds of all of them."""
+        return self.workers + self.server + self.others
+
+    def __sub__(self, before: "Cpu") -> "Cpu":
+        """Return what was added since."""
+        return Cpu(self.workers - before.workers, self.server - before.server, self.others - before.others)
+
+
+def used(url: str) -> Cpu:
+    """Return the seconds of CPU so far: of this program's workers, of the server of `url`, of its other children."""
+    mine = psutil.Process().children(recursive=True)
+    workers = sum(_seconds(one) for one in mine if "worker" in _words(one))
+    schedulers = sum(_seconds(one) for one in mine if "scheduler" in _words(one))
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        data = Path(connection.execute(text("SHOW data_directory")).scalar_one())
+    engine.dispose()
+    postmaster = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+    gone = postmaster.cpu_times()
+    server = _seconds(postmaster) + gone.children_user + gone.children_system
+    server += sum(_seconds(one) for one in postmaster.children())
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cpu(workers, server, schedulers + ended.ru_utime + ended.ru_stime)
+
+
+def _seconds(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline())
+    except psutil.NoSuchProcess:
+        return []
 
 
 def loopback(workers: int) -> Network:
@@ -142,12 +204,15 @@ def measure(server: Server, network: Network, label: str, folder: Path, files: i
     with database(server, network.address) as url, tempfile.TemporaryDirectory() as logs:
         with fleet(network, Path(logs)) as address:
             layout = ["--layout", LAYOUT]
+            before = used(server.url.format(name="postgres"))
             ingest_s = timed(["ingest", str(folder), *layout, "--scheduler", address], url)
+            cpu = used(server.url.format(name="postgres")) - before
             detect_s = timed(["detect", "--format", "csv", "--scheduler", address], url)
         size = _size(url)
     results = files * CASES
-    found = Measured(results, label, len(network.prefixes), ingest_s, detect_s, size / results)
-    print(f"{results:>11,} results, {label}: ingest {ingest_s:.1f} s, detect {detect_s:.1f} s", flush=True)
+    found = Measured(results, label, len(network.prefixes), ingest_s, cpu, detect_s, size / results)
+    took = f"ingest {ingest_s:.1f} s, {cpu.whole:.1f} s of CPU, detect {detect_s:.1f} s"
+    print(f"{results:>11,} results, {label}: {took}", flush=True)
     return found
 
 
@@ -171,24 +236,19 @@ def generated(server: Server, results: int) -> list[str]:
 
 def table(measured: Sequence[Measured]) -> list[str]:
     """Return the table of what was measured."""
-    lines = [
-        "| results | fleet | ingest | µs a result | efficiency | detect | µs a result | efficiency | bytes a result |",
-        "|---:|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]
+    heads = ["results", "fleet", "ingest", "µs a result", "efficiency", "its ceiling"]
+    heads += ["CPU µs a result: workers, server, others", "detect", "µs a result", "efficiency", "bytes a result"]
+    lines = [f"| {' | '.join(heads)} |", "|---:|---|" + "---:|" * (len(heads) - 2)]
     alone = {one.results: one for one in measured if one.workers == 1}
     for one in measured:
-        base = alone.get(one.results)
-        shares = [
-            f"{before / now / one.workers:.2f}" if before else ""
-            for before, now in (
-                (base and base.ingest_s, one.ingest_s),
-                (base and base.detect_s, one.detect_s),
-            )
-        ]
+        base = alone.get(one.results, one)
+        ceiling = min(1.0, (os.cpu_count() or 1) * base.ingest_s / base.ingest_cpu.whole / one.workers)
+        cpu = [f"{seconds / one.results * 1e6:.0f}" for seconds in astuple(one.ingest_cpu)]
         lines.append(
             f"| {one.results:,} | {one.fleet} | {one.ingest_s:.1f} s | {one.ingest_s / one.results * 1e6:.1f} | "
-            f"{shares[0]} | {one.detect_s:.1f} s | {one.detect_s / one.results * 1e6:.2f} | {shares[1]} | "
-            f"{one.bytes_a_result:.0f} |"
+            f"{base.ingest_s / one.ingest_s / one.workers:.2f} | {ceiling:.2f} | {', '.join(cpu)} | "
+            f"{one.detect_s:.1f} s | {one.detect_s / one.results * 1e6:.2f} | "
+            f"{base.detect_s / one.detect_s / one.workers:.2f} | {one.bytes_a_result:.0f} |"
         )
     return lines
 
@@ -202,7 +262,9 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the tables into scale.md")
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="scale-"))
-    machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start."
+    load = os.getloadavg()[0]
+    state = "with nothing else to do" if load < QUIET else f"loaded: others were at work, load {load:.1f} at the start"
+    machine = f"{os.cpu_count()} CPUs, {state}."
     try:
         with ExitStack() as stack:
             hosts = stack.enter_context(namespaces(options.hosts)) if options.hosts else None
