@@ -20,7 +20,7 @@ from benchmarks.sections import write_section
 from flakehunter.db.bulk import Origin, bulk_for
 from flakehunter.db.engine import open_database
 from flakehunter.ingest.layout import compile_layout
-from flakehunter.ingest.pipeline import IngestOptions, ingest
+from flakehunter.ingest.pipeline import RESULTS_AT_ONCE, IngestOptions, ingest
 from flakehunter.ingest.runs import RunNaming
 from tests.databases import Server, running_server
 
@@ -49,15 +49,15 @@ def one_ingest(folder: Path, url: str) -> tuple[float, float]:
 
 
 def rows_alone(url: str, files: int, tests: int) -> float:
-    """Return the seconds that the statements for results alone take, in transactions of 20,000 as ingest has them."""
+    """Return the seconds that the statements for results alone take, in transactions as ingest has them."""
     engine = open_database(url, create=True)
     bulk = bulk_for(engine.dialect.name)
     ids, durations = list(range(1, tests + 1)), [0.01] * tests
     begun = time.perf_counter()
     with engine.connect() as connection:
-        for start in range(0, files, max(1, 20_000 // tests)):
+        for start in range(0, files, max(1, RESULTS_AT_ONCE // tests)):
             with connection.begin():
-                for file in range(start, min(files, start + max(1, 20_000 // tests))):
+                for file in range(start, min(files, start + max(1, RESULTS_AT_ONCE // tests))):
                     bulk.insert_passes(connection, Origin(file + 1, file + 1, date(2026, 5, 1)), ids, durations)
     took = time.perf_counter() - begun
     engine.dispose()

@@ -29,8 +29,9 @@ from flakehunter.ingest.sources import HEAD, Kind, Source, find_sources, kind_of
 FEW_FILES = 64
 """So many files are read by this process itself, unless the user wants it otherwise: others take time to start."""
 
-RESULTS_AT_ONCE = 20_000
-"""Results of small files that are written in one transaction; so many take some tenths of a second."""
+RESULTS_AT_ONCE = 50_000
+"""Results of small files that are written in one transaction, and the pages of indexes with them once; so many take
+some tenths of a second."""
 
 RESULTS_A_ROLLUP = 400_000
 """Results after which a rollup is made of them; until then they are kept in memory, in 17 bytes each."""
