@@ -150,10 +150,11 @@ ingest-benchmarks: $(READY)
 	$(BIN)/python benchmarks/ingest_memory.py $(INGEST_MEMORY)
 	$(BIN)/python benchmarks/ingest_peers.py --bin .cache/peers/bin --write $(INGEST_SPEED)
 
-# The readers of ingest under atheris, coverage-guided, for ten minutes.
+# Other examples than the suite's for the tests of properties; then ingest's readers under atheris for ten minutes.
 .PHONY: fuzz
 FUZZ_SECONDS ?= 600
 fuzz: $(READY)
+	$(BIN)/python -m pytest -q --hypothesis-profile hunt $$(grep -rlE --include='*.py' '^from hypothesis' tests)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .cache/fuzz --upgrade atheris
 	PYTHONPATH=.cache/fuzz $(BIN)/python tests/ingest/fuzz.py .cache/fuzz-corpus -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=600
 

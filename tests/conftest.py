@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psutil
 import pytest
 
@@ -14,6 +15,11 @@ from tests import databases
 from tests.databases import postgres_bin
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# The suite tries the same examples each time, so that it fails for a change and not by chance; `make fuzz` tries more.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("hunt", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def _has_postgres() -> bool:

@@ -78,7 +78,7 @@ steps_strategy = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps_strategy)
 def test_model_agrees_with_the_sum_over_all_paths(cells: list[tuple[int, int, bool]]) -> None:
     steps = [(bad, runs) for bad, runs, _ in cells]

@@ -12,7 +12,7 @@ from flakehunter.stats.splits import fisher_greater, q_values, rank_greater
 pairs = st.integers(0, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs, pairs)
 def test_fisher_agrees_with_scipy(first: tuple[int, int], second: tuple[int, int]) -> None:
     (a, m), (b, n) = first, second
@@ -20,7 +20,7 @@ def test_fisher_agrees_with_scipy(first: tuple[int, int], second: tuple[int, int
     assert fisher_greater(a, m, b, n) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 12), min_size=2, max_size=30), st.lists(st.integers(0, 12), min_size=2, max_size=30))
 def test_rank_test_agrees_with_scipy(first: list[int], second: list[int]) -> None:
     one, two = np.array(first, float), np.array(second, float)
@@ -31,7 +31,7 @@ def test_rank_test_agrees_with_scipy(first: list[int], second: list[int]) -> Non
     assert rank_greater(one, two) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_q_values_agree_with_scipy(p_values: list[float]) -> None:
     np.testing.assert_allclose(q_values(p_values), stats.false_discovery_control(p_values), atol=1e-12)

@@ -89,7 +89,7 @@ def judge_and_look(text: str) -> None:
         assert finding.slack_to_reap_s is None or finding.looked is not None
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(lines(), max_size=60))
 def test_any_order_of_any_calls_is_judged_without_an_error(made: list[str]) -> None:
     text = "".join(line.replace("{time:.6f}", f"{100 + number * 0.01:.6f}") + "\n" for number, line in enumerate(made))
@@ -99,13 +99,13 @@ def test_any_order_of_any_calls_is_judged_without_an_error(made: list[str]) -> N
     assert all(process.exited is None for process in world.living.values())
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, len(V1S)))
 def test_trace_cut_at_any_byte_is_judged(cut: int) -> None:
     judge_and_look(V1S[:cut])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, len(V1S.splitlines()) - 1), st.integers(0, len(V1S.splitlines()) - 1))
 def test_trace_with_lost_and_moved_lines_is_judged(lost: int, moved: int) -> None:
     found = V1S.splitlines(keepends=True)
@@ -114,7 +114,7 @@ def test_trace_with_lost_and_moved_lines_is_judged(lost: int, moved: int) -> Non
     judge_and_look("".join([*found, line]))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, len(V1S) - 1), st.binary(min_size=1, max_size=3))
 def test_trace_with_broken_bytes_is_judged(place: int, damage: bytes) -> None:
     data = V1S.encode()

@@ -17,7 +17,7 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(steps)
 @example([("born", 0, 0), ("born", 0, 0), ("tell", 0, 0), ("born", 1, 0), ("learn", 1, 0), ("learn", 2, 3)])
 @example([("born", 0, 0), ("born", 1, 0), ("tell", 0, 0), ("learn", 1, 0), ("born", 2, 0)])

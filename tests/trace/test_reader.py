@@ -111,7 +111,7 @@ def test_real_trace_is_understood_to_the_last_line() -> None:
     assert reader.not_understood == 0
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, len(V1S)), max_size=8))
 def test_pieces_of_any_size_give_the_same_records(cuts: list[int]) -> None:
     data = V1S.encode()
@@ -120,7 +120,7 @@ def test_pieces_of_any_size_give_the_same_records(cuts: list[int]) -> None:
     assert shape(list(read_records(pieces))) == shape(records(data))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, len(V1S.encode())))
 def test_trace_cut_at_any_byte_gives_what_it_can(cut: int) -> None:
     data = V1S.encode()
@@ -128,7 +128,7 @@ def test_trace_cut_at_any_byte_gives_what_it_can(cut: int) -> None:
     assert shape(records(data[:cut]))[: len(whole)] == whole
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([line.encode() for line in V1S.splitlines()]))))
 def test_any_bytes_give_records_or_nothing(parts: list[bytes]) -> None:
     reader = Reader()

@@ -43,7 +43,7 @@ def test_descriptors_ports_and_sets_are_read() -> None:
     assert members("(in [4 7], left {tv_sec=4})") == [4, 7]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text())
 def test_any_text_is_split_without_an_error(text: str) -> None:
     assert len(split(text)) >= 1
