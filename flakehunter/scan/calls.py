@@ -193,7 +193,7 @@ class Calls(Walker):
                     line,
                     bodies,
                     not dotted.endswith("loop") or any(events(bodies, Kind.LOOK)),
-                    self._poll_limit(node, plain, dotted),
+                    None if dotted.endswith("setInterval") else self._poll_limit(node, plain, dotted),
                 )
             )
         elif _CLEANUP.search(dotted):

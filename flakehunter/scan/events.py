@@ -168,6 +168,8 @@ class Aside:
     body: "Flow"
     deferred: bool = False
     """Runs at the end of the function (defer, finally of a fixture) and not beside it."""
+    of_helper: bool = False
+    """A helper's own end is meant (Go's defer), and not that of the test that calls it."""
 
 
 @dataclass(frozen=True, slots=True)

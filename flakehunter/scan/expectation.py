@@ -10,7 +10,7 @@ from functools import lru_cache
 from flakehunter.scan.events import Alive, Expect
 
 ASSERTING = re.compile(
-    r"(?:^|[.:!_])(?:assert\w*|expect\w*|require\w*|should\w*|must\w*|refute\w*|ASSERT\w*|EXPECT\w*|REQUIRE\w*|CHECK\w*|Assert\w*|"
+    r"(?:^|[.:!_])(?:assert\w*|[eE]xpect\w*|require\w*|should\w*|must\w*|refute\w*|ASSERT\w*|EXPECT\w*|REQUIRE\w*|CHECK\w*|Assert\w*|"
     r"verify\w*|check|ok|is|isnt|cmp_ok|that|fail_(?:if|unless)\w*|ck_assert\w*|TEST_ASSERT\w*|g_assert\w*|BOOST_\w+|Equal\w*|"
     r"True|False|NotNil|Nil|Eventually|ensure!?|panic_?|strictEqual|deepEqual|equal|truthy|falsy|throws|notThrows|rejects|"
     r"doesNotThrow|Should\w*|mu_assert|cr_assert\w*|check_\w+|VERIFY\w*|QVERIFY\w*|QCOMPARE)\b(?:\(\))?(?:$|\.|\()"

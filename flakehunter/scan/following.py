@@ -177,7 +177,11 @@ class Following(Mechanisms):
         self.returned = None
         self.state.names = {**outer, **arguments}
         self.polling += 1 if helper.retries else 0
+        outer_deferred, self.deferred = self.deferred, []
         self.run(_until_yield(helper.flow))
+        for flow in reversed(self.deferred):
+            self.run(tuple(step for step in flow if not isinstance(step, Return)))
+        self.deferred = outer_deferred
         if _seems_to_wait(helper):
             self._all_ordered()
             self._all_ready()

@@ -196,7 +196,7 @@ WAITING = re.compile(
     r"(?:^|_)(?:wait|await|join|reap|communicate|drain|shutdown|stop|close|cleanup|clean_up|teardown|expect_exit|"
     r"assert_exits|ensure_(?:dead|gone|stopped|exited)|block_until|poll_until)(?:_|\b|$)"
     r"|(?:wait|Wait|await|Await|join|Join|stop|Stop|Shutdown|shutdown|[Cc]lose|reap|Reap)(?:$|[A-Z_(]|For|Until|Pid|ed)|"
-    r"(?:AndWait|_and_wait|AndReap|Gracefully|Eventually|eventually|UntilExit|UntilDead|until_)",
+    r"(?:AndWait|_and_wait|AndReap|ToCompletion|_to_completion|Gracefully|Eventually|eventually|UntilExit|UntilDead|until_)",
 )
 POLLING = re.compile(
     r"(?:^|[._])(?:eventually|wait_?until|wait_?for\w*|poll|retry|retrying|busy_retry|sleeping_retry|until|within|"
@@ -216,7 +216,7 @@ READYING = re.compile(
 ALIVE_NAME = re.compile(
     r"(?:^|[._])(?:is_?)?(?:process_?|proc_?|pid_?|child_?)?(?:alive|running|exists?)\??$"
     r"|(?:is|does|process|pid|proc)\w*(?:Alive|Running|Exists?|Up|_alive|_running|_exists?|_up)\??$"
-    r"|^(?:alive|running|exists)(?:_?p(?:id|rocess))\??$|[a-z](?:Alive|_alive\??)$"
+    r"|^(?:Alive|Running)$|^(?:alive|running|exists)(?:_?p(?:id|rocess))\??$|[a-z](?:Alive|_alive\??)$"
     r"|^(?:is|are|any|check)_?\w*(?:alive|running|exists?)_?(?:by|with|for|on)_\w+$|^is\w*(?:Alive|Running)(?:By|With|For|On)[A-Z]\w*$"
 )
 DEAD_NAME = re.compile(

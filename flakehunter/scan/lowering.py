@@ -11,6 +11,7 @@ from flakehunter.scan.events import (
     Call,
     Event,
     Expect,
+    Flow,
     Function,
     Kind,
     Return,
@@ -120,7 +121,7 @@ class Lowering(Loops):
             self._children(node, out)
             self._use(node, "assert", out)
         elif kind == "defer_statement":
-            out.append(Aside(self._flow_of(*node.named_children), deferred=True))
+            out.append(Aside(self._deferred(node), deferred=True, of_helper=True))
         elif kind == "go_statement":
             self._goroutine(node, out)
         elif kind in ("return_statement", "return_expression", "return", "jump_expression", "yield"):
@@ -149,6 +150,14 @@ class Lowering(Loops):
             if kind == "infix_expression" and "should" in text(node):
                 self._use(node, "assert", out)
             self._children(node, out)
+
+    def _deferred(self, node: Node) -> Flow:
+        """Go's `defer func() { … }()` runs the closure's body, `defer f()` the call."""
+        call = node.named_children[0] if node.named_child_count else node
+        function = child(call, "function")
+        if function is not None and function.type in self.spec.closures:
+            return self._flow_of(child(function, "body"))
+        return self._flow_of(*node.named_children)
 
     def _bare_call(self, node: Node, out: list[Step]) -> None:
         """Ruby: a helper without arguments that stands as a statement of its own looks like a variable."""

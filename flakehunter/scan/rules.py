@@ -155,7 +155,7 @@ class Machine(Following):
 
     def _aside(self, step: Aside) -> None:
         if step.deferred:
-            if not self.stack:
+            if not self.stack or step.of_helper:
                 self.deferred.append(step.body)
             return
         waited = [n for e in events(step.body, Kind.WAIT) for n in self._known(e.names)]

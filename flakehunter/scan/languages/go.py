@@ -14,6 +14,7 @@ IDIOMS = (
     look(r"(?:syscall|unix)\.Kill", who="0", needs=r",\s*(?:0|syscall\.Signal\(0(?:x0)?\)|unix\.Signal\(0\))\s*\)", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
     look(r".+\.Signal", needs=r"Signal\(\s*(?:syscall|unix)\.Signal\(\s*0(?:x0)?\s*\)|Signal\(nil\)", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
     signal(r"(?:syscall|unix)\.Kill", who="0"),
+    signal(r".+\.Kill", who="0", needs=r"\.Kill\(\s*\w*(?:[pP]id|PID)\w*\s*\)", signal="KILL"),
     signal(r".*[pP]roc(?:ess)?\.Kill|.*\b(?:p|ps|child)\.Kill", signal="KILL"),
     signal(r".+\.Signal", unless=r"^(?:syscall|unix|os)\.Signal"),
     signal(r"^(?:cancel\w*|stop|\w+Cancel|[\w.]+\.cancel)", who="none", scope=Scope.OPAQUE, needs=r"\(\)$"),
