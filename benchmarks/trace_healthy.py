@@ -31,9 +31,11 @@ TRACERS = (
     "tests/processes/test_repro_tracer.py",
     "tests/processes/test_repro_trials.py",
     "tests/processes/test_repro_without_ptrace.py",
+    "tests/repro/test_stressors.py",
     "tests/trace/test_command.py",
     "tests/trace/test_live.py",
     "tests/trace/test_predict.py",
+    "tests/trace/test_stops.py",
     "tests/trace/test_windows.py",
 )
 """They use ptrace(2) or strace themselves."""
