@@ -126,8 +126,12 @@ class ArtifactWriter:
 
     def add(self, batch: Batch) -> None:
         """Insert a part of the file, of whatever kind the artifact is."""
-        if self._artifact.kind == "log" and self.state.has_results and batch.tests:
-            batch = self._as_the_run_names_them(batch)
+        if self._artifact.kind == "log" and batch.tests:
+            if self.state.has_results:
+                batch = self._as_the_run_names_them(batch)
+            elif self._is_pruned():
+                # What they repeat is in a rollup, and nobody can say any more under which names.
+                batch = replace(batch, tests=[], results=[])
         if batch.known is not None and batch.passed and not self._add_passes(batch.known, batch):
             batch = batch.in_rows()
         ids, before = self._add_results(batch) if batch.results else ([], {})
@@ -216,6 +220,16 @@ class ArtifactWriter:
     def _run_has_results(self, run_id: int, kind: str | None = None) -> bool:
         query = _ANY_RESULT if kind is None else _ANY_LOG_RESULT
         return self._connection.execute(query, {"run_id": run_id}).first() is not None
+
+    def _is_pruned(self) -> bool:
+        """Whether the run had results whose rows are gone; only a run with other artifacts is looked for."""
+        others = select(Artifact.id).where(Artifact.run_id == self.state.id, Artifact.id != self._artifact_id)
+        if self._connection.execute(others.limit(1)).first() is None:
+            return False
+        # numpy is not for those who never prune.
+        from flakehunter.db.queries.rollups import has_pruned
+
+        return has_pruned(self._connection, self._project_id, self.state.id)
 
     def _find_artifact(self) -> None:
         query = select(Artifact.id).where(Artifact.run_id == self.state.id, Artifact.sha256 == self._artifact.sha256)

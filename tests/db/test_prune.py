@@ -12,8 +12,10 @@ import pytest
 from flakehunter.cli.app import main
 from flakehunter.clock import utc_now
 from flakehunter.db.prune import prune
+from flakehunter.db.rows import RunRow
 from flakehunter.detect.assess import Detection, detect
 from flakehunter.ingest.pipeline import IngestOptions, ingest
+from flakehunter.ingest.runs import RunNaming
 
 Query = Callable[..., list[tuple[Any, ...]]]
 NOW = utc_now()
@@ -60,6 +62,11 @@ def said(detection: Detection) -> list[tuple[Any, ...]]:
     return sorted((label, w.verdict, round(w.p_flaky, 9), w.rate, w.since, *n) for label, w, *n in tests)
 
 
+def counted(detection: Detection) -> dict[str, tuple[int, int]]:
+    """Return how often each test was executed, and failed."""
+    return {one.test.identity.label: (one.executed, one.failed) for one in detection.assessments}
+
+
 def test_old_rows_go_and_detect_says_the_same(history: str, query: Query) -> None:
     before = detect(history)
     cutoff = NOW - timedelta(days=180)
@@ -88,6 +95,20 @@ def test_what_comes_later_counts_once(history: str, tmp_path: Path, query: Query
     prune(history, NOW - timedelta(days=1))
     assert query(history, "SELECT count(*) FROM results WHERE run_id <= 20") == [(0,)]
     assert said(detect(history)) == said(after)
+
+
+def test_a_log_that_comes_after_its_run_was_pruned_counts_nothing_twice(empty_database: str, query: Query) -> None:
+    files = Path(__file__).resolve().parents[1] / "ingest" / "fixtures" / "pytest"
+    given = RunRow(external_id="1", commit="c", started_at=NOW - timedelta(days=400))
+    options = IngestOptions(naming=RunNaming(given=given))
+    assert ingest([files / "xunit2-v.xml"], empty_database, options).new_results > 0
+    before = counted(detect(empty_database))
+    prune(empty_database, NOW - timedelta(days=180))
+    late = ingest([files / "xunit2-v.log"], empty_database, options)
+    assert (late.artifacts, late.new_results) == (1, 0)
+    assert counted(detect(empty_database)) == before
+    other = IngestOptions(naming=RunNaming(given=replace(given, external_id="2")))
+    assert ingest([files / "xunit2-v.log"], empty_database, other).new_results > 0, "a log of its own run counts"
 
 
 def test_pruned_again_and_again_nothing_is_lost(history: str, query: Query) -> None:

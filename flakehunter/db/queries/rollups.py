@@ -126,6 +126,12 @@ def read_pruned(connection: Connection, runs: npt.NDArray[np.int64]) -> Packed:
     return _joined([part.where(np.isin(part.run, runs)) for part in parts])
 
 
+def has_pruned(connection: Connection, project_id: int, run: int) -> bool:
+    """Whether rows of results of a run are gone."""
+    data = connection.scalars(select(Rollup.data).where(Rollup.project_id == project_id, Rollup.pruned))
+    return any(bool((_decoded(bytes(one)).run == run).any()) for one in data)
+
+
 def _store(connection: Connection, whole: Packed, values: dict[str, object]) -> None:
     for start in range(0, max(len(whole.test), 1), ROWS_A_ROLLUP):
         end = start + ROWS_A_ROLLUP
