@@ -50,10 +50,15 @@ test-fleet: $(READY)
 
 # The tests that store, once more on a PostgreSQL server of their own, and those of what only a server has.
 .PHONY: test-postgres
-ON_SERVER := tests/ingest/test_postgres.py tests/db/test_readers.py tests/db/test_shared.py
+ON_SERVER := tests/ingest/test_postgres.py $(addprefix tests/db/test_,partitions.py readers.py shared.py)
 STORING := tests/db tests/ingest tests/detect $(addprefix tests/cli/test_,ingest.py detect.py show.py scan.py app.py)
 test-postgres: $(READY) $(NODE_READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --database postgresql $(STORING)
+
+# The tests of processes in a virtual machine of another kind: see docs/platforms.md.
+.PHONY: guest-arm64 guest-amd64
+guest-arm64 guest-amd64: $(READY)
+	bash tests/guest/guest.sh $(@:guest-%=%) .cache/guest
 
 # What runs on Windows and macOS too, each with its own modules.
 PORTABLE := flakehunter/groupkill flakehunter/repro flakehunter/cli/run.py flakehunter/cli/wait_gone.py \

@@ -1,0 +1,50 @@
+"""Monthly partitions of results on PostgreSQL: whatever day a file tells, its results are kept."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flakehunter.clock import utc_now
+from flakehunter.ingest.pipeline import IngestOptions, ingest
+
+pytestmark = pytest.mark.needs("postgres")
+Query = Callable[..., list[tuple[Any, ...]]]
+NOW = utc_now()
+MOMENTS = {
+    "none": "",
+    "year one": "0001-01-01T00:00:00",
+    "unix zero": "1970-01-01T00:00:00",
+    "before all months": "1999-12-31T23:59:59",
+    "first month": "2000-01-01T00:00:00",
+    "far ahead": "2999-01-01T00:00:00",
+}
+
+
+def test_a_result_of_any_day_is_kept(postgres_database: str, tmp_path: Path, query: Query) -> None:
+    for number, moment in enumerate(MOMENTS.values()):
+        told = f' timestamp="{moment}"' if moment else ""
+        case = f'<testcase classname="C" name="t{number}" time="0.1"/>'
+        (tmp_path / f"{number}.xml").write_text(f'<testsuite name="s"{told}>{case}</testsuite>')
+    assert ingest([tmp_path], postgres_database, IngestOptions()).new_results == len(MOMENTS)
+    days = dict(
+        query(postgres_database, "SELECT t.name, r.day FROM results r JOIN test_cases t ON t.id = test_case_id")
+    )
+    first = days.pop(f"t{list(MOMENTS).index('first month')}")
+    assert first.isoformat() == "2000-01-01"
+    # The day may have changed since this module was loaded.
+    assert all(timedelta(0) <= day - NOW.date() <= timedelta(1) for day in days.values())
+    assert query(postgres_database, "SELECT count(*) FROM results_undated") == [(0,)]
+
+
+def test_a_row_without_a_day_has_a_partition(postgres_database: str, tmp_path: Path, query: Query) -> None:
+    (tmp_path / "a.xml").write_text('<testsuite name="s"><testcase classname="C" name="t"/></testsuite>')
+    ingest([tmp_path], postgres_database, IngestOptions())
+    row = (
+        "WITH made AS (INSERT INTO results (test_case_id, run_id, artifact_id, attempt, day, outcome)"
+        " SELECT test_case_id, run_id, artifact_id, 2, DATE '1900-01-01', outcome FROM results RETURNING tableoid)"
+        " SELECT tableoid::regclass::text FROM made"
+    )
+    assert query(postgres_database, row) == [("results_undated",)]
