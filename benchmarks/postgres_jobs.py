@@ -8,7 +8,6 @@ that was waited for longer than WAIT_MS (log_lock_waits, advisory locks among th
 
 import argparse
 import multiprocessing
-import os
 import re
 import sys
 import tempfile
@@ -20,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from sqlalchemy import create_engine, text
 
-from benchmarks.sections import write_section
+from benchmarks.sections import machine, write_section
 from flakehunter.db.engine import open_database, readonly
 from flakehunter.db.queries.rollups import read_packed
 from flakehunter.db.rows import RunRow
@@ -101,7 +100,7 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=500)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    lines = [f"Load of the machine when it began: {os.getloadavg()[0]:.0f}.", ""]
+    lines = [machine(), ""]
     lines += ["| round | jobs | results each | stored | lost | twice | slowest job | longest wait for a lock |"]
     lines.append("|---|--:|--:|--:|--:|--:|--:|--:|")
     settings = f"-c log_lock_waits=on -c deadlock_timeout={WAIT_MS}ms -c fsync=on"

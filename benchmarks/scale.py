@@ -34,16 +34,13 @@ from sqlalchemy import create_engine, text
 
 from benchmarks.ingest_speed import write_files
 from benchmarks.scale_generated import fill
-from benchmarks.sections import write_section
+from benchmarks.sections import machine, write_section
 from tests.databases import Server, running_server
 
 TABLE = Path(__file__).with_name("scale.md")
 LAYOUT = "{commit}/{run_id}-{attempt}/{job}/**"
 CASES = 500
 """Results in a file."""
-
-QUIET = 0.5
-"""Load of a machine that has nothing else to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +259,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the tables into scale.md")
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="scale-"))
-    load = os.getloadavg()[0]
-    state = "with nothing else to do" if load < QUIET else f"loaded: others were at work, load {load:.1f} at the start"
-    machine = f"{os.cpu_count()} CPUs, {state}."
+    began = machine()
     try:
         with ExitStack() as stack:
             hosts = stack.enter_context(namespaces(options.hosts)) if options.hosts else None
@@ -289,7 +284,7 @@ def main() -> None:
     for name, lines in tables.items():
         print("\n".join(lines))
         if options.write:
-            write_section(TABLE, name, "\n".join([*lines, "", machine]))
+            write_section(TABLE, name, "\n".join([*lines, "", began]))
 
 
 def _let_in(server: Server, address: str) -> None:

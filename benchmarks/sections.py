@@ -1,8 +1,19 @@
 """Put a measured table into its place in a Markdown file, between two comments that name it."""
 
+import os
 from pathlib import Path
 
-__all__ = ["write_section"]
+__all__ = ["machine", "write_section"]
+
+QUIET = 0.5
+"""Load of a machine that has nothing else to do."""
+
+
+def machine() -> str:
+    """Return what figures depend on: how many CPUs, and whether others are at work now."""
+    load = os.getloadavg()[0]
+    state = "with nothing else to do" if load < QUIET else f"loaded: others were at work, load {load:.0f}"
+    return f"{os.cpu_count()} CPUs, {state}."
 
 
 def write_section(file: Path, name: str, text: str) -> None:
