@@ -319,7 +319,7 @@ class Mechanisms(Tracking):
                 continue
             shared = sorted(words & process.words)
             unknown = not process.own and not process.words and not process.derived and what != "started again"
-            if unknown and _REMOVES.search(text):
+            if unknown and (what == "looked for" or _REMOVES.search(text)):
                 unknown = self._akin(number, words)  # whose folder it is, only the names can tell
             if not shared and not (words and unknown):
                 continue
