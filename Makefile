@@ -55,11 +55,6 @@ STORING := tests/db tests/ingest tests/detect $(addprefix tests/cli/test_,ingest
 test-postgres: $(READY) $(NODE_READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --database postgresql $(STORING)
 
-# The tests of processes in a virtual machine of another kind: see docs/platforms.md.
-.PHONY: guest-arm64 guest-amd64
-guest-arm64 guest-amd64: $(READY)
-	bash tests/guest/guest.sh $(@:guest-%=%) .cache/guest
-
 # What runs on Windows and macOS too, each with its own modules.
 PORTABLE := flakehunter/groupkill flakehunter/repro flakehunter/cli/run.py flakehunter/cli/wait_gone.py \
     flakehunter/cli/backends.py flakehunter/cli/repro.py flakehunter/cli/stressors.py
