@@ -15,8 +15,9 @@ from flakehunter.detect.text import Match, match_failures, match_log
 from flakehunter.detect.weigh import PRIOR_FLAKY
 from flakehunter.fanout import Pool
 
-BLOCK_CELLS = 20_000
-"""Rows of `History.cells` from which a block is full: about half a second of work, more than any way to a worker."""
+BLOCK_CELLS = 200_000
+"""Rows of `History.cells` from which a block is full: half a second of work or more, which is more than any way to a
+worker. Smaller ones cost more in all, since the model takes a step of all series of a block at once."""
 
 WORTH_WORKERS = 8
 """With fewer blocks, starting processes takes longer than judging the tests."""

@@ -34,6 +34,9 @@ STEPS_AT_ONCE = 1_000_000
 """Series times steps in memory at once; forward-backward holds 12 doubles for each, so this is about 100 MB."""
 
 
+_ONES = np.ones(3)
+"""A product with it is the sum over the states, in a fraction of the time of a sum over so short an axis."""
+
 LEAST_LOG = -600.0
 """Log-likelihoods of a step are at most this far below the largest, so that no product underflows."""
 
@@ -119,13 +122,27 @@ class _Chains:
     """M chains of three states over the same steps."""
 
     transitions: Floats
-    """(3, 3, M): from, to, chain; between the commits of a branch."""
+    """(M, 3, 3): chain, from, to; between the commits of a branch."""
     branching: Floats
-    """(3, 3, M): from the last commit of one branch to the first of the next."""
+    """(M, 3, 3): from the last commit of one branch to the first of the next."""
     start: Floats
-    """(3, M)"""
-    rate: Floats
-    """(M,) failure rate of the flaky state, or (M, S) with one for each series."""
+    """(M, 3)"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Emissions:
+    """The likelihoods of each different pair of counts, of which there are few, under each of K rates."""
+
+    scaled: Floats
+    """(K x U, 3): of each state, divided by the largest."""
+    top: Floats
+    """(K x U,) the log of the largest."""
+    pairs: int
+    """U, the number of different pairs of counts."""
+
+    def places(self, rate: Counts, code: Counts) -> Counts:
+        """Return the rows for rates and pairs of counts, both by their index."""
+        return rate * self.pairs + code
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +156,22 @@ class _Steps:
     good: Floats
     """(U,)"""
     first: Flags
-    """(T, S)"""
+    """(T, S, 1)"""
+    branches: Flags
+    """(T,) whether any series begins a branch there."""
 
 
 def _coded(bad: Counts, executed: Counts, first: Flags) -> _Steps:
     width = int(executed.max(initial=0)) + 1
     pairs, code = np.unique((bad * width + executed).T, return_inverse=True)
     failures, runs = np.divmod(pairs, width)
+    begins = np.ascontiguousarray(first.T)
     return _Steps(
         code.reshape(bad.shape[::-1]),
         failures.astype(np.float64),
         (runs - failures).astype(np.float64),
-        np.ascontiguousarray(first.T),
+        begins[..., None],
+        np.asarray(begins.any(axis=1)),
     )
 
 
@@ -175,98 +196,87 @@ def _with_flakes(prior: HistoryPrior) -> tuple[Floats, Floats, Floats]:
     return transitions, branching, start * (1.0 - prior.flaky_at_start) + to_flaky * prior.flaky_at_start
 
 
-def _chains(prior: HistoryPrior, flaky_rates: Floats) -> _Chains:
-    """Return the plain chain and, after it, one chain with flakes for each of the rates (G,) or (G, S)."""
-    flakes = [_with_flakes(prior)] * len(flaky_rates)
-    transitions, branching, start = zip(_plain(prior), *flakes, strict=True)
-    return _Chains(
-        np.stack(transitions, axis=-1),
-        np.stack(branching, axis=-1),
-        np.stack(start, axis=-1),
-        np.concatenate([np.full_like(flaky_rates[:1], 0.5), flaky_rates]),
-    )
+def _chains(prior: HistoryPrior, flakes: int) -> _Chains:
+    """Return the plain chain and, after it, that many chains with flakes."""
+    parts = zip(_plain(prior), *[_with_flakes(prior)] * flakes, strict=True)
+    transitions, branching, start = (np.stack(part) for part in parts)
+    return _Chains(transitions, branching, start)
+
+
+def _emissions(steps: _Steps, prior: HistoryPrior) -> _Emissions:
+    """Return the likelihoods under the plain chain, whose third state is not used, and then under each of the rates."""
+    rare, common = np.log(prior.blip), np.log1p(-prior.blip)
+    rate = np.array([0.5, *RATES])[:, None]
+    flaky = steps.bad * np.log(rate) + steps.good * np.log1p(-rate)
+    healthy = np.broadcast_to(steps.bad * rare + steps.good * common, flaky.shape)
+    broken = np.broadcast_to(steps.bad * common + steps.good * rare, flaky.shape)
+    logs = np.stack([healthy, broken, flaky], axis=-1)
+    top = logs.max(axis=-1)
+    # A state that is impossible in this chain may have the largest likelihood: the others must not vanish beside it.
+    scaled = np.exp(np.maximum(logs - top[..., None], LEAST_LOG))
+    return _Emissions(scaled.reshape(-1, 3), top.ravel(), len(steps.bad))
 
 
 def _fit_some(bad: Counts, executed: Counts, first: Flags, p_flaky: float, prior: HistoryPrior) -> HistoryFit:
     steps = _coded(bad, executed, first)
-    likelihoods, _ = _forward(steps, _chains(prior, np.array(RATES)), prior)
+    emissions = _emissions(steps, prior)
+    likelihoods = _likelihoods(steps, emissions, _chains(prior, len(RATES)))
     weights = np.log(np.array(RATE_WEIGHTS) / sum(RATE_WEIGHTS))[:, None]
     joint = likelihoods[1:] + weights
     top = joint.max(axis=0)
     log_bayes = top + np.log(np.exp(joint - top).sum(axis=0)) - likelihoods[0]
-    best = np.array(RATES)[joint.argmax(axis=0)]
+    best = joint.argmax(axis=0)
     posterior = 1.0 / (1.0 + np.exp(-np.clip(np.log(p_flaky / (1.0 - p_flaky)) + log_bayes, -700.0, 700.0)))
     # The states need forward-backward, which is run at the most probable rate instead of the whole grid.
-    plain, flakes = _smooth(steps, _chains(prior, best[None, :]), prior)
-    states = plain * (1.0 - posterior) + flakes * posterior
-    return HistoryFit(log_bayes, best, states.transpose(2, 1, 0).astype(np.float32), posterior)
+    plain, flakes = _smooth(steps, emissions, 1 + best, _chains(prior, 1))
+    states = plain * (1.0 - posterior[:, None]) + flakes * posterior[:, None]
+    return HistoryFit(log_bayes, np.array(RATES)[best], states.transpose(1, 0, 2).astype(np.float32), posterior)
 
 
-def _emissions(steps: _Steps, step: int, chains: _Chains, prior: HistoryPrior) -> tuple[Floats, Floats]:
-    """Return the likelihoods of one step (3, M, S), each divided by the largest, and the log of that (M, S)."""
-    rare, common = np.log(prior.blip), np.log1p(-prior.blip)
-    code = steps.code[step]
-    if chains.rate.ndim == 1:
-        # The table has one column for each different pair of counts, which is far fewer than series.
-        bad, good, rate = steps.bad, steps.good, chains.rate[:, None]
-    else:
-        bad, good, rate = steps.bad[code], steps.good[code], chains.rate
-    flaky = bad * np.log(rate) + good * np.log1p(-rate)
-    logs = np.stack(
-        [
-            np.broadcast_to(bad * rare + good * common, flaky.shape),
-            np.broadcast_to(bad * common + good * rare, flaky.shape),
-            flaky,
-        ]
-    )
-    top = logs.max(axis=0)
-    # A state that is impossible in this chain may have the largest likelihood: the others must not vanish beside it.
-    scaled = np.exp(np.maximum(logs - top, LEAST_LOG))
-    return (scaled[..., code], top[..., code]) if chains.rate.ndim == 1 else (scaled, top)
+def _likelihoods(steps: _Steps, emissions: _Emissions, chains: _Chains) -> Floats:
+    """Return the log-likelihoods (M, S) of the chains, the m-th of which has the m-th rate."""
+    rates = np.arange(len(chains.start))[:, None]
+    state = np.repeat(chains.start[:, None, :], steps.code.shape[1], axis=1)
+    likelihood = np.zeros(state.shape[:2])
+    for step, code in enumerate(steps.code):
+        if step:
+            state = _moved(state, chains.transitions, chains.branching, steps, step)
+        places = emissions.places(rates, code)
+        state *= emissions.scaled.take(places, axis=0)
+        total = state @ _ONES
+        state /= total[..., None]
+        likelihood += np.log(total)
+        likelihood += emissions.top.take(places)
+    return likelihood
 
 
-def _forward(steps: _Steps, chains: _Chains, prior: HistoryPrior, *, keep: bool = False) -> tuple[Floats, list[Floats]]:
-    """Return the log-likelihoods (M, S) and, with `keep`, the filtered states of each step, T times (3, M, S)."""
-    length, count = steps.code.shape
-    state = np.repeat(chains.start[:, :, None], count, axis=-1)
-    likelihood = np.zeros(state.shape[1:])
-    kept: list[Floats] = []
+def _moved(state: Floats, transitions: Floats, branching: Floats, steps: _Steps, step: int) -> Floats:
+    """Return the states (M, S, 3) after the move between a step and the one before it."""
+    moved = state @ transitions
+    return np.where(steps.first[step], state @ branching, moved) if steps.branches[step] else moved
+
+
+def _smooth(steps: _Steps, emissions: _Emissions, rate: Counts, chains: _Chains) -> tuple[Floats, Floats]:
+    """Return the probability of each state at each step given the whole series, (T, S, 3) for each of two chains.
+
+    The second of them has the rate of each series, (S,) by its index.
+    """
+    length = len(steps.code)
+    rates = np.stack([np.zeros_like(rate), rate])
+    likelihoods = emissions.scaled.take(emissions.places(rates, steps.code[:, None, :]), axis=0)
+    smoothed = np.empty_like(likelihoods)
+    state = np.repeat(chains.start[:, None, :], len(rate), axis=1)
     for step in range(length):
         if step:
-            moved = _move(state, chains.transitions)
-            branches = steps.first[step]
-            state = np.where(branches, _move(state, chains.branching), moved) if branches.any() else moved
-        emission, scale = _emissions(steps, step, chains, prior)
-        state = state * emission
-        total = state.sum(axis=0)
-        state /= total
-        likelihood += np.log(total) + scale
-        if keep:
-            kept.append(state)
-    return likelihood, kept
-
-
-def _move(state: Floats, moves: Floats) -> Floats:
-    """Return the states (3, M, S) after one move by (3, 3, M)."""
-    healthy, broken, flaky = state
-    each = moves[..., None]
-    return np.stack([healthy * each[0, to] + broken * each[1, to] + flaky * each[2, to] for to in range(3)])
-
-
-def _smooth(steps: _Steps, chains: _Chains, prior: HistoryPrior) -> tuple[Floats, Floats]:
-    """Return the probability of each state at each step given the whole series, (3, T, S) for each of two chains."""
-    length, count = steps.code.shape
-    _, filtered = _forward(steps, chains, prior, keep=True)
-    smoothed = np.empty((2, 3, length, count))
-    backward = np.ones((3, 2, count))
+            state = _moved(state, chains.transitions, chains.branching, steps, step)
+        state *= likelihoods[step]
+        state /= (state @ _ONES)[..., None]
+        smoothed[step] = state
+    transitions, branching = (moves.swapaxes(1, 2).copy() for moves in (chains.transitions, chains.branching))
+    backward = np.ones_like(state)
     for step in range(length - 1, -1, -1):
-        joint = filtered[step] * backward
-        smoothed[:, :, step] = (joint / joint.sum(axis=0)).transpose(1, 0, 2)
-        emission, _ = _emissions(steps, step, chains, prior)
-        message = emission * backward
-        backward = _move(message, chains.transitions.swapaxes(0, 1))
-        branches = steps.first[step]
-        if branches.any():
-            backward = np.where(branches, _move(message, chains.branching.swapaxes(0, 1)), backward)
-        backward /= backward.max(axis=0)
-    return smoothed[0], smoothed[1]
+        smoothed[step] *= backward
+        backward = _moved(likelihoods[step] * backward, transitions, branching, steps, step)
+        backward /= backward.max(axis=-1, keepdims=True)
+    smoothed /= (smoothed @ _ONES)[..., None]
+    return smoothed[:, 0], smoothed[:, 1]
