@@ -118,6 +118,7 @@ def test_many_small_ones_are_made_one(connection: Connection, monkeypatch: pytes
 
 def test_large_ones_are_split(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollups, "ROWS_A_ROLLUP", 100)
+    monkeypatch.setattr(rollups, "ROWS_AT_ONCE", 50)
     update_rollups(connection, "default")
     assert count(connection) > 4
     assert packed(connection) == rows(connection)

@@ -7,7 +7,7 @@ some were deleted or came late, is left out and its results are read from their 
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
@@ -23,8 +23,8 @@ from flakehunter.model import Outcome
 PASSED, BAD, SKIPPED = 0, 1, 2
 """What an attempt came to."""
 
-ROWS_A_ROLLUP = 2_000_000
-"""Results in one rollup at most: about 20 MB before it is compressed."""
+ROWS_A_ROLLUP = 500_000
+"""Results from which a rollup is full: about 5 MB before it is compressed."""
 
 MANY_SMALL = 50
 """So many small rollups are made one."""
@@ -81,19 +81,21 @@ def update_rollups(
     if upto <= good:
         return 0
     told = None if written is None else written.between(good, upto)
+    parts: Iterable[Packed]
     if told is not None and told.whole and told.artifacts.keys() == _artifacts(connection, int(project_id), good, upto):
         parts = [_packed(told)]
     else:
-        parts = [_columns(rows) for rows in _from_rows(connection, int(project_id), good, upto)]
-    new = sum(len(part.test) for part in parts)
+        parts = (_columns(rows) for rows in _from_rows(connection, int(project_id), good, upto))
     small = _small(connection, int(project_id))
+    old: list[Packed] = []
     if len(small) >= MANY_SMALL:
-        parts = [_decoded(data) for _, data in small] + parts
+        old = [_decoded(data) for _, data in small]
         connection.execute(delete(Rollup).where(Rollup.id.in_([id_ for id_, _ in small])))
-    _store(connection, _joined(parts), {"project_id": project_id, "upto": upto, "stamp": stamp, "pruned": False})
+    values = {"project_id": project_id, "upto": upto, "stamp": stamp, "pruned": False}
+    stored = _store(connection, chain(old, parts), values)
     if written is not None:
         written.forget(upto)
-    return new
+    return stored - sum(len(part.test) for part in old)
 
 
 def keep_pruned(connection: Connection, project: str, runs: npt.NDArray[np.int64]) -> int:
@@ -113,10 +115,9 @@ def keep_pruned(connection: Connection, project: str, runs: npt.NDArray[np.int64
             rest = whole.where(~goes)
             kept = {"results": len(rest.test), "data": _encoded(rest)}
             connection.execute(update(Rollup).where(Rollup.id == id_).values(kept))
-    gone = _joined(parts)
-    if len(gone.test):
-        _store(connection, gone, {"project_id": project_id, "upto": 0, "stamp": "", "pruned": True})
-    return len(gone.test)
+    if not parts:
+        return 0
+    return _store(connection, parts, {"project_id": project_id, "upto": 0, "stamp": "", "pruned": True})
 
 
 def read_pruned(connection: Connection, runs: npt.NDArray[np.int64]) -> Packed:
@@ -132,11 +133,26 @@ def has_pruned(connection: Connection, project_id: int, run: int) -> bool:
     return any(bool((_decoded(bytes(one)).run == run).any()) for one in data)
 
 
-def _store(connection: Connection, whole: Packed, values: dict[str, object]) -> None:
-    for start in range(0, max(len(whole.test), 1), ROWS_A_ROLLUP):
-        end = start + ROWS_A_ROLLUP
-        part = Packed(whole.test[start:end], whole.run[start:end], whole.outcome[start:end])
-        connection.execute(insert(Rollup).values(**values, results=len(part.test), data=_encoded(part)))
+def _store(connection: Connection, parts: Iterable[Packed], values: Mapping[str, object]) -> int:
+    """Store results as rollups, one for each time that one is full; return how many they are.
+
+    The parts are taken as they come, so that no more than one rollup is in memory.
+    """
+    stored = 0
+    waiting: list[Packed] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(len(one.test) for one in waiting) >= ROWS_A_ROLLUP:
+            stored += _store_one(connection, _joined(waiting), values)
+            waiting = []
+    if waiting or not stored:
+        stored += _store_one(connection, _joined(waiting), values)
+    return stored
+
+
+def _store_one(connection: Connection, whole: Packed, values: Mapping[str, object]) -> int:
+    connection.execute(insert(Rollup).values(**values, results=len(whole.test), data=_encoded(whole)))
+    return len(whole.test)
 
 
 def _small(connection: Connection, project_id: int) -> list[tuple[int, bytes]]:
