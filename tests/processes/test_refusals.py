@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from nobody import NOBODY, need_root
 from flakehunter.groupkill.linux.cgroup_mounts import find_unified
 from flakehunter.groupkill.linux.cgroup_reach import make_group, remove_tree
 from flakehunter.groupkill.linux.track import Tracker
+from flakehunter.repro.linux import quota
 
 # The group is started by root, and ended by a process that has given its privilege up and may take it back.
 REFUSED = f"""
@@ -69,3 +71,16 @@ def test_a_cgroup_that_is_in_use_is_reported_and_removed_later() -> None:
         assert remove_tree(folder, time.monotonic()) == [f"rmdir {folder}: EBUSY: still in use"]
         member.kill()
     assert remove_tree(folder, time.monotonic() + 10) == []
+
+
+def test_a_cgroup_with_members_is_not_asked_to_share_out_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The files as the kernel shows them: on many machines that run these tests version 1 has the controller.
+    shown = {"controllers": "cpu memory\n", "procs": "4711\n", "type": "domain\n", "subtree_control": ""}
+    for name, text in shown.items():
+        (tmp_path / f"cgroup.{name}").write_text(text)
+    monkeypatch.setattr(quota, "quota_parents", lambda: [(tmp_path, 2)])
+    with pytest.raises(OSError, match="processes are in it"):
+        quota.make_quota(20.0)
+    assert (tmp_path / "cgroup.subtree_control").read_text() == ""

@@ -96,12 +96,11 @@ def _enable_cpu(parent: Path) -> None:
     control = parent / "cgroup.subtree_control"
     if "cpu" in control.read_text().split():
         return
-    try:
-        control.write_text("+cpu")
-    except OSError as error:
-        if error.errno == errno.EBUSY:
-            raise OSError(errno.EBUSY, "processes are in it, so it cannot share out the cpu controller") from error
-        raise
+    # The kernel would not refuse: cpu is a threaded controller, so `parent` would become a threaded domain, and nobody
+    # could join a cgroup below it ("Threads" in the kernel's cgroup-v2.rst). The root, which has no type, is exempt.
+    if (parent / "cgroup.type").exists() and (parent / "cgroup.procs").read_text():
+        raise OSError(errno.EBUSY, "processes are in it, so it cannot share out the cpu controller")
+    control.write_text("+cpu")
 
 
 def remove_quota_leftovers() -> None:
