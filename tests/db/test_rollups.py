@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, delete, func, insert, select
 
 from flakehunter.db.engine import open_database
+from flakehunter.db.queries import history as queries
 from flakehunter.db.queries import rollups
 from flakehunter.db.queries.history import History, read_history
 from flakehunter.db.queries.rollups import read_packed, update_rollups
@@ -83,6 +84,14 @@ def test_history_is_the_same_with_and_without(connection: Connection) -> None:
     assert packed(connection) == rows(connection)
     assert same(before, read_history(connection, "default"))
     assert update_rollups(connection, "default") == 0
+
+
+def test_history_does_not_depend_on_how_ids_are_looked_up(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_history(connection, "default")
+    monkeypatch.setattr(queries, "DIRECT_IDS", 0)  # as with ids too large to be places in an array
+    assert same(before, read_history(connection, "default"))
 
 
 def test_what_came_later_is_read_from_rows_and_then_rolled_up(connection: Connection) -> None:

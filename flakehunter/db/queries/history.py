@@ -230,10 +230,14 @@ def _cells(packed: Packed, slots: Table) -> Ints:
 
 def _totals(packed: Packed, slots: Table) -> Ints:
     usable = slots.of(packed.run) >= 0
-    tests, at = np.unique(packed.test[usable], return_inverse=True)
-    outcome = packed.outcome[usable]
-    bad, executed = (np.bincount(at, weights=mask) for mask in (outcome == BAD_CODE, outcome != SKIPPED))
-    return np.stack([tests.astype(np.int64), bad.astype(np.int64), executed.astype(np.int64)], axis=1)
+    at, outcome = packed.test[usable].astype(np.int64), packed.outcome[usable]
+    if len(at) and at.max() >= DIRECT_IDS:
+        tests, at = np.unique(at, return_inverse=True)
+    else:  # ids that are small are places themselves, which saves sorting millions of them
+        tests = np.arange(at.max(initial=-1) + 1)
+    executed, bad = (np.bincount(at[mask], minlength=len(tests)) for mask in (outcome != SKIPPED, outcome == BAD_CODE))
+    there = np.bincount(at, minlength=len(tests)) > 0
+    return np.stack([tests[there], bad[there], executed[there]], axis=1).astype(np.int64)
 
 
 def _numbers(rows: Iterable[Sequence[Any]], width: int) -> Ints:
