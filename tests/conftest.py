@@ -7,19 +7,24 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import psutil
 import pytest
 
 from tests import databases
 from tests.databases import postgres_bin
 
-ROOT = Path(__file__).resolve().parent.parent
+try:
+    import hypothesis
+except ModuleNotFoundError:  # the Windows Python that runs a part of the tests under Wine has only what these need
+    pass
+else:
+    # The suite tries the same examples each time, so that it fails for a change and not by chance; `make fuzz` tries
+    # others.
+    hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+    hypothesis.settings.register_profile("hunt", deadline=None)
+    hypothesis.settings.load_profile("suite")
 
-# The suite tries the same examples each time, so that it fails for a change and not by chance; `make fuzz` tries more.
-hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("hunt", deadline=None)
-hypothesis.settings.load_profile("suite")
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def _has_postgres() -> bool:

@@ -12,7 +12,6 @@ from pathlib import Path
 from flakehunter.errors import FlakehunterError
 from flakehunter.exitcodes import ExitCode
 from flakehunter.ptrace_scope import why_refused
-from flakehunter.trace.stops import can_narrow
 from flakehunter.trace.watching import CALLS
 
 __all__ = ["Strace", "TraceUnavailableError", "find_strace", "hook_environment", "strace_argv"]
@@ -55,6 +54,8 @@ def find_strace(path: str | None = None) -> Strace:
             f"trace needs strace, which is for Linux only, and this is {sys.platform}",
             hint="run it on Linux or in a container; detect, scan and report work here",
         )
+    from flakehunter.trace.stops import can_narrow  # filters are Linux's own, and this module is read everywhere
+
     found = shutil.which(path or "strace")
     if found is None:
         raise TraceUnavailableError(

@@ -18,7 +18,6 @@ from flakehunter.errors import CommandError
 from flakehunter.trace.command import Strace, hook_environment, strace_argv
 from flakehunter.trace.reader import Reader
 from flakehunter.trace.rules.survivors import SURVIVOR_GRACE_S
-from flakehunter.trace.stops import start_filter, stop_filter
 from flakehunter.trace.watching import ENTERED, RETURNED
 from flakehunter.trace.world import World
 
@@ -131,6 +130,8 @@ def trace_command(
 
 def _filters(stack: contextlib.ExitStack) -> list[int]:
     """Return descriptors of the filters for the keeper and the command, open as long as `stack` is."""
+    from flakehunter.trace.stops import start_filter, stop_filter  # Linux's own, and this module is read everywhere
+
     descriptors = []
     for program in (start_filter(), stop_filter()):
         descriptors.append(os.memfd_create("filter"))

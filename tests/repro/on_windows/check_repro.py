@@ -180,7 +180,7 @@ def test_a_stored_pytest_is_run_by_its_node_id(folder, capsys):
 )
 def test_what_cannot_be_done_is_one_line_and_a_hint(folder, capsys, words, said):
     code, out, err = repro(capsys, *words)
-    assert (code, out) == (2, "")
+    assert (code, out) == (2, ""), err
     assert said in err
     assert "hint: " in err
     assert "Traceback" not in err
