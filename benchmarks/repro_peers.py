@@ -151,7 +151,7 @@ def table(rows: Sequence[dict[str, object]], cap_s: float) -> str:
     ratio = statistics.median(ratios) if ratios else float("nan")
     summary = (
         f"CPU-seconds to the first failure; `>`: stopped at about {cap_s:g} CPU-seconds without one; `never`: ended by "
-        f"itself without one. The best other tool needs {ratio:.0f} times as many in the median of {len(ratios)} tests "
+        f"itself without one. The best other tool needs {ratio:.2g} times as many in the median of {len(ratios)} tests "
         "(at least: where none of them got there, the least that one had used up when it was stopped counts)."
     )
     lines = [summary, "", "| tool | " + " | ".join(pairs) + " |", "|-" * (len(pairs) + 1) + "|"]
