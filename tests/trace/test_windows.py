@@ -124,6 +124,27 @@ def test_what_a_service_of_a_fixture_does_with_its_own_processes_is_no_finding()
     assert [one.mechanism for one in judge(by_the_test)] == [Mechanism.SIGNAL_BEFORE_READY], "the test's own signal"
 
 
+def test_what_a_service_of_a_fixture_starts_meanwhile_is_no_survivor_of_a_test() -> None:
+    """A database server starts a worker whenever it likes, and this one by chance while a test runs."""
+    text = f"""
+5  100.0 execve("/usr/bin/python3", ["python3", "-m", "pytest"], 0x1) = 0 <0.0001>
+{mark("test", 100.1, tid=5)}
+5  100.2 clone(child_stack=NULL, flags=SIGCHLD) = 6 <0.0001>
+6  100.3 execve("/usr/bin/server", ["server"], 0x1) = 0 <0.0001>
+{mark("body", 100.5, tid=5)}
+6  100.6 clone(child_stack=NULL, flags=SIGCHLD) = 7 <0.0001>
+7  100.7 setsid() = 7 <0.0001>
+{mark("returned", 101.0, tid=5)}
+{mark("tested", 101.1, tid=5, fields=",outcome=passed")}
+7  103.0 +++ exited with 0 +++
+6  103.1 +++ exited with 0 +++
+5  103.2 +++ exited with 0 +++
+"""
+    assert judge(text) == []
+    by_the_test = text.replace("6  100.6 clone", "5  100.6 clone")
+    assert [one.mechanism for one in judge(by_the_test)] == [Mechanism.SURVIVOR]
+
+
 def test_tests_inside_a_test_of_the_same_process_are_told_apart() -> None:
     inner = "b.py%3A%3Atest_b"
     text = (

@@ -26,9 +26,14 @@ def find(world: World) -> Iterator[Finding]:
 
 
 def _test_that_left(world: World, process: Process) -> Window | None:
-    """Return the test whose own function started a process that lived on after it; fixtures may keep theirs longer."""
+    """Return the test whose own function started a process that lived on after it.
+
+    Fixtures may keep theirs longer, and a service that one of them runs starts its own when it likes.
+    """
     window = world.windows.of(process, process.spawned)
     if window is None or window.end is None or window.process is process or not window.is_of_body(process.spawned):
+        return None
+    if world.windows.service_of(process) is not None:
         return None
     last = process.exited if process.exited is not None else world.last
     return window if last is not None and last > window.end + SURVIVOR_GRACE_S else None
