@@ -375,3 +375,16 @@ def test_groups_inside_groups_are_told_apart() -> None:
         report = group.terminate(signal.SIGKILL)
     assert report.clean
     assert {member.argv for member in report.members} >= {("sleep", "4568"), ("sleep", "4569")}
+
+
+def test_who_is_reaped_before_anybody_looks_keeps_the_group_that_it_was_in() -> None:
+    # What the kernel ends and reaps by itself, such as a pid namespace, may be gone before its state can be read.
+    from flakehunter.groupkill.linux.track import Tracker
+
+    with Tracker() as tracker, subprocess.Popen(["sleep", "4567"], process_group=0) as sleep:
+        prepared = tracker.prepare([sleep.pid])
+        sleep.kill()
+        sleep.wait()
+        tracker.adopt(prepared, dying_s=5.0)
+        (swept,) = tracker.describe()
+    assert (swept.pid, swept.pgid, swept.sid) == (sleep.pid, sleep.pid, os.getsid(0))

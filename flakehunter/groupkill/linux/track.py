@@ -41,6 +41,8 @@ class Tracked:
 
     def see(self, stat: ProcessStat) -> None:
         """Take over what changes in a process's life: group, session, and the command when it has called exec."""
+        if stat.pgid < 0:  # just being taken off the process table: the kernel shows no group any more
+            return
         # In the middle of an exec the name is new already and the command line still empty: it is asked for again.
         if stat.comm != self._argv_of and (argv := read_argv(stat.pid)):
             self.argv, self._argv_of = argv, stat.comm
@@ -62,6 +64,15 @@ class Prepared(NamedTuple):
     pid: int
     pidfd: int | None
     argv: tuple[str, ...]
+    pgid: int
+    sid: int
+
+
+def _group_and_session(pid: int) -> tuple[int, int]:
+    try:
+        return os.getpgid(pid), os.getsid(pid)
+    except OSError:  # ESRCH: gone
+        return -1, -1
 
 
 def moments_of_death(pidfds: Sequence[int], timeout_s: float) -> dict[int, float]:
@@ -148,12 +159,14 @@ class Tracker:
         return True
 
     def prepare(self, pids: Iterable[int]) -> list[Prepared]:
-        """Take what is lost when a process dies, its pidfd and its command line, of those not held yet, and no more.
+        """Take what is lost when a process dies of those not held yet: pidfd, command line, group, session; no more.
 
         For a blow that reaches members by other means than these pids: nothing is checked here, for speed.
         """
         held = {tracked.first.pid for tracked in self._by_fd.values()}
-        return [Prepared(pid, self._open(pid), read_argv(pid)) for pid in pids if pid not in held]
+        return [
+            Prepared(pid, self._open(pid), read_argv(pid), *_group_and_session(pid)) for pid in pids if pid not in held
+        ]
 
     def adopt(self, prepared: Iterable[Prepared], *, dying_s: float) -> list[Tracked]:
         """Hold what was prepared and return it; one that was reaped meanwhile has no start time.
@@ -164,8 +177,10 @@ class Tracker:
         texts = [(each, stat_text(each.pid)) for each in prepared]
         ended = moments_of_death([each.pidfd for each, _ in texts if each.pidfd is not None], dying_s)
         adopted = []
-        for (pid, pidfd, argv), text in texts:
-            stat = parse_stat(text) if text else ProcessStat(pid, "X", 0, 0, 0, 0, 0, argv[0] if argv else "?")
+        for (pid, pidfd, argv, pgid, sid), text in texts:
+            stat = parse_stat(text) if text else ProcessStat(pid, "X", 0, -1, -1, 0, 0, argv[0] if argv else "?")
+            if stat.pgid < 0:  # as the kernel shows one that is just being taken off the process table
+                stat = stat._replace(pgid=pgid, sid=sid)
             if stat.identity in self.processes:
                 if pidfd is not None:
                     os.close(pidfd)
