@@ -78,6 +78,6 @@ def test_windows_suite_only_the_flawed_test_fails(
     assert done.returncode in (0, 1), done.stdout
     results = {result.test: result.outcome for result in check.read(tmp_path)}
     ours = [test for test in truth["tests"] if test.get("job") == "windows-pytest"]
-    assert {(test["classname"], test["name"]) for test in ours} <= results.keys()
+    assert {(test["classname"], test["name"]) for test in ours} <= results.keys(), done.stdout
     flawed = {(test["classname"], test["name"]) for test in ours if test["kind"] == "flawed"}
     assert {test for test, outcome in results.items() if outcome != "passed"} <= flawed
