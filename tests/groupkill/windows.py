@@ -19,7 +19,7 @@ PACKAGES = CACHE / "windows-site"
 
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
-    """Hold what only one test at a time may use: the packages while they are installed, and Wine."""
+    """Hold what only one test at a time may use: the packages while they are installed."""
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "windows.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -53,8 +53,8 @@ def make_site(folder: Path) -> Path:
 def run_on_windows(site: Path, *arguments: str, limit_s: float = 240.0) -> "subprocess.CompletedProcess[str]":
     """Run a Python program of ours on Windows: its path and arguments, or `-m` and a module.
 
-    One at a time: the end of a run ends Wine's services, which another one would still need. Compiled modules are kept,
-    which an embedded Python does not do by itself: each start of the command line would take seconds.
+    Compiled modules are kept, which an embedded Python does not do by itself: each start of the command line would take
+    seconds.
     """
     sys.path.insert(0, str(ROOT / "sample_data"))
     try:
@@ -69,6 +69,5 @@ def run_on_windows(site: Path, *arguments: str, limit_s: float = 240.0) -> "subp
         "m = sys.argv[0] == '-m' and sys.argv.pop(0); "
         "runpy.run_module(sys.argv[0], run_name='__main__') if m else runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    with locked():
-        done: subprocess.CompletedProcess[str] = python.run("-c", code, *arguments, cwd=site, limit_s=limit_s)
+    done: subprocess.CompletedProcess[str] = python.run("-c", code, *arguments, cwd=site, limit_s=limit_s)
     return done

@@ -14,7 +14,7 @@ ON_WINDOWS = Path(__file__).parent / "on_windows"
 
 
 @pytest.mark.needs("wine")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_repro_works_on_windows(tmp_path: Path) -> None:
     site = make_site(tmp_path)
     (site / "pytest.ini").write_text("[pytest]\n")

@@ -8,6 +8,8 @@ import pytest
 import windows_python
 from recording import check
 
+pytestmark = pytest.mark.timeout(400)  # only one at a time runs on Windows, and the others take their time
+
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "windows-python"
 
 # The command always ends before its Job Object is made: the order that the flawed form loses in some runs only.
