@@ -15,6 +15,7 @@ import psutil
 import pytest
 import yaml
 
+from flakehunter.groupkill.linux.procfs import read_argv
 from tests.fanout.conftest import ROOT
 
 FILE = ROOT / "docs/fleet/compose.yaml"
@@ -145,7 +146,7 @@ def test_every_command_runs(team: Team, services: dict[str, Any]) -> None:
         assert report.poll() is None, log.read_text()
         time.sleep(0.02)
     sleeping = psutil.Process(report.pid)
-    while not any(child.name() == "sleep" for child in sleeping.children()):
+    while not any(read_argv(child.pid)[:1] == ("sleep",) for child in sleeping.children()):
         assert report.poll() is None, log.read_text()
         time.sleep(0.02)
     team.wait_for("site", r"port (\d+)")
