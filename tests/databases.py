@@ -156,3 +156,15 @@ def remove_all() -> None:
     """Drop the databases that the test was given."""
     for path in list(_places.urls):
         remove(path)
+
+
+def packed_results(url: str) -> int:
+    """Return how many results the rollups of a database and the rows after them say."""
+    from flakehunter.db.engine import open_database, readonly
+    from flakehunter.db.queries.rollups import read_packed
+
+    engine = open_database(url)
+    with readonly(engine).connect() as connection:
+        found = len(read_packed(connection, "default").test)
+    engine.dispose()
+    return found

@@ -116,7 +116,8 @@ _INSERT_PASSES = (
 """Statements for many rows: what is before them, one of them, what is after them."""
 
 
-def _driver(connection: Connection) -> Any:
+def driver_of(connection: Connection) -> Any:
+    """Return the driver's own connection, for statements that are too many to go through SQLAlchemy."""
     return connection.connection.driver_connection
 
 
@@ -124,7 +125,7 @@ def _insert_many(
     connection: Connection, form: tuple[str, str, str], values: list[Any], width: int, fixed: tuple[Any, ...] = ()
 ) -> None:
     """Insert the rows whose `values`, `width` a row, stand one after the other; `fixed` is the same for all of them."""
-    driver, (before, row, after) = _driver(connection), form
+    driver, (before, row, after) = driver_of(connection), form
     step = _ROWS_A_STATEMENT * width
     for start in range(0, len(values), step):
         part = values[start : start + step]
@@ -180,7 +181,7 @@ class SqliteBulk:
         """Insert an artifact and return its id; None, and nothing is done, where the run has this content already."""
         as_text = _MOMENT.bind_processor(connection.dialect)
         assert as_text is not None
-        found = _driver(connection).execute(_ARTIFACT.format(*"???????"), (run_id, *_fields(artifact), as_text(now)))
+        found = driver_of(connection).execute(_ARTIFACT.format(*"???????"), (run_id, *_fields(artifact), as_text(now)))
         made = found.fetchone()
         return None if made is None else int(made[0])
 
@@ -188,7 +189,7 @@ class SqliteBulk:
         self, connection: Connection, project_id: int, tests: Sequence[Keyed], *, short: bool = False
     ) -> dict[bytes, int]:
         """Insert the test cases that are not there yet; return the id of each key."""
-        _driver(connection).executemany(
+        driver_of(connection).executemany(
             "INSERT INTO test_cases (project_id, key, suite, classname, name, framework, file, line)"
             f" VALUES (?, ?, ?, ?, ?, ?, ?, ?) {_FILL}",
             [(project_id, key, *test) for key, test in tests],
@@ -196,14 +197,14 @@ class SqliteBulk:
         ids: dict[bytes, int] = {}
         for chunk in _chunks([key for key, _ in tests]):
             query = f"SELECT key, id FROM test_cases WHERE key IN ({_marks(len(chunk))})"
-            ids.update(_driver(connection).execute(query, chunk))
+            ids.update(driver_of(connection).execute(query, chunk))
         return ids
 
     def ensure_failures(
         self, connection: Connection, failures: Sequence[FailureRow], *, short: bool = False
     ) -> dict[tuple[bytes, bytes], int]:
         """Insert the failures that are not there yet; return the id of each pair of hashes."""
-        driver = _driver(connection)
+        driver = driver_of(connection)
         driver.executemany(
             "INSERT INTO failures (fingerprint, detail_hash, type, message, detail) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT DO NOTHING",
@@ -222,7 +223,7 @@ class SqliteBulk:
         there: set[int] = set()
         for chunk in _chunks(ids):
             query = f"SELECT id FROM failures WHERE id IN ({_marks(len(chunk))})"
-            there.update(number for (number,) in _driver(connection).execute(query, chunk))
+            there.update(number for (number,) in driver_of(connection).execute(query, chunk))
         return there
 
     def insert_results(self, connection: Connection, results: Sequence[StoredResult], _day: date) -> None:

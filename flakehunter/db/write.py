@@ -4,14 +4,14 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy import Engine, bindparam, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from flakehunter.db.artifacts import ArtifactWriter, Latest, RunState, newest_artifact
-from flakehunter.db.bulk import bulk_for
+from flakehunter.db.bulk import bulk_for, driver_of
 from flakehunter.db.engine import readonly, shown_url
 from flakehunter.db.locks import begin_writing
 from flakehunter.db.queries.projects import of_project
@@ -66,7 +66,7 @@ class Writer:
             self._foreign_keys("OFF")
             if self._engine.dialect.name == "sqlite":
                 for setting in _SQLITE_SETTINGS:
-                    self._driver.execute(setting)
+                    driver_of(self.connection).execute(setting)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -81,11 +81,7 @@ class Writer:
         since inside of a transaction the setting has no effect.
         """
         if self._engine.dialect.name == "sqlite":
-            self._driver.execute(f"PRAGMA foreign_keys = {state}")
-
-    @property
-    def _driver(self) -> Any:
-        return self.connection.connection.driver_connection
+            driver_of(self.connection).execute(f"PRAGMA foreign_keys = {state}")
 
     @property
     def inserts_apart(self) -> bool:

@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 
 from flakehunter.clock import utc_now
 from flakehunter.db import prune as pruning
-from flakehunter.db.engine import open_database, readonly
+from flakehunter.db.engine import open_database
 from flakehunter.db.prune import prune
-from flakehunter.db.queries.rollups import read_packed
 from flakehunter.db.rows import ArtifactRow, Batch, CaseRow, FailureRow, RunRow
 from flakehunter.db.write import Writer
 from flakehunter.errors import DatabaseError
 from flakehunter.ingest import pipeline
 from flakehunter.ingest.pipeline import IngestOptions, ingest
+from tests.databases import packed_results
 
 Query = Callable[..., list[tuple[Any, ...]]]
 FORK = multiprocessing.get_context("fork")
@@ -50,15 +50,6 @@ def write(folder: Path, job: int) -> Path:
     return folder / f"{job}"
 
 
-def packed(url: str) -> int:
-    """Return how many results rollups and the rows after them say."""
-    engine = open_database(url)
-    with readonly(engine).connect() as connection:
-        found = len(read_packed(connection, "default").test)
-    engine.dispose()
-    return found
-
-
 def test_jobs_that_ingest_while_old_runs_are_pruned_lose_nothing(
     empty_database: str, tmp_path: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,11 +70,11 @@ def test_jobs_that_ingest_while_old_runs_are_pruned_lose_nothing(
             job.join()
     assert [job.exitcode for job in jobs] == [0] * JOBS
     prune(empty_database, CUTOFF)
-    assert packed(empty_database) == JOBS * RUNS * TESTS
+    assert packed_results(empty_database) == JOBS * RUNS * TESTS
     assert query(empty_database, "SELECT count(*) FROM results") == [(JOBS * RUNS * TESTS // 2,)], "the new ones stay"
     assert query(empty_database, DANGLING) == [(0,)]
     assert ingest(folders, empty_database, IngestOptions()).new_results == 0
-    assert packed(empty_database) == JOBS * RUNS * TESTS
+    assert packed_results(empty_database) == JOBS * RUNS * TESTS
 
 
 @pytest.mark.needs("postgres")
@@ -107,7 +98,7 @@ def test_prune_gives_up_where_a_job_writes_old_results_for_long(
     engine.dispose()
     assert query(postgres_database, "SELECT count(*) FROM results") == [(before[0][0] + 1,)]
     assert prune(postgres_database, CUTOFF).results == RUNS * TESTS // 2 + 1
-    assert packed(postgres_database) == RUNS * TESTS + 1
+    assert packed_results(postgres_database) == RUNS * TESTS + 1
 
 
 @pytest.mark.needs("postgres")
@@ -123,9 +114,9 @@ def test_old_results_that_come_before_their_month_is_dropped_stay(
 
     monkeypatch.setattr(pruning, "_prune_failures", between)
     assert prune(postgres_database, CUTOFF).results == RUNS * TESTS // 2
-    assert packed(postgres_database) == 2 * RUNS * TESTS
+    assert packed_results(postgres_database) == 2 * RUNS * TESTS
     assert query(postgres_database, "SELECT count(*) FROM results") == [(RUNS * TESTS // 2 + RUNS * TESTS,)]
     monkeypatch.undo()
     prune(postgres_database, CUTOFF)
-    assert packed(postgres_database) == 2 * RUNS * TESTS
+    assert packed_results(postgres_database) == 2 * RUNS * TESTS
     assert query(postgres_database, "SELECT count(*) FROM results") == [(RUNS * TESTS,)]

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from flakehunter.db.engine import open_database, readonly
-from flakehunter.db.queries.rollups import read_packed
+from flakehunter.db.engine import open_database
 from flakehunter.db.rows import RunRow
 from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 from flakehunter.ingest.runs import RunNaming
-from tests.databases import Server, running_server
+from tests.databases import Server, packed_results, running_server
 
 pytestmark = pytest.mark.needs("postgres")
 Query = Callable[..., list[tuple[Any, ...]]]
@@ -59,15 +58,6 @@ def take(folder: Path, url: str, job: int) -> None:
     ingest([folder], url, IngestOptions(naming=naming))
 
 
-def packed(url: str) -> int:
-    """Return how many results rollups and the rows after them say."""
-    engine = open_database(url)
-    with readonly(engine).connect() as connection:
-        found = len(read_packed(connection, "default").test)
-    engine.dispose()
-    return found
-
-
 @pytest.fixture
 def alone(tmp_path: Path, query: Query) -> list[tuple[Any, ...]]:
     """Give the rows that the jobs bring one after the other, undisturbed."""
@@ -87,7 +77,7 @@ def test_many_jobs_at_once_lose_nothing_and_add_nothing_twice(
         one.join()
     assert [one.exitcode for one in jobs] == [0] * JOBS
     assert query(postgres_database, ROWS) == alone
-    assert packed(postgres_database) == len(alone), "rollups count a result once"
+    assert packed_results(postgres_database) == len(alone), "rollups count a result once"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +96,7 @@ def test_a_connection_that_is_cut_loses_nothing_and_adds_nothing_twice(
     take(tmp_path / "in/job0", url, 0)
     assert query(url, "SELECT last_value > %s FROM cuts" % at) == [(True,)], "it was cut, and went on"  # noqa: UP031
     assert query(url, ROWS) == [row for row in alone if row[0] == "0"]
-    assert packed(url) == 100
+    assert packed_results(url) == 100
     postgres_server.drop(url)
 
 
@@ -155,4 +145,4 @@ def test_a_server_that_goes_away_during_ingest_is_waited_for(
     assert ingest([tmp_path / "in"], url, options, observe).new_results == len(alone)
     back.join()
     assert query(url, ROWS) == alone
-    assert packed(url) == len(alone)
+    assert packed_results(url) == len(alone)

@@ -97,13 +97,21 @@ def test_what_a_test_started_and_left_is_a_survivor_of_that_test() -> None:
     assert judge(fixture) == [], "what a fixture starts may serve several tests"
 
 
-def test_what_a_service_of_a_fixture_does_with_its_own_processes_is_no_finding() -> None:
-    """The processes of a database server signal each other, and tell each other by shared memory what they know."""
-    text = f"""
+def fixture_starts_a_server() -> str:
+    """Return the trace of a pytest up to where a fixture has started a server, which is process 6."""
+    return f"""
 5  100.0 execve("/usr/bin/python3", ["python3", "-m", "pytest"], 0x1) = 0 <0.0001>
 {mark("test", 100.1, tid=5)}
 5  100.2 clone(child_stack=NULL, flags=SIGCHLD) = 6 <0.0001>
 6  100.3 execve("/usr/bin/server", ["server"], 0x1) = 0 <0.0001>
+"""
+
+
+def test_what_a_service_of_a_fixture_does_with_its_own_processes_is_no_finding() -> None:
+    """The processes of a database server signal each other, and tell each other by shared memory what they know."""
+    text = (
+        fixture_starts_a_server()
+        + f"""\
 6  100.4 clone(child_stack=NULL, flags=SIGCHLD) = 7 <0.0001>
 {mark("body", 100.5, tid=5)}
 6  100.6 kill(7, SIGUSR1) = 0 <0.0001>
@@ -115,6 +123,7 @@ def test_what_a_service_of_a_fixture_does_with_its_own_processes_is_no_finding()
 7  101.2 +++ exited with 0 +++
 5  101.3 +++ exited with 0 +++
 """
+    )
     assert judge(text) == []
     of_the_test = text.replace(mark("body", 100.5, tid=5), "").replace(
         "5  100.2", mark("body", 100.15, tid=5) + "5  100.2"
@@ -126,11 +135,9 @@ def test_what_a_service_of_a_fixture_does_with_its_own_processes_is_no_finding()
 
 def test_what_a_service_of_a_fixture_starts_meanwhile_is_no_survivor_of_a_test() -> None:
     """A database server starts a worker whenever it likes, and this one by chance while a test runs."""
-    text = f"""
-5  100.0 execve("/usr/bin/python3", ["python3", "-m", "pytest"], 0x1) = 0 <0.0001>
-{mark("test", 100.1, tid=5)}
-5  100.2 clone(child_stack=NULL, flags=SIGCHLD) = 6 <0.0001>
-6  100.3 execve("/usr/bin/server", ["server"], 0x1) = 0 <0.0001>
+    text = (
+        fixture_starts_a_server()
+        + f"""\
 {mark("body", 100.5, tid=5)}
 6  100.6 clone(child_stack=NULL, flags=SIGCHLD) = 7 <0.0001>
 7  100.7 setsid() = 7 <0.0001>
@@ -140,6 +147,7 @@ def test_what_a_service_of_a_fixture_starts_meanwhile_is_no_survivor_of_a_test()
 6  103.1 +++ exited with 0 +++
 5  103.2 +++ exited with 0 +++
 """
+    )
     assert judge(text) == []
     by_the_test = text.replace("6  100.6 clone", "5  100.6 clone")
     assert [one.mechanism for one in judge(by_the_test)] == [Mechanism.SURVIVOR]
