@@ -4,10 +4,11 @@
     python -m benchmarks.scale --sizes --generated 1e8 --write    (results by COPY: detect alone, 25 GB of disk)
 
 For each size there are JUnit files of 500 results, a PostgreSQL server of our own (`fsync` as it comes), a dask
-scheduler, and workers with one thread each: one, two, and one in each of three network namespaces with a host name of
-its own, which are joined by a bridge, so that all that they say goes over (virtual) networks. Every figure is the wall
-time of the command as a user types it, into an empty database. Efficiency is the time with one worker, divided by the
-time with n workers and by n. Namespaces have no CPUs of their own: three hosts on two CPUs show what the way costs.
+scheduler, and workers with one thread each, which have imported flakehunter as docs/fleet.md says: one, two, and one in
+each of three network namespaces with a host name of its own, which are joined by a bridge, so that all that they say
+goes over (virtual) networks. Every figure is the wall time of the command as a user types it, into an empty database.
+Efficiency is the time with one worker, divided by the time with n workers and by n. Namespaces have no CPUs of their
+own: three hosts on two CPUs show what the way costs.
 
 Server, scheduler and command work on the same CPUs as the workers, so efficiency has a ceiling below 1 that no code can
 pass: with one worker all of them together keep B CPUs busy; n workers can be at most min(n, CPUs / B) times as quick.
@@ -41,6 +42,8 @@ TABLE = Path(__file__).with_name("scale.md")
 LAYOUT = "{commit}/{run_id}-{attempt}/{job}/**"
 CASES = 500
 """Results in a file."""
+
+PRELOAD = ("--preload", "flakehunter.ingest.fleet", "--preload", "flakehunter.detect.blocks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ def fleet(network: Network, folder: Path) -> Iterator[str]:
         scheduler = [*dask, "scheduler", "--host", network.address, "--port", "0", "--no-dashboard"]
         address = _started(stack, scheduler, folder / "scheduler.log", r"Scheduler at:\s+(tcp://\S+)")
         for number, prefix in enumerate(network.prefixes):
-            options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder)]
+            options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder), *PRELOAD]
             _started(stack, [*prefix, *dask, "worker", address, *options], folder / f"{number}.log", "(established)")
         yield address
 
