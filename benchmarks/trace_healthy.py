@@ -1,121 +1,232 @@
-"""Trace suites that are healthy, one run each, and say what `flakehunter trace` finds in them: it should be nothing.
+"""Trace suites that are healthy, and say what `flakehunter trace` finds in them: it should be nothing.
 
-    python benchmarks/trace_healthy.py [--suite NAME]... [--write]
+    python benchmarks/trace_healthy.py [--suite NAME]... [--seconds N] [--jobs N] [--fresh] [--write]
 
-The suites are flakehunter's own tests, folder by folder, and the waiting tests of the sample project (pytest, vitest).
-Left out are the files whose tests trace or are stopped by ptrace(2) themselves, since a process has one tracer at most,
-those that run flawed tests on purpose or a Wine, and tests that stop processes.
-Exit status 1 when there is a finding; `--write` puts the table into benchmarks/trace.md.
+The suites are all of flakehunter's own tests, one run for each file, and the waiting tests of the sample project
+(pytest, vitest). What was traced is kept in .cache/trace-healthy with the commit, and a second call goes on with what
+is missing: so `--seconds` cuts hours into turns. `--fresh` forgets what the chosen suites have. Left out is only what
+cannot be traced: LEFT_OUT says what and why. The table has a line for each folder.
+Exit status 1 when there is a finding, 4 when something is still missing; `--write` puts the table into
+benchmarks/trace.md. The text of strace is kept for suites with a finding, and with `--keep` for all.
 """
 
 import argparse
+import json
 import os
 import platform
+import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sections import write_section
 
+from flakehunter.trace.command import find_strace
 from flakehunter.trace.session import TraceResult, trace
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = Path(__file__).with_name("trace.md")
+KEPT = ROOT / ".cache" / "trace-healthy"
 SAMPLE = ROOT / "sample_data" / "project"
-PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-TRACERS = (
-    "tests/processes/test_repro_kill.py",
-    "tests/processes/test_repro_stressors.py",
-    "tests/processes/test_repro_tracer.py",
-    "tests/processes/test_repro_trials.py",
-    "tests/processes/test_repro_without_ptrace.py",
-    "tests/repro/test_stressors.py",
-    "tests/trace/test_command.py",
-    "tests/trace/test_live.py",
-    "tests/trace/test_predict.py",
-    "tests/trace/test_stops.py",
-    "tests/trace/test_windows.py",
-)
-"""They use ptrace(2) or strace themselves."""
-WINE = ("tests/groupkill/test_windows.py",)
-"""Wine asks its server for everything: traced, a start of it takes minutes."""
-FLAWED = ("tests/repro/test_repro_command_line.py",)
-"""They run flawed tests on purpose, and a trace names them."""
-NO_STOPS = ("-k", "not stopped and not stops")
-"""A tracer sees every stop first: tests that stop processes go another way below one."""
-FOLDERS = ("cli", "corpus", "db", "detect", "groupkill", "ingest", "processes", "repro", "scan", "stats", "trace")
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=900")
 WAITING = ("abort_polls", "agent_waits", "backoff", "job", "journal", "pool_waits", "spec")
+STRACE = find_strace()
+ONE_TRACER = "a process has one tracer at most, and these trace"
+LEFT_OUT: dict[str, str] = {}
+"""Files and tests that are not traced, and why."""
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A command, where it runs, and what it is called in the table."""
+    """A command, where it runs, what it is called, and its line of the table."""
 
     name: str
+    line: str
     command: tuple[str, ...]
     cwd: Path = ROOT
 
+    @property
+    def file(self) -> Path:
+        """Return where its result is kept."""
+        return KEPT / (self.name.replace("/", "__").replace(" ", "-") + ".json")
+
+
+@dataclass
+class Outcome:
+    """What came out of one suite, as it is kept."""
+
+    suite: str
+    commit: str
+    tests: int
+    failed: list[str]
+    exit_code: int | None
+    timed_out: bool
+    processes: int
+    lines: int
+    seconds: float
+    findings: list[str] = field(default_factory=list)
+
 
 def suites() -> list[Suite]:
-    """Return all of them."""
-    ignored = tuple(f"--ignore={file}" for file in (*TRACERS, *WINE, *FLAWED))
+    """Return all of them, those of the sample project first."""
     vitest = ("node", str(SAMPLE / "node_modules" / "vitest" / "vitest.mjs"), "run")
+    waiting = tuple(f"tests/test_{name}.py" for name in WAITING)
+    ours = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "tests").glob("**/test_*.py"))
     return [
-        Suite("sample pytest", (*PYTEST, *(f"tests/test_{name}.py" for name in WAITING)), SAMPLE),
-        Suite("sample vitest", (*vitest, "polls", "duration", "exec-output"), SAMPLE),
-        Suite("sample vitest, threads", (*vitest, "--pool=threads", "polls", "duration", "exec-output"), SAMPLE),
-        Suite("sample pytest, xdist", (*PYTEST, "-n2", *(f"tests/test_{name}.py" for name in WAITING)), SAMPLE),
-        *(Suite(f"own tests/{folder}", (*PYTEST, *ignored, *NO_STOPS, f"tests/{folder}")) for folder in FOLDERS),
+        Suite("sample pytest", "sample pytest", (*PYTEST, *waiting), SAMPLE),
+        Suite("sample pytest xdist", "sample pytest, xdist", (*PYTEST, "-n2", *waiting), SAMPLE),
+        Suite("sample vitest", "sample vitest", (*vitest, "polls", "duration", "exec-output"), SAMPLE),
+        Suite(
+            "sample vitest threads",
+            "sample vitest, threads",
+            (*vitest, "--pool=threads", "polls", "duration", "exec-output"),
+            SAMPLE,
+        ),
+        *(Suite(file, _folder(file), _command(file)) for file in ours if file not in LEFT_OUT),
     ]
 
 
-def row(suite: Suite, result: TraceResult) -> str:
-    """Return the line of one suite in the table."""
+def _folder(file: str) -> str:
+    return "own " + "/".join(file.split("/")[:2])
+
+
+def _command(file: str) -> tuple[str, ...]:
+    return (*PYTEST, *(f"--deselect={test}" for test in LEFT_OUT if test.startswith(f"{file}::")), file)
+
+
+def run(suite: Suite, timeout_s: float, *, keep: bool) -> Outcome:
+    """Trace one suite, keep what came out, and say it."""
+    text = suite.file.with_suffix(".strace")
+    with Path(os.devnull).open("wb") as quiet:
+        result = trace(
+            suite.command, cwd=suite.cwd, timeout_s=timeout_s, output_to=quiet.fileno(), save=text, strace=STRACE
+        )
+    outcome = _outcome(suite, result)
+    if not outcome.findings and not keep:
+        text.unlink()
+    suite.file.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
+    said = [f"{suite.name}: {outcome.tests} tests, {outcome.processes} processes, {outcome.seconds:.0f} s"]
+    said += ["    not at its end"] * outcome.timed_out + [f"    failed: {test}" for test in outcome.failed]
+    said += [f"    {finding}" for finding in outcome.findings]
+    print("\n".join(said), file=sys.stderr, flush=True)
+    return outcome
+
+
+def _outcome(suite: Suite, result: TraceResult) -> Outcome:
     windows = list(result.world.windows)
-    failed = sum(window.failed is True for window in windows)
-    found = ", ".join(f"{one.mechanism} in {one.window.test if one.window else 'the run'}" for one in result.findings)
-    cells = [suite.name, len(windows), failed, result.exit_code, len(result.world.processes), result.lines]
-    return "| " + " | ".join(map(str, [*cells, f"{result.wall_s:.0f}", found or "none"])) + " |"
+    found = []
+    for finding in result.findings:
+        test = finding.window.test if finding.window else "the run"
+        place = f"{finding.look_mark.file}:{finding.look_mark.line}" if finding.look_mark else "no place"
+        found.append(f"{finding.mechanism} in {test}, {place}: {finding.text}")
+    return Outcome(
+        suite=suite.name,
+        commit=_commit(),
+        tests=len(windows),
+        failed=[window.test for window in windows if window.failed],
+        exit_code=result.exit_code,
+        timed_out=result.timed_out,
+        processes=len(result.world.processes),
+        lines=result.lines,
+        seconds=result.wall_s,
+        findings=found,
+    )
 
 
-def run(chosen: Sequence[Suite], timeout_s: float) -> tuple[list[str], int]:
-    """Trace the suites one after the other; return the lines of the table and how many findings there were."""
-    lines, findings = [], 0
-    for suite in chosen:
-        with Path(os.devnull).open("wb") as quiet:
-            result = trace(suite.command, cwd=suite.cwd, timeout_s=timeout_s, output_to=quiet.fileno())
-        lines.append(row(suite, result))
-        findings += len(result.findings)
-        print(lines[-1], file=sys.stderr, flush=True)
-        for window in result.world.windows:
-            if window.failed:
-                print(f"    failed: {window.test}", file=sys.stderr, flush=True)
-        for finding in result.findings:
-            place = f"{finding.look_mark.file}:{finding.look_mark.line}" if finding.look_mark else ""
-            print(f"    {place} {finding.text}", file=sys.stderr, flush=True)
-    return lines, findings
+def _commit() -> str:
+    words = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def kept(chosen: Iterable[Suite]) -> dict[str, Outcome]:
+    """Return what there is of these suites, by name."""
+    return {
+        suite.name: Outcome(**json.loads(suite.file.read_text(encoding="utf-8")))
+        for suite in chosen
+        if suite.file.exists()
+    }
+
+
+def table(chosen: Sequence[Suite], outcomes: dict[str, Outcome]) -> str:
+    """Return a line for each folder."""
+    rows = ["| suite | files | tests | failed | processes | lines of trace | s | findings |", "|" + "-|" * 8]
+    for line in dict.fromkeys(suite.line for suite in chosen):
+        of_line = [suite for suite in chosen if suite.line == line]
+        done = [outcomes[suite.name] for suite in of_line if suite.name in outcomes]
+        files = f"{len(done)} of {len(of_line)}" if len(done) < len(of_line) else str(len(done))
+        found = Counter(finding.partition(" in ")[0] for one in done for finding in one.findings)
+        cells = [
+            line,
+            files,
+            sum(one.tests for one in done),
+            sum(len(one.failed) for one in done),
+            sum(one.processes for one in done),
+            sum(one.lines for one in done),
+            f"{sum(one.seconds for one in done):.0f}",
+            ", ".join(f"{name} {count}" for name, count in found.items()) or "none",
+        ]
+        rows.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(rows)
+
+
+def summary(chosen: Sequence[Suite], outcomes: dict[str, Outcome]) -> str:
+    """Return the sums, what is not in them, and what they were measured on."""
+    done = outcomes.values()
+    found = sum(len(one.findings) for one in done)
+    tests, processes = sum(one.tests for one in done), sum(one.processes for one in done)
+    commits = ", ".join(sorted({one.commit for one in done}))
+    measured_on = f"{os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}"
+    measured_on += f", strace {'.'.join(map(str, STRACE.version))}"
+    said = [f"{found} findings in {tests} tests and {processes} processes, at {commits}. {measured_on}."]
+    failed = [test for one in done for test in one.failed]
+    cut = [one.suite for one in done if one.timed_out]
+    missing = [suite.name for suite in chosen if suite.name not in outcomes]
+    for words, names in (("Failed", failed), ("Not at their end", cut), ("Not traced yet", missing)):
+        if names:
+            said.append(f"{words}: {', '.join(names)}.")
+    if LEFT_OUT:
+        said.append("Left out, since it cannot be traced:")
+        said.append("\n".join(f"- {name}: {why}" for name, why in LEFT_OUT.items()))
+    return "\n\n".join(said)
 
 
 def main() -> int:
-    """Trace, print the table, and tell by the exit status whether there was no finding."""
+    """Trace what is missing, print the table, and tell by the exit status whether there was no finding."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--suite", action="append", default=[], help="only those whose name contains this")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further suite after this time")
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds for one suite")
+    parser.add_argument("--jobs", type=int, default=2, help="suites at a time")
+    parser.add_argument("--fresh", action="store_true", help="forget what was traced before")
+    parser.add_argument("--keep", action="store_true", help="keep the text of strace for all suites")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    chosen = [one for one in suites() if not options.suite or any(part in one.name for part in options.suite)]
-    started = time.monotonic()
-    lines, findings = run(chosen, options.timeout)
-    head = "| suite | tests | failed | exit code | processes | lines of trace | s | findings |\n|-|-|-|-|-|-|-|-|"
-    machine = f"{os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}"
-    text = f"{head}\n" + "\n".join(lines)
-    text += f"\n\n{findings} findings in {time.monotonic() - started:.0f} s. Measured on {machine}.\n"
+    everything = suites()
+    chosen = [one for one in everything if not options.suite or any(part in one.name for part in options.suite)]
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for suite in chosen if options.fresh else ():
+        suite.file.unlink(missing_ok=True)
+    began = time.monotonic()
+    missing = [suite for suite in chosen if not suite.file.exists()]
+
+    def one(suite: Suite) -> None:
+        if time.monotonic() - began < options.seconds:
+            run(suite, options.timeout, keep=options.keep)
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(one, missing))
+    outcomes = kept(everything)
+    text = f"{table(everything, outcomes)}\n\n{summary(everything, outcomes)}\n"
     print(text)
     if options.write:
         write_section(PAGE, "healthy", text)
-    return 1 if findings else 0
+    if any(outcome.findings for outcome in outcomes.values()):
+        return 1
+    return 4 if len(outcomes) < len(everything) else 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,11 @@ from flakehunter.trace.marks import Mark
 from flakehunter.trace.processes import LookKind, Process
 from flakehunter.trace.windows import Window
 
-__all__ = ["FIXES", "Finding", "milliseconds", "name_of"]
+__all__ = ["FIXES", "LONGEST_SLACK_S", "Finding", "milliseconds", "name_of"]
+
+LONGEST_SLACK_S = 2.0
+"""Events that are further apart, with no pause that was meant to part them, do not race: this is longer than the ladder
+of `repro` is long, and several times what one death in ten needs under the heaviest load that was measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ _POLLS = re.compile(
     r"|\.wait\(|select|tick|attempt|retr",
     re.IGNORECASE,
 )
+_KEEPS = re.compile(r"^\s*(?:(?:const|let|var|auto)\s+)?(\w+)\s*:?=(?!=)(.*)")
+_CALL = re.compile(r"\b(\w+)\(")
 _LARGEST_FILE = 2_000_000
 
 
@@ -43,11 +45,17 @@ def _indent(line: str) -> int:
 def in_polling_loop(file: str, line: int) -> bool:
     """Tell whether line `line` (from 1) of `file` is the header of, or inside, a loop that pauses or has a deadline.
 
+    A look right before such a loop, which it goes on with, is its first round.
+
     False when the file cannot be read.
     """
     lines = _lines(file)
     if not 1 <= line <= len(lines):
         return False
+    return _is_inside(lines, line) or _is_first_round(lines, line)
+
+
+def _is_inside(lines: tuple[str, ...], line: int) -> bool:
     depth = _indent(lines[line - 1]) + 1
     for number in range(line - 1, -1, -1):
         text = lines[number]
@@ -58,6 +66,27 @@ def in_polling_loop(file: str, line: int) -> bool:
             return True
         if depth == 0:
             return False
+    return False
+
+
+def _is_first_round(lines: tuple[str, ...], line: int) -> bool:
+    """Tell whether the line keeps what a call says for a loop right below, which polls by the same call.
+
+    A loop that looks again only where it has to begins with a look before it.
+    """
+    first = _KEEPS.match(lines[line - 1])
+    if first is None:
+        return False
+    depth, kept = _indent(lines[line - 1]), re.compile(rf"\b{first[1]}\b")
+    calls = [re.compile(rf"\b{name}\(") for name in _CALL.findall(first[2])]
+    for number in range(line, len(lines)):
+        text = lines[number]
+        if text.strip() and _indent(text) < depth:
+            return False
+        if _indent(text) == depth and _HEADER.search(text):
+            block = _block(lines, number)
+            if kept.search(block) and _POLLS.search(block) and any(call.search(block) for call in calls):
+                return True
     return False
 
 

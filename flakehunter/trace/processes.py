@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from flakehunter.trace.knowledge import FactKind, Knowledge
+from flakehunter.trace.knowledge import FactKind, Heard, Knowledge
 from flakehunter.trace.marks import Mark
 
 __all__ = [
@@ -71,9 +71,11 @@ class Process:
     survived: bool = False
     """Whether it was still alive some time after the command's end."""
     knowledge: Knowledge = field(default_factory=Knowledge)
-    by_signal: Knowledge = field(default_factory=Knowledge)
+    by_signal: Heard = field(default_factory=Heard)
     """What senders of its signals knew."""
     handlers: dict[str, Handler] = field(default_factory=dict)
+    born_handling: frozenset[str] = frozenset()
+    """Signals that it had handlers for from its birth on; none any more once it has become another program."""
     deliveries: list[Delivery] = field(default_factory=list)
     children: "list[Process]" = field(default_factory=list)
     installed: list[tuple[float, str]] = field(default_factory=list)

@@ -33,7 +33,7 @@ def sends(world: World, process: Process, call: Call) -> None:
             continue
         # A signal is a message too: who passes it on knows what its sender knew.
         victim.knowledge.learn(process.knowledge, call.entered)
-        victim.by_signal.learn(process.knowledge, call.entered)
+        victim.by_signal.add(process.knowledge, call.entered, each=True)
         world.note_sent(Sent(call.entered, process, victim, signal, pid <= 0, call.tid, world.wake_of(call.tid), mark))
 
 

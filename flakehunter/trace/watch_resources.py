@@ -45,7 +45,7 @@ def writes(world: World, process: Process, call: Call) -> None:
         # At the call's beginning: the reader may be there before the writer's call returns.
         channel = world.channel(name)
         channel.writers.add(process.index)
-        channel.knowledge.learn(process.knowledge, call.entered)
+        channel.heard.add(process.knowledge, call.entered)
     elif "cgroup.procs" in call.arguments or "/tasks>" in call.arguments:
         _assigns_by_file(world, process, call)
 
@@ -77,7 +77,7 @@ def reads(world: World, process: Process, call: Call) -> None:
             world.ends_of_output[process.index].append((end, frozenset(channel.writers)))
             world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
         return
-    process.knowledge.learn(channel.knowledge, end)
+    channel.heard.teach(process.knowledge, end)
     if name.startswith(("pipe:", "socket:")):
         process.told.append(end)
         world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
@@ -123,13 +123,13 @@ def named(world: World, process: Process, call: Call) -> None:
 def listens(world: World, process: Process, call: Call) -> None:
     for port, holder in world.holders.items():
         if holder is process:
-            world.channel(f"port {port}").knowledge.learn(process.knowledge, call.entered)
+            world.channel(f"port {port}").heard.add(process.knowledge, call.entered)
 
 
 def connected(world: World, process: Process, call: Call) -> None:
     port = port_of(call.arguments)
     if port and call.result == 0:
-        process.knowledge.learn(world.channel(f"port {port}").knowledge, call.returned or call.entered)
+        world.channel(f"port {port}").heard.teach(process.knowledge, call.returned or call.entered)
 
 
 def _path_of(call: Call) -> str:
@@ -157,11 +157,11 @@ def opened(world: World, process: Process, call: Call) -> None:
         world.creators[path] = process
         process.created[path] = time
         process.knowledge.tell((FactKind.CREATED, process.index, path), time)
-        world.channel(path).knowledge.learn(process.knowledge, time)
+        world.channel(path).heard.add(process.knowledge, time)
     elif not exclusive:
         _looks_for_result(world, process, call, path, there=succeeded)
     if succeeded and path in world.creators:
-        process.knowledge.learn(world.channel(path).knowledge, call.returned or call.entered)
+        world.channel(path).heard.teach(process.knowledge, call.returned or call.entered)
 
 
 def tested(world: World, process: Process, call: Call) -> None:
@@ -173,7 +173,7 @@ def tested(world: World, process: Process, call: Call) -> None:
         return
     _looks_at_file(world, process, call, path, held=call.result == 0)
     if call.result == 0:
-        process.knowledge.learn(world.channel(path).knowledge, call.returned or call.entered)
+        world.channel(path).heard.teach(process.knowledge, call.returned or call.entered)
 
 
 def removed(world: World, process: Process, call: Call) -> None:
@@ -196,6 +196,8 @@ def _looks_at_file(world: World, process: Process, call: Call, path: str, *, hel
 def _looks_for_result(world: World, process: Process, call: Call, path: str, *, there: bool) -> None:
     """A file that somebody else makes is there, or not yet; who looked in vain before is waiting for it."""
     creator = world.creators.get(path)
+    if creator is not None and creator is not process:
+        _notes_release(world, process, call, path, there=there)
     if not there:
         if call.error == "ENOENT" and len(world.missed) < MOST_MISSED:
             world.missed[process.index, path] = call.entered
@@ -205,6 +207,16 @@ def _looks_for_result(world: World, process: Process, call: Call, path: str, *, 
     if world.missed.get((process.index, path), 0.0) < call.entered - LONGEST_POLL_PAUSE_S:
         mark = world.peek_mark(call)
         note_look(world, process, creator, LookKind.RESULT, call, alive=False, target=path, mark=mark)
+
+
+def _notes_release(world: World, process: Process, call: Call, path: str, *, there: bool) -> None:
+    """Who has seen a file, and sees that it is gone, knows that, and tells it to who waits for its answer."""
+    if there:
+        world.found.add((process.index, path))
+    elif call.error == "ENOENT" and (process.index, path) in world.found:
+        world.found.discard((process.index, path))
+        creator = world.creators[path]
+        process.knowledge.tell((FactKind.RELEASED, creator.index, path), call.returned or call.entered)
 
 
 def _looks_at_proc(world: World, process: Process, call: Call, path: str) -> bool:

@@ -93,6 +93,13 @@ class Windows:
         belongs = process.index in self._above or any(one.index in self._of for one in family)
         return belongs and self.of(process, time) is None
 
+    def is_above(self, process: Process) -> bool:
+        """Tell whether the process is a runner whose workers run tests and make marks, and it runs none itself.
+
+        Its waits are for its workers, also when a test of another runner has started it.
+        """
+        return process.index in self._above and process.index not in self._of
+
     def service_of(self, process: Process) -> Process | None:
         """Return the process that a fixture started, of which this is one or a descendant; None when there is none.
 

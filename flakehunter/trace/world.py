@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from flakehunter.trace.knowledge import FactKind, Knowledge
+from flakehunter.trace.knowledge import FactKind, Heard, Knowledge
 from flakehunter.trace.marks import PREFIX, Mark, parse_mark
 from flakehunter.trace.native import native_mark
 from flakehunter.trace.processes import (
@@ -54,7 +54,7 @@ HARMLESS = frozenset({"SIGCHLD", "SIGCONT", "SIGWINCH", "SIGURG", "SIGSTOP", "SI
 class Channel:
     """A pipe, socket pair, listening port or file: what was written into it is known to whoever reads it."""
 
-    knowledge: Knowledge = field(default_factory=Knowledge)
+    heard: Heard = field(default_factory=Heard)
     writers: set[int] = field(default_factory=set)
 
 
@@ -101,6 +101,8 @@ class World:
         """Who created which file."""
         self.missed: dict[tuple[int, str], float] = {}
         """When a process last looked for a file that was not there."""
+        self.found: set[tuple[int, str]] = set()
+        """Which process last found which file of another one in its place."""
         self.proc_reads: dict[tuple[int, int], Look] = {}
         self.threads: dict[int, Process] = {}
         self.living: dict[int, Process] = {}
@@ -154,12 +156,17 @@ class World:
         # strace may print the child's first call before the end of its parent's clone.
         births = [*self._spawning.values(), *self._nameless]
         candidates = [call for call in births if call.tid in self.threads and "child" not in call.values]
-        if len(candidates) == 1:
-            [call] = candidates
+        if len(candidates) == 1 or (candidates and all(self._bears_in_namespace(call) for call in candidates)):
+            # Inside a PID namespace any of them does: all that matters of its parent is that it is in there too.
+            call = candidates[0]
             call.values["child"] = tid
             self._nameless = [birth for birth in self._nameless if birth is not call]
             return self._born(tid, self.threads[call.tid], call, time)
         return self._new(tid, None, time)
+
+    def _bears_in_namespace(self, call: Call) -> bool:
+        parent = self.threads[call.tid]
+        return parent.namespaced or parent.unshared_pids or "CLONE_NEWPID" in call.arguments
 
     def _see(self, tid: int, time: float) -> None:
         if self.first is None:
@@ -195,6 +202,8 @@ class World:
         child.namespaced = child.namespaced or parent.namespaced or parent.unshared_pids
         own, child.knowledge = child.knowledge, Knowledge(parent.knowledge, child.spawned)
         child.knowledge.learn(own, child.spawned)
+        if child.executed is None:
+            child.born_handling = frozenset(parent.handlers)
         for name, handler in parent.handlers.items():
             child.handlers.setdefault(name, Handler(handler.time, own=False))
 
@@ -252,6 +261,7 @@ class World:
         process.executed = call.returned
         # execve(2): handlers go back to the default, since their code is gone.
         process.handlers.clear()
+        process.born_handling = frozenset()
 
     def _note_mark(self, process: Process, call: Call) -> None:
         for path in strings(call.arguments):

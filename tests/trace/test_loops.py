@@ -22,6 +22,10 @@ SOURCES = {
     "vitest": ("await vi.waitFor(() => {\n  expect(gone(pid)).toBe(true);\n}, { timeout: 5000 });\n", 2, True),
     "ruby": ("until gone?(pid)\n  raise if Time.now > deadline\n  sleep 0.01\nend\n", 1, True),
     "go": ("for !gone(pid) {\n\ttime.Sleep(time.Millisecond)\n}\n", 1, True),
+    "first round": ("seen = look(pid)\nwhile seen:\n    time.sleep(0.01)\n    seen = look(pid)\n", 1, True),
+    "no first round": ("seen = look(pid)\nassert not seen\nwhile busy():\n    time.sleep(0.01)\n", 1, False),
+    "not of this function": ("def f():\n    seen = look(1)\nwhile seen:\n    sleep(1)\n    seen = look(2)\n", 2, False),
+    "not kept": ("assert not look(pid)\nwhile look(pid):\n    time.sleep(0.01)\n", 1, False),
     "poll() is no loop": ("time.sleep(0.1)\nif child.poll() is None:\n    fail()\n", 2, False),
 }
 

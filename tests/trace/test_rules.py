@@ -359,6 +359,19 @@ def test_numbers_of_a_pid_namespace_name_nobody_outside() -> None:
     assert [process.parent.pid if process.parent else None for process in world.processes] == [None, 10, 11]
 
 
+def test_births_of_a_pid_namespace_at_the_same_time_are_births_in_it() -> None:
+    text = """
+10  100.0 execve("/usr/bin/unshare", ["unshare"], 0x1) = 0 <0.0001>
+10  100.1 unshare(CLONE_NEWPID) = 0 <0.0001>
+10  100.2 clone(child_stack=NULL, flags=SIGCHLD) = 11 <0.0001>
+11  100.3 clone(child_stack=NULL, flags=SIGCHLD) = 2 <0.0001>
+11  100.4 clone(child_stack=NULL, flags=SIGCHLD) = 3 <0.0001>
+12  100.5 execve("/usr/bin/sleep", ["sleep", "30"], 0x1) = 0 <0.0001>
+13  100.6 execve("/usr/bin/sleep", ["sleep", "30"], 0x1) = 0 <0.0001>
+"""
+    assert [process.namespaced for process in world_of(text).processes] == [False, True, True, True]
+
+
 def test_end_of_a_pid_namespaces_first_process_is_the_end_of_all_of_it() -> None:
     text = """
 10  100.0 execve("/usr/bin/unshare", ["unshare"], 0x1) = 0 <0.0001>

@@ -3,15 +3,12 @@
 from collections.abc import Iterator
 
 from flakehunter.model import Mechanism
-from flakehunter.trace.findings import Finding, milliseconds, name_of
+from flakehunter.trace.findings import LONGEST_SLACK_S, Finding, milliseconds, name_of
 from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.processes import Assignment
 from flakehunter.trace.world import World
 
 __all__ = ["find"]
-
-LONGEST_SLACK_S = 2.0
-"""A process that lives longer than the ladder of `repro` is long does not race its assignment."""
 
 
 def find(world: World) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flakehunter.model import Mechanism
-from flakehunter.trace.findings import Finding, milliseconds, name_of
+from flakehunter.trace.findings import LONGEST_SLACK_S, Finding, milliseconds, name_of
 from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.marks import Mark
 from flakehunter.trace.processes import Look, LookKind, Process
@@ -91,11 +91,17 @@ def _decide(world: World, looks: list[Look]) -> Finding | None:
         if _is_polling(look) or (not look.alive and len(asked) > 1):
             return None
         if not look.alive:
-            return _finding(look, trigger)
+            return None if _is_long_after(look) else _finding(look, trigger)
     if len(asked) == 1 and asked[0].victim.exited is not None and world.has_failed(asked[0].looker, asked[0].time):
         trigger = trigger_of(world, asked[0].looker, asked[0].victim, asked[0].time)
         return _finding(asked[0], trigger) if trigger else None
     return None
+
+
+def _is_long_after(look: Look) -> bool:
+    """Tell whether the end was so long ago, and not because of a pause, that nothing raced."""
+    ended = look.victim.exited
+    return look.pause is None and ended is not None and look.time - ended > LONGEST_SLACK_S
 
 
 def _is_monitor(world: World, looks: list[Look]) -> bool:
@@ -123,8 +129,10 @@ def _is_no_resource(look: Look, trigger: Trigger) -> bool:
     """A file that its creator neither removes nor makes because of the signal says nothing of the creator's life."""
     if look.kind is LookKind.RESULT:
         return not trigger.time < look.victim.created.get(look.target, 0.0) < look.time
-    removes = look.target in look.victim.removed or _LOCK_NAMES.search(look.target) is not None
-    return look.kind is LookKind.FILE and not removes
+    if look.kind is not LookKind.FILE:
+        return False
+    removed = look.victim.removed.get(look.target)
+    return removed < trigger.time if removed is not None else _LOCK_NAMES.search(look.target) is None
 
 
 def _waits_for_it_later(look: Look) -> bool:

@@ -26,7 +26,9 @@ def is_runner_process(process: Process) -> bool:
 def is_noise(finding: Finding, world: World) -> bool:
     """Tell whether a finding is not the test's: the runner's own processes, a service's, or outside of all tests."""
     time = finding.looked or finding.signalled
-    if is_runner_process(finding.victim) or _is_inside_a_service(finding, world):
+    if is_runner_process(finding.victim) or world.windows.is_above(finding.looker):
+        return True
+    if _is_inside_a_service(finding, world):
         return True
     return finding.window is None and time is not None and world.windows.is_outside(finding.looker, time)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from flakehunter.model import Mechanism
-from flakehunter.trace.findings import Finding, milliseconds, name_of
+from flakehunter.trace.findings import LONGEST_SLACK_S, Finding, milliseconds, name_of
 from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.processes import Sent
 from flakehunter.trace.world import World
@@ -23,6 +23,8 @@ def find(world: World) -> Iterator[Finding]:
         if ready is None or _knew(sent):
             continue
         slack = sent.time - ready
+        if slack > LONGEST_SLACK_S and sent.pause is None:
+            continue
         since_start = milliseconds(sent.time - sent.victim.spawned)
         when = f"{milliseconds(abs(slack))} {'after' if slack >= 0 else 'before'} it had set its handler"
         yield Finding(
@@ -47,9 +49,10 @@ def _knew(sent: Sent) -> bool:
 def _ready(sent: Sent) -> float | None:
     """Return when the victim's present program had set its own handler; None when it has none that matters.
 
-    Run-times such as Go's and Ruby's set handlers for all signals and then die of them: no handler of the program.
+    Run-times such as Go's and Ruby's set handlers for all signals and then die of them: no handler of the program. And
+    who is born with a handler, as the processes of a server that forks, does not die of a signal that comes early.
     """
-    if sent.victim.killed_by == sent.signal:
+    if sent.victim.killed_by == sent.signal or sent.signal in sent.victim.born_handling:
         return None
     program = sent.victim.executed or sent.victim.spawned
     times = [time for time, signal in sent.victim.installed if signal == sent.signal and time >= program]
