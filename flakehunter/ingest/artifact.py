@@ -9,6 +9,7 @@ from typing import BinaryIO
 from flakehunter.console import plural
 from flakehunter.db.rows import Batch, IssueRow
 from flakehunter.ingest.junit.mend import is_mendable, mended
+from flakehunter.ingest.junit.passes import NotCut, cut_document
 from flakehunter.ingest.junit.reader import JUnitReader
 from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.junit.tree import XmlDamage
@@ -86,6 +87,31 @@ class ArtifactReader:
         self.issues.append(IssueRow(damage.position, f"{damage.reason}; {how}", False))
 
     def _read_junit(self) -> Iterator[Batch]:
+        batches = self._read_cut()
+        if batches is None:
+            yield from self._read_whole()
+        else:
+            yield from batches
+
+    def _read_cut(self) -> list[Batch] | None:
+        """Read a file that is in memory with its passes cut out; None where it has to be read as it is."""
+        memory, stream = self._memory, self._stream
+        if memory is None or not isinstance(stream, io.BytesIO):
+            return None
+        cut = cut_document(stream.getvalue(), memory.times)
+        if cut is None:
+            return None
+        reader = JUnitReader(io.BytesIO(cut.rest), self._limits, memory=memory, passes=cut.passes)
+        try:
+            batches = list(reader.batches())
+        except (XmlDamage, NotCut):
+            return None
+        if reader.damage is not None or not reader.cases:
+            return None
+        self.format, self.started_at = reader.framework, reader.started_at
+        return batches
+
+    def _read_whole(self) -> Iterator[Batch]:
         reader = JUnitReader(self._stream, self._limits, memory=self._memory)
         try:
             batches = reader.batches()

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from flakehunter.db.rows import Batch
+from flakehunter.ingest.artifact import ArtifactReader
 from flakehunter.ingest.junit.reader import JUnitReader
 from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.junit.tree import XmlDamage
 from flakehunter.ingest.junit.values import parse_timestamp, seconds
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
+from flakehunter.ingest.sources import Kind
 
 FIXTURES = Path(__file__).parent / "fixtures"
 Attempts = list[tuple[str, str, int, str]]
@@ -98,12 +100,24 @@ def test_plain_attributes_and_element_classes_give_identical_rows(path: Path) ->
     def rows(elements_for_all: bool) -> list[object]:
         stream = io.BytesIO(path.read_bytes())
         reader = JUnitReader(stream, DEFAULT_LIMITS, memory=memory, elements_for_all=elements_for_all)
-        return [_in_order(batch) for batch in reader.batches()]
+        return [in_order(batch) for batch in reader.batches()]
 
     assert rows(False) == rows(True) == rows(False)
 
 
-def _in_order(batch: Batch) -> list[object]:
+@pytest.mark.parametrize("path", sorted(FIXTURES.rglob("*.xml")), ids=lambda path: str(path.relative_to(FIXTURES)))
+def test_passes_cut_out_of_the_text_give_identical_rows(path: Path) -> None:
+    """At first no text is known, later all of it is."""
+    memory, data = Memory(), path.read_bytes()
+    whole = JUnitReader(io.BytesIO(data), DEFAULT_LIMITS, elements_for_all=True)
+    expected = [in_order(batch) for batch in whole.batches()]
+    for _ in range(3):
+        read = ArtifactReader(Kind.JUNIT, io.BytesIO(data), DEFAULT_LIMITS, memory=memory)
+        assert [in_order(batch) for batch in read.batches()] == expected
+        assert (read.format, read.started_at) == (whole.framework, whole.started_at)
+
+
+def in_order(batch: Batch) -> list[object]:
     """Return what a batch says, with names in place of positions: each test's attempts in order, failures in full."""
     whole = batch.in_rows()
     results = [

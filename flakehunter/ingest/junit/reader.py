@@ -1,6 +1,6 @@
 """Read a JUnit XML stream into batches of rows, whatever its dialect, in flat memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import BinaryIO
@@ -9,6 +9,7 @@ from flakehunter.db.rows import Batch, CaseRow, EventRow, FailureRow, PropertyRo
 from flakehunter.ingest import identity
 from flakehunter.ingest.junit.cases import Attempt, exception_type, read_case
 from flakehunter.ingest.junit.dialects import dialect_of
+from flakehunter.ingest.junit.passes import MARK, Passes
 from flakehunter.ingest.junit.properties import Entries, output_entries, property_entries, stored_entries
 from flakehunter.ingest.junit.suites import Key, Memory, Rows, Suite, name_test, suite_name
 from flakehunter.ingest.junit.tree import Element, GrowingTree, XmlDamage
@@ -22,6 +23,9 @@ from flakehunter.stats.fingerprints import detail_hash, fingerprint
 CHUNK = 256 * 1024
 """Bytes given to the parser at once."""
 
+FEW_CASES = 8
+"""So few are not looked at one half after the other."""
+
 SUITE_ERROR = "(suite)"
 """Name of the test case that stands for a suite which failed as a whole."""
 
@@ -29,10 +33,6 @@ _fingerprint = lru_cache(4096)(fingerprint)
 """The same message comes again in file after file, and masking it is what takes longest in a failure."""
 
 _PASSED = Outcome.PASSED.value
-
-
-def _nowhere(_: Key) -> None:
-    """Find no place: then every test case goes the longer way."""
 
 
 class JUnitReader:
@@ -46,9 +46,12 @@ class JUnitReader:
         memory: Memory | None = None,
         elements_for_all: bool = False,
         encoding: str | None = None,
+        passes: Sequence[Passes] = (),
     ) -> None:
         self._stream, self._limits, self._all = stream, limits, elements_for_all
         self._memory = memory or Memory()
+        self._passes = passes
+        """Test cases that have been cut out of the stream, which has marks for them."""
         self._tree = GrowingTree(limits, encoding)
         self.framework = ""
         self.started_at: datetime | None = None
@@ -88,6 +91,7 @@ class JUnitReader:
 
         Raises:
             XmlDamage: it is not JUnit XML, or it is refused; a document that breaks off sets `damage` instead.
+            NotCut: what was cut out of it cannot be used.
         """
         self._open: list[Suite] = []
         since_progress = 0
@@ -228,37 +232,64 @@ class JUnitReader:
 
     def _take_columns(self, cases: list[dict[str, str]], suite: Suite) -> bool:
         """Add plain passes, given by their attributes, to the columns; return False, and add none, if one is not."""
-        place_of = self._plain_places(suite)
+        rows = self._known_rows(suite)
+        if rows is None:
+            return False
+        place_of = rows.plain.get
         try:
             places = [place_of((case["classname"], case["name"])) for case in cases]
             durations = [float(case["time"]) for case in cases]
         except (KeyError, ValueError):
             return False
-        new = set(places)
-        if None in new or len(new) < len(places) or not new.isdisjoint(self._taken):
-            return False
         # Of three attributes, these are all.
         if max(map(len, cases)) > 3 and any("status" in case or "result" in case for case in cases):
+            return False
+        return self._add_columns(places, durations)
+
+    def _add_columns(self, places: list[int | None], durations: list[float]) -> bool:
+        """Add passes of the tests at these places; return False, and add none, if one is no simple pass."""
+        new = set(places)
+        if None in new or len(new) < len(places) or not new.isdisjoint(self._taken):
             return False
         if not (min(durations) >= 0.0 and sum(durations) < 1e10):  # false for what is no number, too
             return False
         self._taken |= new  # type: ignore[arg-type]
         self._batch.passed += places  # type: ignore[arg-type]
         self._batch.durations += durations
-        self.cases += len(cases)
+        self.cases += len(places)
         return True
 
-    def _plain_places(self, suite: Suite) -> Callable[[Key], int | None]:
-        """Return what finds the places of tests that the short way may use."""
+    def _known_rows(self, suite: Suite) -> Rows | None:
+        """Return the rows of a suite's tests; None where the short way may not be used."""
         if self._in_rows:
-            return _nowhere
+            return None
         rows, batch = self._memory.of_suite(self.framework, suite), self._batch
         if self._rows.setdefault(suite.name, rows) is not rows or batch.known not in (None, self._memory.known):
             # The same tests would have other places now.
             self._put_in_rows()
-            return _nowhere
+            return None
         batch.known = self._memory.known
-        return rows.plain.get
+        return rows
+
+    def _take_passes(self, passes: Passes, suite: Suite, start: int, stop: int) -> None:
+        """Read some of the test cases that have been cut out: by their text where it is known, else as elements.
+
+        Raises:
+            NotCut: they are something else.
+        """
+        rows = self._known_rows(suite)
+        if rows is not None:
+            places = list(map(rows.heads.get, passes.heads[start:stop]))
+            if self._add_columns(places, passes.durations[start:stop]):
+                return
+        if rows is not None and stop - start > FEW_CASES and places.count(None) < len(places):
+            half = (start + stop) // 2
+            self._take_passes(passes, suite, start, half)
+            self._take_passes(passes, suite, half, stop)
+            return
+        elements = passes.elements(start, stop)
+        self._take_plain(elements, suite)
+        self._memory.add_heads(self._memory.of_suite(self.framework, suite), passes.heads[start:stop], elements)
 
     def _put_in_rows(self) -> None:
         """Make rows of the plain passes of the batch: a test comes again, and its attempts have to be told apart."""
@@ -278,6 +309,9 @@ class JUnitReader:
         tag = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
         if tag == "testcase":
             self._take_case(child, suite)
+        elif tag == MARK and self._passes:
+            passes = self._passes[int(child.attrib["n"])]
+            self._take_passes(passes, suite, 0, len(passes.heads))
         elif tag in ("testsuite", "testsuites"):
             inner = self._suite(child, suite if suite.level else None) if tag == "testsuite" else suite
             self._take(child, inner, set())

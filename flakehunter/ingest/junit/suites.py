@@ -1,6 +1,7 @@
 """Suites and the rows of their tests, which are worked out once for all files of an ingest."""
 
 import re
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
 from flakehunter.db.rows import CaseRow, Known
@@ -26,10 +27,12 @@ Key = tuple[str, str]
 class Rows:
     """The rows of one suite's tests: places of those stored under the names as they were written, and the others."""
 
-    __slots__ = ("other", "plain")
+    __slots__ = ("heads", "other", "plain")
 
     def __init__(self) -> None:
         self.plain: dict[Key, int] = {}
+        self.heads: dict[str, int] = {}
+        """Places by the text of a test case before its time."""
         self.other: dict[Key, CaseRow] = {}
 
 
@@ -48,6 +51,8 @@ class Memory:
         self._limit = limit or self.LIMIT
         self._suites: dict[tuple[str, str, str], Rows] = {}
         self.known = Known()
+        self.times: dict[str, float] = {}
+        """Seconds by the text that they stand in, see `passes.cut_document`."""
 
     def of_suite(self, framework: str, suite: Suite) -> Rows:
         """Return a suite's rows; other ones than before where there were too many."""
@@ -64,6 +69,16 @@ class Memory:
         place = rows.plain[key] = len(self.known.rows)
         self.known.rows.append(row)
         return place
+
+    def add_heads(self, rows: Rows, heads: Sequence[str], cases: Sequence[Element]) -> None:
+        """Remember by which text test cases begin, of those that are stored as they are written and just pass."""
+        if len(rows.heads) > 2 * self._limit:
+            # Something in the text is new each time, such as an id.
+            rows.heads.clear()
+        for head, case in zip(heads, cases, strict=True):
+            place = rows.plain.get((case.get("classname", ""), case.get("name", "")))
+            if place is not None and "status" not in case.attrib and "result" not in case.attrib:
+                rows.heads[head] = place
 
 
 def suite_name(attributes: dict[str, str], parent: Suite | None, outer: dict[str, str], limit: int) -> str:
