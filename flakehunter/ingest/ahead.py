@@ -5,7 +5,6 @@ with the first block that has it; from then on its place is enough. So a result 
 """
 
 import hashlib
-import itertools
 import os
 from array import array
 from collections.abc import Iterator, Sequence
@@ -22,8 +21,11 @@ from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.sources import HEAD, Kind, Source, kind_of
 
-FILES_A_BLOCK = 16
-"""Files that a worker is given at once; so many take some tenths of a second."""
+FILES_A_BLOCK = 128
+BYTES_A_BLOCK = 4 << 20
+"""What a worker is given at once, as much as one transaction has: while that is written, the next one is read."""
+FIRST_FILES = 16
+"""Files in the first blocks, so that there is something to write soon; each second one has twice as many."""
 
 _Block = tuple[int, list[Source]]
 
@@ -100,8 +102,24 @@ def read_ahead(
 
 
 def _blocks(sources: Iterator[Source]) -> Iterator[list[Source]]:
-    while block := list(itertools.islice(sources, FILES_A_BLOCK)):
+    block: list[Source] = []
+    count = size = 0
+    for source in sources:
+        block.append(source)
+        size += _size(source)
+        if len(block) >= min(FILES_A_BLOCK, FIRST_FILES << min(count // 2, 10)) or size >= BYTES_A_BLOCK:
+            yield block
+            block, count, size = [], count + 1, 0
+    if block:
         yield block
+
+
+def _size(source: Source) -> int:
+    """Return the bytes of a file that a worker would read; whether it can read it, it will see."""
+    try:
+        return 0 if source.content is not None else source.path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _name(item: _Block) -> str:
