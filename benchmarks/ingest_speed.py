@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -88,7 +89,7 @@ finally:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(*(one.ru_utime + one.ru_stime for one in used), file=open(sys.argv[-1] + ".split", "w"))
 """
-"""Runs the command, whose last argument is the database, and writes CPU seconds: of the process that writes, of others."""
+"""Runs the command, whose last argument is the database, and writes CPU seconds: of the writing process, of others."""
 
 
 def main() -> None:
@@ -108,7 +109,7 @@ def main() -> None:
         layout = "{commit}/{run_id}-{attempt}/{job}/**"
         ours = ["-q", "ingest", str(folder / "runs"), "--layout", layout]
         module, split = [sys.executable, "-m", "flakehunter", *ours], [sys.executable, "-c", SPLIT, *ours]
-        commands = {
+        commands: dict[str, Callable[[str], list[str]]] = {
             "bare loop": lambda name: [sys.executable, "-c", BARE, str(folder / "runs"), str(folder / name)],
             ONE: lambda name: [*module, "--jobs", "1", "--db", str(folder / name)],
             TWO: lambda name: [*split, "--jobs", "2", "--db", str(folder / name)],
