@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, event
 
 from flakehunter.clock import utc_now
+from flakehunter.db.engine import open_database
+from flakehunter.db.queries.rollups import update_rollups
+from flakehunter.db.schema import Rollup
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 
 pytestmark = pytest.mark.needs("postgres")
@@ -48,3 +52,22 @@ def test_a_row_without_a_day_has_a_partition(postgres_database: str, tmp_path: P
         " SELECT tableoid::regclass::text FROM made"
     )
     assert query(postgres_database, row) == [("results_undated",)]
+
+
+def test_rows_to_roll_up_come_part_by_part(postgres_database: str, tmp_path: Path) -> None:
+    """A hundred million of them, which no ingest told of, took seven gigabytes."""
+    (tmp_path / "a.xml").write_text('<testsuite name="s"><testcase classname="C" name="t"/></testsuite>')
+    ingest([tmp_path], postgres_database, IngestOptions())
+    engine = open_database(postgres_database)
+    kinds: list[str] = []
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def look(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "FROM results" in statement:
+            kinds.append(type(cursor).__name__)
+
+    with engine.begin() as connection:
+        connection.execute(delete(Rollup))
+        assert update_rollups(connection, "default") == 1
+    engine.dispose()
+    assert kinds == ["ServerCursor"]

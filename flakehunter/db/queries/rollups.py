@@ -215,7 +215,8 @@ def _from_rows(
     if upto is not None:
         # Others may have added artifacts since the highest was asked for.
         query = query.where(Result.artifact_id <= upto)
-    for rows in connection.execute(query).partitions(ROWS_AT_ONCE):
+    # A driver of PostgreSQL takes in all rows before the first, unless they are asked for part by part.
+    for rows in connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
         yield np.fromiter(chain.from_iterable(rows), dtype=np.int64).reshape(-1, 3)
 
 
