@@ -1,5 +1,6 @@
 """Simulated CI histories whose truth is known, as arrays, as a database, and as JUnit files."""
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -8,11 +9,9 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import insert
 
 from flakehunter.db.engine import open_database
-from flakehunter.db.schema import Artifact, Failure, Project, Result, Run, TestCase
-from flakehunter.model import Outcome, TestIdentity
+from flakehunter.model import TestIdentity
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 ABSENT, PASSED, FAILED = -1, 0, 1
@@ -124,46 +123,53 @@ def _run_rows(history: Simulated) -> Iterator[tuple[int, npt.NDArray[np.int64]]]
         yield run, np.flatnonzero(history.outcomes[:, run] != ABSENT)
 
 
-def write_database(history: Simulated, url: str) -> None:
-    """Write the history straight into the tables of a new database."""
-    engine = open_database(url, create=True)
-    with engine.begin() as connection:
-        connection.execute(insert(Project).values(id=1, name="default"))
-        identities = [TestIdentity("default", "suite", "tests.simulated", name) for name in history.names]
-        tests = [
-            {
-                "id": number,
-                "project_id": 1,
-                "key": one.key,
-                "suite": one.suite,
-                "classname": one.classname,
-                "name": one.name,
-            }
-            for number, one in enumerate(identities, start=1)
-        ]
-        connection.execute(insert(TestCase), tests)
-        failure = {"id": 1, "fingerprint": b"f" * 16, "detail_hash": b"d" * 16, "type": "AssertionError"}
-        connection.execute(insert(Failure), [failure | {"message": "assert 1 == 2", "detail": ""}])
-        for run, present in _run_rows(history):
-            row = {"id": run + 1, "project_id": 1, "external_id": str(run), "job": "test", "branch": "main"}
-            moment = START + timedelta(hours=run)
-            connection.execute(insert(Run), [row | {"commit_sha": history.commit(run), "started_at": moment}])
-            artifact = {"id": run + 1, "run_id": run + 1, "sha256": run.to_bytes(32, "big"), "path": f"{run}.xml"}
-            connection.execute(insert(Artifact), [artifact | {"kind": "junit", "size_bytes": 1, "ingested_at": moment}])
-            failed = history.outcomes[present, run] == FAILED
-            rows = [
-                {
-                    "test_case_id": int(test) + 1,
-                    "run_id": run + 1,
-                    "artifact_id": run + 1,
-                    "outcome": Outcome.FAILED if bad else Outcome.PASSED,
-                    "duration_s": 0.01,
-                    "failure_id": 1 if bad else None,
-                }
-                for test, bad in zip(present.tolist(), failed.tolist(), strict=True)
-            ]
-            connection.execute(insert(Result), rows)
-    engine.dispose()
+def write_database(history: Simulated, path: Path) -> None:
+    """Write the history straight into a new SQLite database, by the raw driver: there are up to ten million rows."""
+    open_database(f"sqlite:///{path}", create=True).dispose()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("INSERT INTO projects (id, name) VALUES (1, 'default')")
+    for number, name in enumerate(history.names, start=1):
+        one = TestIdentity("default", "suite", "tests.simulated", name)
+        connection.execute(
+            "INSERT INTO test_cases (id, project_id, key, suite, classname, name, framework, file) "
+            "VALUES (?, 1, ?, ?, ?, ?, 'pytest', '')",
+            (number, one.key, one.suite, one.classname, one.name),
+        )
+    connection.execute(
+        "INSERT INTO failures (id, fingerprint, detail_hash, type, message, detail) VALUES "
+        "(1, x'00', x'00', 'AssertionError', 'assert 1 == 2', 'E       assert 1 == 2')"
+    )
+    for run in range(history.outcomes.shape[1]):
+        add_run(connection, history, run, run + 1)
+    connection.commit()
+    connection.execute("ANALYZE")
+    connection.close()
+
+
+def add_run(connection: sqlite3.Connection, history: Simulated, run: int, run_id: int) -> None:
+    """Add the results of one simulated run."""
+    started = f"{START + timedelta(minutes=10 * run_id):%Y-%m-%d %H:%M:%S}.000000"
+    connection.execute(
+        "INSERT INTO runs (id, project_id, provider, external_id, workflow, job, attempt, commit_sha, branch, runner, "
+        "os, started_at) VALUES (?, 1, '', ?, '', 'test', 1, ?, 'main', '', '', ?)",
+        (run_id, str(run_id), history.commit(run), started),
+    )
+    connection.execute(
+        "INSERT INTO artifacts (id, run_id, sha256, path, kind, format, size_bytes, ingested_at) "
+        "VALUES (?, ?, ?, ?, 'junit', 'pytest', 1, ?)",
+        (run_id, run_id, run_id.to_bytes(32, "big"), f"{run_id}.xml", started),
+    )
+    column = history.outcomes[:, run]
+    rows = [
+        (test + 1, run_id, run_id, "failed" if column[test] == FAILED else "passed", 1 if column[test] else None)
+        for test in np.flatnonzero(column != ABSENT).tolist()
+    ]
+    connection.executemany(
+        "INSERT INTO results (test_case_id, run_id, artifact_id, attempt, outcome, duration_s, failure_id) "
+        "VALUES (?, ?, ?, 1, ?, 0.01, ?)",
+        rows,
+    )
 
 
 def write_junit(history: Simulated, folder: Path) -> list[tuple[Path, str]]:

@@ -7,6 +7,7 @@ commits where it can take them, and is asked in its own default terms which test
 
 import argparse
 import json
+import math
 import os
 import re
 import subprocess
@@ -15,13 +16,16 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.detect_history import START, Scenario, simulate, write_junit
-from benchmarks.detect_simulated import score
+from benchmarks.detect_simulated import PAGE, score
+from benchmarks.sections import machine, write_section
+from benchmarks.turns import in_turns
 
 Files = Sequence[tuple[Path, str]]
-TIME_LIMIT_S = 900
+TIME_LIMIT_S = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,29 @@ PEERS: dict[str, Callable[[Place, Files], set[str]]] = {
 }
 
 
+def measure(scenario: Scenario, name: str, programs: Path) -> dict[str, str | int | float]:
+    """Return what one tool makes of one history, or how it failed."""
+    history = simulate(scenario)
+    with tempfile.TemporaryDirectory() as folder:
+        reports, own = Path(folder) / "reports", Path(folder) / "own"
+        files = write_junit(history, reports)
+        own.mkdir()
+        for number, (path, _) in enumerate(files):
+            moment = START.timestamp() + number * 3600
+            os.utime(path, (moment, moment))
+        start = time.perf_counter()
+        try:
+            called = PEERS[name](Place(programs.absolute(), reports, own), files)
+        except subprocess.TimeoutExpired:
+            return {"failed": f"not done after {TIME_LIMIT_S} s"}
+        except (RuntimeError, OSError, subprocess.SubprocessError, LookupError, ValueError) as error:
+            return {"failed": str(error)}
+        seconds = round(time.perf_counter() - start)
+    one = score(history, called)
+    told = {"precision": round(one.precision, 3), "recall": round(one.recall, 3), "seconds": seconds}
+    return told | {"regressed_called": one.regressed_called, "regressed": one.regressed}
+
+
 def main() -> None:
     """Print a Markdown row for each tool and history."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -165,33 +192,33 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=500)
     parser.add_argument("--commits", type=int, default=400)
     parser.add_argument("--only", nargs="*", default=list(PEERS))
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin nothing after so many seconds")
+    parser.add_argument("--rows", type=Path, default=Path(".cache/detect_peers.jsonl"))
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/detect.md")
     options = parser.parse_args()
-    print("| history | tool | precision | recall | regressed called flaky | seconds |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    work: list[tuple[str, Callable[[], dict[str, str | int | float]]]] = []
     for per, outages in ((2, 0), (2, 3), (1, 0), (1, 3)):
         scenario = Scenario(tests=options.tests, commits=options.commits, runs_per_commit=per, outages=outages)
-        history = simulate(scenario)
-        with tempfile.TemporaryDirectory() as folder:
-            files = write_junit(history, Path(folder) / "reports")
-            for number, (path, _) in enumerate(files):
-                moment = START.timestamp() + number * 3600
-                os.utime(path, (moment, moment))
-            for name in options.only:
-                own = Path(folder) / name
-                own.mkdir()
-                start = time.perf_counter()
-                try:
-                    called = PEERS[name](Place(options.peers.absolute(), Path(folder) / "reports", own), files)
-                except (RuntimeError, OSError, subprocess.SubprocessError, LookupError, ValueError) as error:
-                    print(f"| {per} a commit, {outages} outages | {name} | failed: {error} |", flush=True)
-                    continue
-                took = time.perf_counter() - start
-                one = score(history, called)
-                print(
-                    f"| {per} a commit, {outages} outages | {name} | {one.precision:.3f} | {one.recall:.3f} "
-                    f"| {one.regressed_called} of {one.regressed} | {took:.0f} |",
-                    flush=True,
-                )
+        where = f"{options.tests} × {options.commits}, {per} a commit" + (f", {outages} outages" if outages else "")
+        work += [(f"{where} | {name}", partial(measure, scenario, name, options.peers)) for name in options.only]
+    rows = in_turns(options.rows, work, seconds=options.seconds)
+    if rows is None:
+        return
+    lines = [
+        "| history | tool | precision | recall | regressed called flaky | seconds |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        if "failed" in row:
+            lines.append(f"| {row['key']} | failed: {row['failed']} | | | |")
+            continue
+        lines.append(
+            f"| {row['key']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['regressed_called']} of "
+            f"{row['regressed']} | {row['seconds']} |"
+        )
+    print("\n".join(lines))
+    if options.write:
+        write_section(PAGE, "detect_peers", f"{machine()}\n\n" + "\n".join(lines))
 
 
 if __name__ == "__main__":

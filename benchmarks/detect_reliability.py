@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.detect_history import Scenario, Simulated, simulate, write_database
+from benchmarks.turns import in_turns
 from flakehunter.db.engine import open_database, readonly
 from flakehunter.db.queries.history import read_history
 from flakehunter.detect.assess import detect
@@ -45,8 +47,9 @@ class Cases:
 def cases_of(history: Simulated) -> Cases:
     """Return what `detect` says of each test of a history that failed outside of outages, and the truth."""
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{Path(folder) / 'simulated.db'}"
-        write_database(history, url)
+        path = Path(folder) / "simulated.db"
+        write_database(history, path)
+        url = f"sqlite:///{path}"
         told = {one.test.identity.name: one.weighed.p_flaky for one in detect(url).assessments}
         engine = open_database(url)
         with readonly(engine).connect() as connection:
@@ -57,6 +60,16 @@ def cases_of(history: Simulated) -> Cases:
     rows = [(one.log_bayes_factor, told[names[test]], names[test] in history.flaky) for test, one in summaries.items()]
     columns = list(zip(*rows, strict=True))
     return Cases(np.array(columns[0]), np.array(columns[1]), np.array(columns[2], np.bool_))
+
+
+def measure(scenario: Scenario) -> dict[str, list[float]]:
+    """Return the cases of one history as a row to keep."""
+    cases = cases_of(simulate(scenario))
+    return {
+        "log_bayes": cases.log_bayes.round(6).tolist(),
+        "told": cases.told.round(9).tolist(),
+        "flaky": cases.flaky.astype(float).tolist(),
+    }
 
 
 def scenarios(tests: int, commits: int) -> Iterator[Scenario]:
@@ -149,15 +162,29 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=500)
     parser.add_argument("--commits", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=6, help="half of them to learn from")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin nothing after so many seconds")
+    parser.add_argument("--rows", type=Path, default=Path(".cache/detect_reliability.jsonl"))
     parser.add_argument("--output", type=Path, default=REPORT)
     parser.add_argument("--write", action="store_true", help="put the learnt weights into weights.toml")
     options = parser.parse_args()
+    work = [
+        (
+            f"{options.tests} × {options.commits}, seed {seed}, history {number}",
+            partial(measure, replace(scenario, seed=100 * seed + number)),
+        )
+        for seed in range(1, options.seeds + 1)
+        for number, scenario in enumerate(scenarios(options.tests, options.commits))
+    ]
+    rows = in_turns(options.rows, work, seconds=options.seconds)
+    if rows is None:
+        return
     parts: list[list[Cases]] = [[], []]
-    for seed in range(1, options.seeds + 1):
-        for number, scenario in enumerate(scenarios(options.tests, options.commits)):
-            history = simulate(replace(scenario, seed=100 * seed + number))
-            parts[seed % 2].append(cases_of(history))
-    what = f"{4 * options.seeds} histories of {options.tests} tests and {options.commits} commits"
+    for place, row in enumerate(rows):
+        seed = 1 + place * options.seeds // len(rows)
+        parts[seed % 2].append(
+            Cases(np.array(row["log_bayes"]), np.array(row["told"]), np.array(row["flaky"], np.bool_))
+        )
+    what = f"{len(rows)} histories of {options.tests} tests and {options.commits} commits"
     text, prior, slope = report(joined(parts[1]), joined(parts[0]), what)
     if options.write:
         write_weights(prior, slope)

@@ -1,19 +1,25 @@
 """How well `detect` tells flakes from regressions, outages, new and renamed tests, on histories of known truth.
 
-Run as `python -m benchmarks.detect_simulated`; prints one Markdown row a scenario.
+Run as `python -m benchmarks.detect_simulated --large --write`; puts one row a scenario into benchmarks/detect.md. With
+`--seconds 300` it stops after some five minutes and goes on where it was when it is called again.
 """
 
 import argparse
+import math
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.detect_history import Scenario, Simulated, simulate, write_database
+from benchmarks.sections import machine, write_section
+from benchmarks.turns import in_turns
 from flakehunter.detect.assess import detect
 
 OUTAGES = 3
+PAGE = Path(__file__).with_name("detect.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +53,13 @@ def score(history: Simulated, called: set[str]) -> Score:
 
 
 def ours(history: Simulated) -> tuple[set[str], float]:
-    """Return what `detect` calls flaky, and its time in seconds."""
+    """Return what `detect` calls flaky, and the processor seconds that it took."""
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{Path(folder) / 'simulated.db'}"
-        write_database(history, url)
-        start = time.perf_counter()
-        detection = detect(url)
-        return {one.test.identity.name for one in detection.flaky}, time.perf_counter() - start
+        path = Path(folder) / "simulated.db"
+        write_database(history, path)
+        start = time.process_time()
+        detection = detect(f"sqlite:///{path}")
+        return {one.test.identity.name for one in detection.flaky}, time.process_time() - start
 
 
 def scenarios(*, large: bool) -> Iterator[tuple[str, Scenario]]:
@@ -66,8 +72,32 @@ def scenarios(*, large: bool) -> Iterator[tuple[str, Scenario]]:
                 name = f"{tests} × {commits}, {per} a commit" + (f", {outages} outages" if outages else "")
                 yield name, base
                 yield f"{name}, rates 0.5 %", replace(base, rates=(0.005,))
-            partial = Scenario(tests=tests, commits=commits, runs_per_commit=per, partial_outages=OUTAGES)
-            yield f"{tests} × {commits}, {per} a commit, {OUTAGES} partial outages", partial
+            hit = Scenario(tests=tests, commits=commits, runs_per_commit=per, partial_outages=OUTAGES)
+            yield f"{tests} × {commits}, {per} a commit, {OUTAGES} partial outages", hit
+
+
+def measure(scenario: Scenario) -> dict[str, int | float]:
+    """Return what `detect` makes of one history: tests by what they are and what they are called, and seconds."""
+    history = simulate(scenario)
+    called, took = ours(history)
+    one = score(history, called)
+    counts = {name: getattr(one, name) for name in ("called", "right", "flaky", "regressed_called", "regressed")}
+    return counts | {"seconds": round(took, 1)}
+
+
+def table(rows: Sequence[Mapping[str, float]], names: Sequence[str], seeds: int) -> list[str]:
+    """Return the Markdown rows, each the sum over the seeds."""
+    lines = ["| history | precision | recall | regressed called flaky | CPU-s |", "|---|---:|---:|---:|---:|"]
+    for place, name in enumerate(names):
+        part = rows[place * seeds : (place + 1) * seeds]
+        total = {key: int(sum(row[key] for row in part)) for key in part[0] if key not in ("key", "seconds")}
+        precision = total["right"] / total["called"] if total["called"] else 1.0
+        seconds = max(row["seconds"] for row in part)
+        lines.append(
+            f"| {name} | {precision:.3f} | {total['right'] / total['flaky']:.3f} | {total['regressed_called']} of "
+            f"{total['regressed']} | {seconds:.1f} |"
+        )
+    return lines
 
 
 def main() -> None:
@@ -75,21 +105,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="2,000 tests × 500 commits too")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin nothing after so many seconds")
+    parser.add_argument("--rows", type=Path, default=Path(".cache/detect_simulated.jsonl"))
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/detect.md")
     options = parser.parse_args()
-    print("| history | precision | recall | regressed called flaky | seconds |")
-    print("| --- | --- | --- | --- | --- |")
-    for name, scenario in scenarios(large=options.large):
-        scores, seconds = [], 0.0
-        for seed in range(1, options.seeds + 1):
-            history = simulate(replace(scenario, seed=seed))
-            called, took = ours(history)
-            scores.append(score(history, called))
-            seconds = max(seconds, took)
-        called_all, right = sum(one.called for one in scores), sum(one.right for one in scores)
-        flaky = sum(one.flaky for one in scores)
-        regressed = f"{sum(one.regressed_called for one in scores)} of {sum(one.regressed for one in scores)}"
-        precision = right / called_all if called_all else 1.0
-        print(f"| {name} | {precision:.3f} | {right / flaky:.3f} | {regressed} | {seconds:.1f} |", flush=True)
+    named = list(scenarios(large=options.large))
+    work = [
+        (f"{name}, seed {seed}", partial(measure, replace(scenario, seed=seed)))
+        for name, scenario in named
+        for seed in range(1, options.seeds + 1)
+    ]
+    rows = in_turns(options.rows, work, seconds=options.seconds)
+    if rows is None:
+        return
+    lines = table(rows, [name for name, _ in named], options.seeds)
+    print("\n".join(lines))
+    if options.write:
+        text = (
+            f"{options.seeds} seeds a history, added up; CPU-seconds of the longest `detect` of them. {machine()}\n\n"
+        )
+        write_section(PAGE, "detect_simulated", text + "\n".join(lines))
 
 
 if __name__ == "__main__":

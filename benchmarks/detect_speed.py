@@ -15,62 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.detect_history import ABSENT, FAILED, START, Scenario, Simulated, simulate
+from benchmarks.detect_history import ABSENT, Scenario, add_run, simulate, write_database
 from flakehunter.db.engine import open_database
 from flakehunter.db.queries.rollups import update_rollups
-from flakehunter.model import TestIdentity
-
-
-def make(path: Path, history: Simulated) -> None:
-    """Write the history with the raw driver: ten million rows through SQLAlchemy would take minutes."""
-    open_database(f"sqlite:///{path}", create=True).dispose()
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("INSERT INTO projects (id, name) VALUES (1, 'default')")
-    for number, name in enumerate(history.names, start=1):
-        one = TestIdentity("default", "suite", "tests.simulated", name)
-        connection.execute(
-            "INSERT INTO test_cases (id, project_id, key, suite, classname, name, framework, file) "
-            "VALUES (?, 1, ?, ?, ?, ?, 'pytest', '')",
-            (number, one.key, one.suite, one.classname, one.name),
-        )
-    connection.execute(
-        "INSERT INTO failures (id, fingerprint, detail_hash, type, message, detail) VALUES "
-        "(1, x'00', x'00', 'AssertionError', 'assert 1 == 2', 'E       assert 1 == 2')"
-    )
-    for run in range(history.outcomes.shape[1]):
-        add_run(connection, history, run, run + 1)
-    connection.commit()
-    connection.execute("ANALYZE")
-    connection.close()
-
-
-def add_run(connection: sqlite3.Connection, history: Simulated, run: int, run_id: int) -> None:
-    """Add the results of one simulated run."""
-    moment = START.timestamp() + run_id * 600
-    started = time.strftime("%Y-%m-%d %H:%M:%S.000000", time.gmtime(moment))
-    connection.execute(
-        "INSERT INTO runs (id, project_id, provider, external_id, workflow, job, attempt, commit_sha, branch, runner, "
-        "os, started_at) VALUES (?, 1, '', ?, '', 'test', 1, ?, 'main', '', '', ?)",
-        (run_id, str(run_id), history.commit(run), started),
-    )
-    connection.execute(
-        "INSERT INTO artifacts (id, run_id, sha256, path, kind, format, size_bytes, ingested_at) "
-        "VALUES (?, ?, ?, ?, 'junit', 'pytest', 1, ?)",
-        (run_id, run_id, run_id.to_bytes(32, "big"), f"{run_id}.xml", started),
-    )
-    column = history.outcomes[:, run]
-    rows = [
-        (int(test) + 1, run_id, run_id, "failed" if column[test] == FAILED else "passed", 1 if column[test] else None)
-        for test in np.flatnonzero(column != ABSENT)
-    ]
-    connection.executemany(
-        "INSERT INTO results (test_case_id, run_id, artifact_id, attempt, outcome, duration_s, failure_id) "
-        "VALUES (?, ?, ?, 1, ?, 0.01, ?)",
-        rows,
-    )
 
 
 def measure(path: Path) -> str:
@@ -104,7 +51,7 @@ def main() -> None:
     history = simulate(Scenario(tests=options.tests, commits=options.runs // 2, runs_per_commit=2, outages=3))
     if not path.exists():
         start = time.perf_counter()
-        make(path, history)
+        write_database(history, path)
         print(f"made {path} in {time.perf_counter() - start:.0f} s, {path.stat().st_size / 1e6:.0f} MB", flush=True)
     results = int((history.outcomes != ABSENT).sum())
     start = time.perf_counter()

@@ -263,7 +263,7 @@ class Rollup(Base):
     pruned: Mapped[bool] = mapped_column(default=False)
     """Whether the rows of its results are gone: it is all that is left of them, whatever the artifacts are now."""
     data: Mapped[bytes] = mapped_column(LargeBinary)
-    """Columns of test case ids, run ids (4 bytes each) and outcomes (1 byte), compressed with zlib."""
+    """Test case ids, run ids and outcomes, packed by `queries.rollups` and compressed with zlib."""
 
 
 class LogEvent(Base):

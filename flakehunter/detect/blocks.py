@@ -1,6 +1,5 @@
 """The part of `detect` that takes long, test by test, in blocks that the workers of a pool judge."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,7 @@ from flakehunter.detect.text import Match, match_failures, match_log
 from flakehunter.detect.weigh import PRIOR_FLAKY
 from flakehunter.fanout import Pool
 
-BLOCK_CELLS = 200_000
+BLOCK_CELLS = 1_000_000
 """Rows of `History.cells` from which a block is full: half a second of work or more, which is more than any way to a
 worker. Smaller ones cost more in all, since the model takes a step of all series of a block at once."""
 
@@ -63,9 +62,9 @@ def blocks(
     history: History, failed: Sequence[TestRow], texts: Mapping[int, Texts], rules: Sequence[Rule]
 ) -> Iterator[Block]:
     """Divide the failed tests into blocks; what they are depends on the history alone, and so does what comes out."""
-    runs: dict[int, set[int]] = defaultdict(set)
-    for test_id, run in history.failures.tolist():
-        runs[test_id].add(run)
+    failures = history.failures[np.argsort(history.failures[:, 0], kind="stable")]
+    places = np.searchsorted(failures[:, 0], [(test.id, test.id + 1) for test in failed]).reshape(-1, 2).tolist()
+    runs = {test.id: set(failures[begin:end, 1].tolist()) for test, (begin, end) in zip(failed, places, strict=True)}
     cells = history.cells[np.argsort(history.cells[:, 0], kind="stable")]
     bare = replace(history, totals=history.totals[:0], failures=history.failures[:0], outages=[], outage_failures={})
     members: list[TestRow] = []

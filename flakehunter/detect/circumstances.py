@@ -25,6 +25,9 @@ FEWEST_RUNS = 5
 HOURS = 6
 """Length of the blocks of the day (UTC) that are compared."""
 
+FACTORS = ("branch", "runner", "job", "hour", "cpus", "parallel", "time_limit_s")
+"""What a run is like, as far as it is compared."""
+
 TOGETHER = 0.6
 """Two tests whose failed runs overlap by this much (Jaccard) fail together."""
 
@@ -85,7 +88,8 @@ def look_around(connection: Connection, history: History, test_ids: Sequence[int
             rows.setdefault(row.test_id, []).append(row)
     ever_failed = sorted(set(history.cells[:, 0].tolist()))
     slowness = _slowness(neighbour_durations(connection, ever_failed, newest=newest), runs)
-    candidates = [(test, *one) for test in rows for one in _comparisons(rows[test], runs, slowness)]
+    levels = _levels({row.run_id: runs[row.run_id] for of_test in rows.values() for row in of_test})
+    candidates = [(test, *one) for test in rows for one in _comparisons(rows[test], levels, slowness)]
     values = q_values([p_value for _, _, _, p_value in candidates])
     found: dict[int, dict[str, Split]] = {}
     for (test, factor, text, _), q_value in sorted(zip(candidates, values, strict=True), key=lambda pair: pair[1]):
@@ -117,14 +121,20 @@ def _slowness(durations: Mapping[int, float], runs: Mapping[int, RunRow]) -> dic
     }
 
 
+def _levels(runs: Mapping[int, RunRow]) -> dict[str, dict[int, str]]:
+    """Return the level of each factor in each run, where it is known; factors that all runs share tell nothing."""
+    levels = {factor: {id_: level for id_, run in runs.items() if (level := _level(factor, run))} for factor in FACTORS}
+    return {factor: of_run for factor, of_run in levels.items() if len(set(of_run.values())) > 1}
+
+
 def _comparisons(
-    rows: Sequence[TestRun], runs: Mapping[int, RunRow], slowness: Mapping[int, float]
+    rows: Sequence[TestRun], levels: Mapping[str, Mapping[int, str]], slowness: Mapping[int, float]
 ) -> Iterator[tuple[str, str, float]]:
     """Yield factor, text and p-value of every comparison that has enough runs on both sides."""
-    for factor in ("branch", "runner", "job", "hour", "cpus", "parallel", "time_limit_s"):
+    for factor, of_run in levels.items():
         counts: dict[str, list[int]] = {}
         for row in rows:
-            level = _level(factor, runs[row.run_id])
+            level = of_run.get(row.run_id)
             if level:
                 count = counts.setdefault(level, [0, 0])
                 count[0] += bool(row.failed)

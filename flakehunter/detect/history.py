@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -69,8 +69,9 @@ class TestHistory:
     since: str
     """First commit with a failure that the model puts down to flakiness; empty without one."""
     onset: ChangePoint | None
-    """When it began to fail, steps being places in `onset_commits`; None for a test that never failed while flaky."""
+    """When it began to fail, steps being commits in order; None for a test that never failed while flaky."""
     onset_commits: tuple[str, ...]
+    """The commits of the change point: first of its range, most probable, last of its range; empty without one."""
     onset_changes: tuple[str, ...]
     """What else is new since then: runner, branch, size of the machine, in words."""
     last_failed: str
@@ -240,7 +241,8 @@ def _onset(
     places, at = np.unique(commit[counted], return_inverse=True)
     failures = np.bincount(at, weights=bad[counted], minlength=len(places)).astype(np.int64)
     runs = np.bincount(at, weights=executed[counted], minlength=len(places)).astype(np.int64)
-    return onset(failures, runs), tuple(history.commits[place] for place in places)
+    found = onset(failures, runs)
+    return found, tuple(history.commits[places[step]] for step in (found.low, found.step, found.high))
 
 
 def _since(found: ChangePoint | None, commits: tuple[str, ...], flaked: npt.NDArray[np.int64], history: History) -> str:
@@ -248,7 +250,7 @@ def _since(found: ChangePoint | None, commits: tuple[str, ...], flaked: npt.NDAr
     if found is None:
         return ""
     if found.probability >= CHANGE_FROM:
-        return commits[found.step]
+        return commits[1]
     return history.commits[int(flaked.min())]
 
 
@@ -256,23 +258,31 @@ def _changes(found: ChangePoint | None, commits: tuple[str, ...], kinds: set[int
     """Return what nearly all runs have since the change point and nearly none had before it."""
     if found is None or found.probability < CHANGE_FROM or not found.step:
         return ()
-    at = history.commits.index(commits[found.step])
-    before: list[RunRow] = []
-    after: list[RunRow] = []
-    for run in history.runs:
-        slot = history.slots[history.slot_of[run.id]] if run.id in history.slot_of else None
-        if slot is not None and slot.kind in kinds:
-            (before if slot.commit < at else after).append(run)
+    at = history.commits.index(commits[1])
+    # Newest first before it, oldest first after it, and no more of them than are looked at.
+    before = list(
+        islice((run for run in reversed(history.runs) if _is_there(run, kinds, history, before=at)), CHANGE_RUNS)
+    )
+    after = list(islice((run for run in history.runs if _is_there(run, kinds, history, since=at)), CHANGE_RUNS))
     changes = []
     for name, words in SETTINGS.items():
-        old = Counter(setting(run, name) for run in before[-CHANGE_RUNS:])
-        new = Counter(setting(run, name) for run in after[:CHANGE_RUNS])
+        old = Counter(setting(run, name) for run in reversed(before))
+        new = Counter(setting(run, name) for run in after)
         if not old or not new:
             continue
         (level, count), (former, _) = new.most_common(1)[0], old.most_common(1)[0]
         if level and former and count >= CHANGED * new.total() and old[level] <= (1.0 - CHANGED) * old.total():
             changes.append(f"{words} changed from {former} to {level}")
     return tuple(changes)
+
+
+def _is_there(run: RunRow, kinds: set[int], history: History, *, since: int = 0, before: int | None = None) -> bool:
+    """Whether a run is no outage, of one of the kinds, and at a commit from `since` on and before `before`."""
+    place = history.slot_of.get(run.id)
+    if place is None:
+        return False
+    slot = history.slots[place]
+    return slot.kind in kinds and slot.commit >= since and (before is None or slot.commit < before)
 
 
 def setting(run: RunRow, name: str) -> str:

@@ -248,8 +248,7 @@ def _onset(history: TestHistory) -> list[tuple[float, str, str]]:
     change = history.onset
     if change is None or change.probability < CHANGE_FROM:
         return []
-    commits = history.onset_commits
-    low, best, high = (commits[step] for step in (change.low, change.step, change.high))
+    low, best, high = history.onset_commits
     where = f"at commit {best[:12]}" if low == high else f"between commits {low[:12]} and {high[:12]}"
     text = (
         f"began to fail {where}, most likely {best[:12]} (95 % range, probability of a change {change.probability:.2f})"

@@ -1,6 +1,7 @@
 """Intervals for a failure rate from counts: exact (Clopper-Pearson), Wilson and Jeffreys; pure functions."""
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 
 from flakehunter.model import Interval
@@ -46,6 +47,7 @@ def wilson(failures: int, trials: int, *, confidence: float = 0.95) -> Interval:
     return Interval(rate, low, high)
 
 
+@lru_cache(maxsize=4096)  # tests of one suite mostly have the same counts
 def jeffreys(failures: int, trials: int, *, confidence: float = 0.95) -> Interval:
     """Return the equal-tailed credible interval under Jeffreys' prior Beta(1/2, 1/2).
 

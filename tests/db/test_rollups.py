@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy import Connection, delete, func, insert, select
 
 from flakehunter.db.engine import open_database
-from flakehunter.db.queries import history as queries
-from flakehunter.db.queries import rollups
+from flakehunter.db.queries import rollups, tally
 from flakehunter.db.queries.history import History, read_history
 from flakehunter.db.queries.rollups import read_packed, update_rollups
 from flakehunter.db.rows import RunRow, Written
@@ -90,7 +89,7 @@ def test_history_does_not_depend_on_how_ids_are_looked_up(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = read_history(connection, "default")
-    monkeypatch.setattr(queries, "DIRECT_IDS", 0)  # as with ids too large to be places in an array
+    monkeypatch.setattr(tally, "DIRECT_IDS", 0)  # as with ids too large to be places in an array
     assert same(before, read_history(connection, "default"))
 
 

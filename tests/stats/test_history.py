@@ -4,6 +4,7 @@ import itertools
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,6 +103,68 @@ def test_model_agrees_with_the_sum_over_all_paths(cells: list[tuple[int, int, bo
     )
     expected = (1 - posterior) * np.array(plain_states) + posterior * np.array(each[best][1])
     np.testing.assert_allclose(result.states[0], expected, atol=1e-6)
+
+
+def step_by_step(
+    steps: list[tuple[int, int]], first: list[bool], rate: float | None
+) -> tuple[float, npt.NDArray[np.float64]]:
+    """Return log-likelihood and state probabilities by forward-backward, one step after the other."""
+    p = HistoryPrior()
+    start = np.array([1.0 - p.broken_at_start, p.broken_at_start, 0.0])
+    moves = np.array([[1.0 - p.breaks, p.breaks, 0.0], [p.mended, 1.0 - p.mended, 0.0], [1.0, 0.0, 0.0]])
+    elsewhere = np.array([start] * 3)
+    if rate is not None:
+        to_flaky = np.array([0.0, 0.0, 1.0])
+        moves = moves * (1.0 - p.becomes_flaky) + to_flaky * p.becomes_flaky
+        moves[FLAKY] = [p.ceases, p.breaks, 1.0 - p.ceases - p.breaks]
+        elsewhere = elsewhere * (1.0 - p.becomes_flaky) + to_flaky * p.becomes_flaky
+        elsewhere[FLAKY] = start * (1.0 - p.flaky_elsewhere) + to_flaky * p.flaky_elsewhere
+        start = start * (1.0 - p.flaky_at_start) + to_flaky * p.flaky_at_start
+    chance = np.array([p.blip, 1.0 - p.blip, 0.5 if rate is None else rate])
+    seen = [chance**bad * (1.0 - chance) ** (runs - bad) for bad, runs in steps]
+    forward: list[npt.NDArray[np.float64]] = []
+    total = 0.0
+    for place, likelihood in enumerate(seen):
+        state = (forward[-1] @ (elsewhere if first[place] else moves) if place else start) * likelihood
+        total += math.log(state.sum())
+        forward.append(state / state.sum())
+    backward = [np.ones(3)]
+    for place in range(len(steps) - 1, 0, -1):
+        state = (elsewhere if first[place] else moves) @ (seen[place] * backward[-1])
+        backward.append(state / state.sum())
+    states = np.array(forward) * np.array(backward[::-1])
+    return total, states / states.sum(axis=1, keepdims=True)
+
+
+def drawn_history(draw: np.random.Generator) -> tuple[list[tuple[int, int]], list[bool]]:
+    """Return the steps of some branches: rows of commits that all pass or all fail, and flaky times between them."""
+    steps: list[tuple[int, int]] = []
+    while len(steps) < 250:
+        runs, rate = int(draw.choice([0, 1, 2, 2, 2, 4])), float(draw.choice([0.0, 0.0, 0.005, 0.1, 0.5, 1.0]))
+        steps += [(int(draw.binomial(runs, rate)), runs) for _ in range(int(draw.integers(1, 120)))]
+    return steps, [place == 0 or bool(draw.random() < 0.005) for place in range(len(steps))]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_stretches_at_once_give_what_single_steps_give(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    histories = [drawn_history(draw) for _ in range(2)]
+    length = max(len(steps) for steps, _ in histories)
+    bad, executed = (np.zeros((len(histories), length), np.int64) for _ in range(2))
+    first = np.zeros(bad.shape, np.bool_)
+    for row, (steps, begins) in enumerate(histories):
+        bad[row, : len(steps)], executed[row, : len(steps)] = np.array(steps).T
+        first[row, : len(steps)] = begins
+    result = fit_histories(bad, executed, first, p_flaky=0.05)
+    for row, (steps, begins) in enumerate(histories):
+        plain, plain_states = step_by_step(steps, begins, None)
+        each = [step_by_step(steps, begins, rate) for rate in RATES]
+        joint = np.array([one[0] for one in each]) + np.log(np.array(RATE_WEIGHTS) / sum(RATE_WEIGHTS))
+        assert result.log_bayes_factor[row] == pytest.approx(np.logaddexp.reduce(joint) - plain, abs=1e-7)
+        assert result.rate[row] == RATES[int(joint.argmax())]
+        posterior = result.p_flaky[row]
+        expected = (1.0 - posterior) * plain_states + posterior * each[int(joint.argmax())][1]
+        np.testing.assert_allclose(result.states[row, : len(steps)], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from flakehunter.db.queries.projects import of_project
 from flakehunter.db.queries.rollups import BAD as BAD_CODE
-from flakehunter.db.queries.rollups import SKIPPED, Packed, read_packed, read_pruned
+from flakehunter.db.queries.rollups import SKIPPED, Packed, read_parts, read_pruned
+from flakehunter.db.queries.tally import Table, by_run, by_slot, by_test, failures
 from flakehunter.db.schema import Artifact, Project, Result, Run
 from flakehunter.model import Outcome
 
@@ -26,9 +27,6 @@ OUTAGE_MIN_TESTS = 5
 
 OUTAGE_MAX_RUNS = 0.5
 """A kind of job in which more than this share of the runs looks like an outage is broken, not out."""
-
-DIRECT_IDS = 50_000_000
-"""Ids up to here are looked up in an array, which takes four bytes for each."""
 
 IDS_AT_ONCE = 500
 """Ids in one IN list; SQLite takes 32766 parameters, and plans do not improve with longer lists."""
@@ -107,8 +105,8 @@ def read_history(
 
     Runs in which more than `outage_share` of the results failed are outages: they are listed, and count nowhere else.
     """
-    packed = read_packed(connection, project)
-    runs = _runs(connection, project, packed)
+    parts = read_parts(connection, project)
+    runs = _runs(connection, project, parts)
     outages = find_outages(runs, share=outage_share)
     out = {run.id for run in outages}
     usable = [run for run in runs if run.id not in out]
@@ -121,44 +119,27 @@ def read_history(
     for run in usable:
         slot = Slot(kind_place[run.kind], run.branch, place[run.commit])
         slot_of[run.id] = slot_place.setdefault(slot, len(slot_place))
-    table = Table([run.id for run in runs], [slot_of.get(run.id, -1) for run in runs])
-    bad = packed.outcome == BAD_CODE
-    in_outage = bad & (table.of(packed.run) < 0)
-    out_tests, out_counts = np.unique(packed.test[in_outage], return_counts=True)
+    ids = [run.id for run in runs]
+    slots, places = Table(ids, [slot_of.get(id_, -1) for id_ in ids]), Table(ids, range(len(ids)))
+    failed = failures(parts)
+    out_tests, out_counts = np.unique(failed.test[slots.of(failed.run) < 0], return_counts=True)
     if test_id is not None:
-        packed = packed.where(packed.test == test_id)
-        bad = packed.outcome == BAD_CODE
+        parts = [part.where(part.test == test_id) for part in parts]
+        failed = failed.where(failed.test == test_id)
+    totals = by_test(parts, slots)
+    ever_failed = totals[totals[:, 1] > 0, 0]
     return History(
         runs=runs,
         commits=commits,
         kinds=kinds,
         slots=list(slot_place),
         outages=outages,
-        cells=_cells(packed, table),
-        totals=_totals(packed, table),
+        cells=by_slot(parts, slots, ever_failed, runs=places, many=(len(slot_place), len(ids))),
+        totals=totals,
         outage_failures=dict(zip(out_tests.tolist(), out_counts.tolist(), strict=True)),
         slot_of=slot_of,
-        failures=np.stack([packed.test[bad], packed.run[bad]], axis=1).astype(np.int64),
+        failures=np.stack([failed.test, failed.run], axis=1).astype(np.int64),
     )
-
-
-class Table:
-    """Looks many ids up at once: an array where the ids are small, a search where they are not."""
-
-    def __init__(self, ids: Sequence[int], values: Sequence[int]) -> None:
-        order = np.argsort(np.array(ids, np.int64), kind="stable")
-        self._ids = np.array(ids, np.int64)[order]
-        self._values = np.array(values, np.int32)[order]
-        self._direct: npt.NDArray[np.int32] | None = None
-        if len(ids) and self._ids[-1] < DIRECT_IDS:
-            self._direct = np.full(int(self._ids[-1]) + 1, -1, np.int32)
-            self._direct[self._ids] = self._values
-
-    def of(self, wanted: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """Return the value of each id; every one has to be known."""
-        if self._direct is not None:
-            return self._direct[wanted]
-        return self._values[np.searchsorted(self._ids, wanted)]
 
 
 def find_outages(runs: Sequence[RunRow], *, share: float = OUTAGE_SHARE) -> list[RunRow]:
@@ -173,17 +154,16 @@ def find_outages(runs: Sequence[RunRow], *, share: float = OUTAGE_SHARE) -> list
     return [run for run in suspects if out[run.kind] <= OUTAGE_MAX_RUNS * total[run.kind]]
 
 
-def _runs(connection: Connection, project: str, packed: Packed) -> list[RunRow]:
+def _runs(connection: Connection, project: str, parts: Sequence[Packed]) -> list[RunRow]:
     """Return the runs that have results, with what their results came to."""
     settings = (Run.cpus, Run.parallel, Run.time_limit_s)
     query = select(
         Run.id, Run.commit_sha, Run.workflow, Run.job, Run.os, Run.branch, Run.runner, Run.started_at, *settings
     )
     rows = connection.execute(of_project(query, Run, project).order_by(Run.id)).all()
-    place = Table([row[0] for row in rows], range(len(rows))).of(packed.run)
-    results = np.bincount(place, minlength=len(rows)).tolist()
-    executed = np.bincount(place[packed.outcome != SKIPPED], minlength=len(rows)).tolist()
-    failed = np.bincount(place[packed.outcome == BAD_CODE], minlength=len(rows)).tolist()
+    counts = by_run(parts, Table([row[0] for row in rows], range(len(rows))), len(rows))
+    results, failed = counts.sum(axis=1).tolist(), counts[:, BAD_CODE].tolist()
+    executed = (counts.sum(axis=1) - counts[:, SKIPPED]).tolist()
     return [
         RunRow(
             id_, commit or f"run {id_}", (workflow, job, os), branch, runner, started, executed[at], failed[at], *set_to
@@ -202,42 +182,6 @@ def _commit_order(runs: Sequence[RunRow]) -> list[str]:
         moment = (latest, run.id)
         first[run.commit] = min(first.get(run.commit, moment), moment)
     return sorted(first, key=lambda commit: first[commit])
-
-
-def _cells(packed: Packed, slots: Table) -> Ints:
-    """Count by test and slot, for tests that ever failed outside of outages."""
-    slot = slots.of(packed.run)
-    usable = (slot >= 0) & (packed.outcome != SKIPPED)
-    failed = np.unique(packed.test[usable & (packed.outcome == BAD_CODE)])
-    if not len(failed):
-        return np.zeros((0, 5), np.int64)
-    of_failed = np.zeros(int(packed.test.max()) + 1, np.bool_) if packed.test.max() < DIRECT_IDS else None
-    if of_failed is not None:
-        of_failed[failed] = True
-        usable &= of_failed[packed.test]
-    else:
-        usable &= np.isin(packed.test, failed)
-    test, run, slot, bad = packed.test[usable], packed.run[usable], slot[usable], packed.outcome[usable] == BAD_CODE
-    # First by run, to see which of them have both outcomes; then by slot.
-    runs, at = np.unique(test.astype(np.int64) << 32 | run, return_inverse=True)
-    run_bad, run_executed = np.bincount(at, weights=bad), np.bincount(at)
-    run_slot = slots.of((runs & 0xFFFFFFFF).astype(np.int32))
-    keys, at = np.unique(runs >> 32 << 32 | run_slot, return_inverse=True)
-    mixed = (run_bad > 0) & (run_bad < run_executed)
-    columns = [keys >> 32, keys & 0xFFFFFFFF, *(np.bincount(at, weights=w) for w in (run_bad, run_executed, mixed))]
-    return np.stack([column.astype(np.int64) for column in columns], axis=1)
-
-
-def _totals(packed: Packed, slots: Table) -> Ints:
-    usable = slots.of(packed.run) >= 0
-    at, outcome = packed.test[usable].astype(np.int64), packed.outcome[usable]
-    if len(at) and at.max() >= DIRECT_IDS:
-        tests, at = np.unique(at, return_inverse=True)
-    else:  # ids that are small are places themselves, which saves sorting millions of them
-        tests = np.arange(at.max(initial=-1) + 1)
-    executed, bad = (np.bincount(at[mask], minlength=len(tests)) for mask in (outcome != SKIPPED, outcome == BAD_CODE))
-    there = np.bincount(at, minlength=len(tests)) > 0
-    return np.stack([tests[there], bad[there], executed[there]], axis=1).astype(np.int64)
 
 
 def _numbers(rows: Iterable[Sequence[Any]], width: int) -> Ints:
@@ -316,14 +260,21 @@ def runs_of_tests(connection: Connection, test_ids: Sequence[int], *, newest: in
 def neighbour_durations(connection: Connection, leave_out: Sequence[int], *, newest: int) -> dict[int, float]:
     """Return the mean duration in seconds of the passed results of each of the newest runs, some tests left out."""
     since = connection.execute(select(func.max(Run.id))).scalar_one() or 0
+    artifacts = select(Artifact.id, Artifact.run_id).where(Artifact.run_id > since - newest)
+    run_of = {int(artifact): int(run) for artifact, run in connection.execute(artifacts)}
+    # By artifact, in the order of the index: a database would have to sort the results to group them by run.
     query = (
-        select(Result.run_id, func.avg(Result.duration_s))
+        select(Result.artifact_id, func.sum(Result.duration_s), func.count())
         .where(Result.artifact_id.in_(_artifacts_of(Artifact.run_id > since - newest)))
         .where(Result.outcome == Outcome.PASSED, Result.duration_s.is_not(None))
         .where(Result.test_case_id.not_in(list(leave_out)))
-        .group_by(Result.run_id)
+        .group_by(Result.artifact_id)
     )
-    return {int(run): float(mean) for run, mean in connection.execute(query) if mean}
+    spent: dict[int, tuple[float, int]] = {}
+    for artifact, seconds, count in connection.execute(query):
+        before, many = spent.get(run_of[artifact], (0.0, 0))
+        spent[run_of[artifact]] = before + float(seconds or 0.0), many + int(count)
+    return {run: seconds / many for run, (seconds, many) in spent.items() if seconds}
 
 
 @dataclass(frozen=True, slots=True)

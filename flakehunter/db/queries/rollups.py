@@ -18,6 +18,7 @@ from sqlalchemy import Connection, case, delete, func, insert, select, update
 from flakehunter.db.locks import settled, try_rollup
 from flakehunter.db.rows import Written
 from flakehunter.db.schema import Artifact, Project, Result, Rollup, Run
+from flakehunter.errors import DatabaseError
 from flakehunter.model import Outcome
 
 PASSED, BAD, SKIPPED = 0, 1, 2
@@ -48,15 +49,19 @@ class Packed:
 
 def read_packed(connection: Connection, project: str) -> Packed:
     """Return every result of `project`: from rollups, and from rows what came after them."""
+    return _joined(read_parts(connection, project))
+
+
+def read_parts(connection: Connection, project: str) -> list[Packed]:
+    """Return every result of `project` in some parts, which takes less time and memory than all in one."""
     project_id = connection.scalar(select(Project.id).where(Project.name == project))
     if project_id is None:
-        return _joined([])
+        return []
     good = _good(connection, int(project_id))
     counts = Rollup.pruned | (Rollup.upto <= good)
     query = select(Rollup.data).where(Rollup.project_id == project_id, counts).order_by(Rollup.id)
     parts = [_decoded(bytes(data)) for data in connection.scalars(query)]
-    parts += [_columns(rows) for rows in _from_rows(connection, int(project_id), good)]
-    return _joined(parts)
+    return parts + [_columns(rows) for rows in _from_rows(connection, int(project_id), good)]
 
 
 def update_rollups(
@@ -233,17 +238,40 @@ def _columns(rows: npt.NDArray[np.int64]) -> Packed:
     return Packed(rows[:, 0].astype(np.int32), rows[:, 1].astype(np.int32), rows[:, 2].astype(np.uint8))
 
 
+_HEAD = np.dtype([("format", "<u4"), ("results", "<u4"), ("runs", "<u4"), ("width", "<u4")])
+_FORMAT = 1
+
+
 def _encoded(part: Packed) -> bytes:
-    """Return the columns one after the other, little-endian, compressed."""
-    columns = (part.test.astype("<i4"), part.run.astype("<i4"), part.outcome)
+    """Return the results, in the order of run and test, in a form that is small and quick to read.
+
+    A head of four numbers: format, results, runs, width of a step in bytes. Then, little-endian, the run ids, how many
+    results each run has, the steps from each test case id to the next, and the outcomes; all that compressed by zlib.
+    Tests of a run mostly have ids one after the other, and each run has them all again.
+    """
+    order = np.argsort(part.run.astype(np.int64) << 32 | part.test, kind="stable")
+    runs, counts = np.unique(part.run, return_counts=True)
+    steps = np.diff(part.test[order], prepend=np.int32(0))
+    most = int(np.abs(steps).max(initial=0))
+    width = next(width for width in (1, 2, 4) if most < 1 << (8 * width - 1))
+    head = np.array([(_FORMAT, len(part.test), len(runs), width)], _HEAD)
+    columns = (head, runs.astype("<i4"), counts.astype("<i4"), steps.astype(f"<i{width}"), part.outcome[order])
     return zlib.compress(b"".join(column.tobytes() for column in columns), 1)
 
 
 def _decoded(data: bytes) -> Packed:
     raw = zlib.decompress(data)
-    count = len(raw) // 9
-    return Packed(
-        np.frombuffer(raw, "<i4", count),
-        np.frombuffer(raw, "<i4", count, 4 * count),
-        np.frombuffer(raw, np.uint8, count, 8 * count),
-    )
+    head = np.frombuffer(raw, _HEAD, 1)[0]
+    if head["format"] != _FORMAT:
+        raise DatabaseError(
+            "the database holds rollups of another version of flakehunter",
+            url="",
+            hint="ingest its artifacts into a new one",
+        )
+    results, runs, width = int(head["results"]), int(head["runs"]), int(head["width"])
+    ids = np.frombuffer(raw, "<i4", runs, _HEAD.itemsize)
+    counts = np.frombuffer(raw, "<i4", runs, _HEAD.itemsize + 4 * runs)
+    begin = _HEAD.itemsize + 8 * runs
+    steps = np.frombuffer(raw, f"<i{width}", results, begin)
+    outcome = np.frombuffer(raw, np.uint8, results, begin + width * results)
+    return Packed(np.cumsum(steps, dtype=np.int32), np.repeat(ids, counts), outcome)

@@ -1,0 +1,157 @@
+"""Counts over millions of packed results: by run, by test, and by test and slot.
+
+Ids are small whole numbers that the database gave out one after the other, so they serve as places in arrays, and
+nothing is sorted. Where they are not small, results are sorted instead, which takes ten times as long.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from flakehunter.db.queries.rollups import BAD, SKIPPED, Packed
+
+Ints = npt.NDArray[np.int64]
+
+OUTCOMES = 3
+"""What an attempt may come to: `PASSED`, `BAD` or `SKIPPED`."""
+
+DIRECT_IDS = 50_000_000
+"""Ids up to here are places in arrays, which take up to eight bytes for each."""
+
+
+class Table:
+    """Looks many ids up at once: an array where the ids are small, a search where they are not."""
+
+    def __init__(self, ids: Sequence[int], values: Sequence[int]) -> None:
+        order = np.argsort(np.array(ids, np.int64), kind="stable")
+        self._ids = np.array(ids, np.int64)[order]
+        self._values = np.array(values, np.int32)[order]
+        self._direct: npt.NDArray[np.int32] | None = None
+        if len(ids) and self._ids[-1] < DIRECT_IDS:
+            self._direct = np.full(int(self._ids[-1]) + 1, -1, np.int32)
+            self._direct[self._ids] = self._values
+
+    def of(self, wanted: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Return the value of each id; every one has to be known."""
+        if self._direct is not None:
+            return self._direct[wanted]
+        return self._values[np.searchsorted(self._ids, wanted)]
+
+
+def by_run(parts: Iterable[Packed], places: Table, many: int) -> Ints:
+    """Return how many results of each of `many` runs passed, failed and were skipped: (many, 3)."""
+    counts = np.zeros(many * OUTCOMES, np.int64)
+    for part in parts:
+        counts += np.bincount(places.of(part.run) * OUTCOMES + part.outcome, minlength=len(counts))
+    return counts.reshape(many, OUTCOMES)
+
+
+def by_test(parts: Sequence[Packed], slots: Table) -> Ints:
+    """Return for each test with results in a slot: test case id, failures and executions there."""
+    largest = max((int(part.test.max(initial=0)) for part in parts), default=0)
+    if largest >= DIRECT_IDS:
+        tests = np.unique(np.concatenate([part.test for part in parts]))
+    else:
+        tests = np.arange(largest + 1)
+    counts = np.zeros(len(tests) * OUTCOMES, np.int64)
+    for part in parts:
+        inside = slots.of(part.run) >= 0
+        usable = part if inside.all() else part.where(inside)
+        place = usable.test if largest < DIRECT_IDS else np.searchsorted(tests, usable.test).astype(np.int32)
+        counts += np.bincount(place * OUTCOMES + usable.outcome, minlength=len(counts))
+    of_test = counts.reshape(-1, OUTCOMES)
+    there = of_test.sum(axis=1) > 0
+    executed = of_test.sum(axis=1) - of_test[:, SKIPPED]
+    return np.stack([tests[there], of_test[there, BAD], executed[there]], axis=1).astype(np.int64)
+
+
+def failures(parts: Sequence[Packed]) -> Packed:
+    """Return the failed results."""
+    return _joined([part.where(part.outcome == BAD) for part in parts])
+
+
+def by_slot(parts: Iterable[Packed], slots: Table, tests: Ints, *, runs: Table, many: tuple[int, int]) -> Ints:
+    """Return for each of `tests`, in ascending order, and each slot it was executed in how often it failed there.
+
+    Args:
+        parts: the results.
+        slots: the slot of each run, negative for none.
+        tests: the test case ids that are wanted, in ascending order.
+        runs: the place of each run.
+        many: how many slots and how many runs there are.
+
+    Returns:
+        Rows of test case id, slot, failures, executions, and runs in which it both failed and passed; in the order of
+        tests and slots.
+    """
+    chosen = Chosen(tests)
+    rows = _joined([_executed(part, slots, chosen) for part in parts])
+    place = chosen.places(rows.test).astype(np.int64)
+    slot, run, bad = slots.of(rows.run), runs.of(rows.run), rows.outcome == BAD
+    in_slot, in_run = place * many[0] + slot, place * many[1] + run
+    if len(tests) * max(many) < DIRECT_IDS:
+        keys, at = np.arange(len(tests) * many[0]), in_slot
+        both = _both_directly(in_run, bad, len(tests) * many[1])
+    else:
+        keys, at = np.unique(in_slot, return_inverse=True)
+        both = _both_by_sorting(in_run, bad)
+    counts = np.bincount(at, minlength=len(keys))
+    there = np.flatnonzero(counts)
+    failed = np.bincount(at[bad], minlength=len(keys))
+    # One row stands for each test and run with both outcomes.
+    mixed = np.bincount(at[both], minlength=len(keys))
+    columns = [tests[keys[there] // many[0]], keys[there] % many[0], failed[there], counts[there], mixed[there]]
+    return np.stack(columns, axis=1).astype(np.int64)
+
+
+class Chosen:
+    """Some test cases out of many, by ids in ascending order."""
+
+    def __init__(self, tests: Ints) -> None:
+        self._tests = tests
+        self._direct: npt.NDArray[np.int32] | None = None
+        if len(tests) and tests[-1] < DIRECT_IDS:
+            # One place more, for all ids above the last.
+            self._direct = np.full(int(tests[-1]) + 2, -1, np.int32)
+            self._direct[tests] = np.arange(len(tests), dtype=np.int32)
+
+    def places(self, wanted: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Return the place of each id among the chosen ones, -1 for any other."""
+        if self._direct is not None:
+            return self._direct.take(wanted, mode="clip")
+        if not len(self._tests):
+            return np.full(len(wanted), -1, np.int32)
+        place = np.minimum(np.searchsorted(self._tests, wanted), len(self._tests) - 1)
+        return np.where(self._tests[place] == wanted, place, -1).astype(np.int32)
+
+
+def _executed(part: Packed, slots: Table, chosen: Chosen) -> Packed:
+    """Return the results of chosen tests that are in a slot and were not skipped."""
+    some = part.where((chosen.places(part.test) >= 0) & (part.outcome != SKIPPED))
+    inside = slots.of(some.run) >= 0
+    return some if inside.all() else some.where(inside)
+
+
+def _both_directly(keys: Ints, bad: npt.NDArray[np.bool_], size: int) -> Ints:
+    """Return one row for each key that has a bad one and another, with an array of `size`, above all keys."""
+    seen = np.zeros(size, np.bool_)
+    seen[keys[bad]] = True
+    good = np.flatnonzero(~bad)
+    rows = good[seen[keys[good]]]
+    return rows[np.unique(keys[rows], return_index=True)[1]]
+
+
+def _both_by_sorting(keys: Ints, bad: npt.NDArray[np.bool_]) -> Ints:
+    """Return one row for each key that has a bad one and another."""
+    good = np.flatnonzero(~bad)
+    rows = good[np.isin(keys[good], keys[bad])]
+    return rows[np.unique(keys[rows], return_index=True)[1]]
+
+
+def _joined(parts: Sequence[Packed]) -> Packed:
+    return Packed(
+        np.concatenate([np.zeros(0, np.int32), *(part.test for part in parts)]),
+        np.concatenate([np.zeros(0, np.int32), *(part.run for part in parts)]),
+        np.concatenate([np.zeros(0, np.uint8), *(part.outcome for part in parts)]),
+    )
