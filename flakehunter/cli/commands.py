@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from flakehunter.cli.defaults import name_variables
+from flakehunter.cli.plain import PlainCommand, take_plain_values
 
 # In the order of a user's work. The module is the command's name; so is the function in it, or its `app` has several.
 COMMANDS: Mapping[str, str] = {
@@ -51,6 +52,10 @@ class CommandGroup(TyperGroup):
             self.load_all()
         return super().resolve_command(ctx, args)
 
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options that stand before the command's name."""
+        return take_plain_values(super().get_params(ctx))
+
     def load_all(self) -> None:
         """Fill `commands`, in the order of COMMANDS."""
         self.commands = {name: self.get_command(None, name) for name in COMMANDS}
@@ -68,5 +73,5 @@ def _load(name: str) -> Any:
     if hasattr(module, "app"):
         return typer.main.get_group(module.app)
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name, **getattr(module, "COMMAND_SETTINGS", {}))(getattr(module, attribute))
+    single.command(name, **{"cls": PlainCommand, **getattr(module, "COMMAND_SETTINGS", {})})(getattr(module, attribute))
     return typer.main.get_command(single)

@@ -3,7 +3,8 @@
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+
+from flakehunter.cli.plain import PlainCommand
 
 DbOption = Annotated[
     str | None,
@@ -40,7 +41,7 @@ SchedulerOption = Annotated[
 _AFTER_DASHES = "flakehunter.command"
 
 
-class TestOrCommand(TyperCommand):
+class TestOrCommand(PlainCommand):
     """A command that takes `TEST` or `-- CMD...`: what stands after the first `--` is kept apart, options and all."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -8,12 +8,10 @@ from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
+from flakehunter.db.glance import HEAD_REVISION as HEAD_REVISION
 from flakehunter.db.partitions import create_undated
 from flakehunter.db.schema import Base
 from flakehunter.errors import DatabaseError, NothingToDoError
-
-HEAD_REVISION = "0001"
-"""The newest migration in alembic/versions; a test holds them together, so that no command imports alembic."""
 
 REVISIONS = ("0001",)
 """Every revision this version knows, oldest first."""

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flakehunter.errors import UsageError
-from flakehunter.groupkill.api import BACKEND_VARIABLE
-from flakehunter.groupkill.choice import choose
 from flakehunter.repro.command import Command
 from flakehunter.repro.experiment import Fix
 from flakehunter.repro.rooms import here
@@ -36,6 +34,9 @@ def backend_arms(command: Command, names: Sequence[str]) -> tuple[Command, tuple
         UsageError: there is no such backend, or one is named twice.
         BackendUnusableError: one does not work here.
     """
+    from flakehunter.groupkill.api import BACKEND_VARIABLE
+    from flakehunter.groupkill.choice import choose
+
     if len(set(names)) < len(names):
         raise UsageError(f"--group-kill {','.join(names)}: a backend is named twice", hint="name each once")
     for name in names:

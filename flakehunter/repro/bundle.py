@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +45,8 @@ def read_bundle(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, or is no such file.
     """
+    import tomllib
+
     hint = "give a file that flakehunter repro --save wrote"
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))

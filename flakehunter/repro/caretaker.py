@@ -1,17 +1,15 @@
 """A process that outlives the harness by a moment and takes away what it left, however it died; the rooms start it.
 
-Its standard input is the lifeline; each line is a JSON list: `["folder", PATH]`, `["worktree", REPOSITORY, PATH]` or
-`["quota"]`. At end of file it removes them, the last first. Standard library and groupkill only.
+Its standard input is the lifeline; each line is a JSON list: `["folder", PATH]`, `["worktree", REPOSITORY, PATH]`,
+`["quota"]` or `["journal", PATH, FOLDER...]`. At end of file it removes them, the last first; a journal that is still
+there is stored before that, by a Python that looks for modules in the FOLDERs. Standard library and groupkill only.
 """
 
 import json
-import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 __all__ = ["TRIAL_VARIABLE", "care"]
 
@@ -20,9 +18,20 @@ TRIAL_VARIABLE = "FLAKEHUNTER_TRIAL_FOLDER"
 
 PATIENCE_S = 20.0
 
+STORE = "import sys; sys.path[:] = sys.argv[2:]; from flakehunter.repro.journal import main; main()"
+
 
 def _remove(entry: list[str], remove_quotas: Callable[[], None]) -> bool:
+    import shutil  # these three only now: who starts an experiment waits for the caretaker's start
+    import subprocess
+    from pathlib import Path
+
     kind, *paths = entry
+    if kind == "journal":
+        if Path(paths[0]).exists():
+            subprocess.run([sys.executable, "-P", "-c", STORE, *paths], check=False)
+            Path(paths[0]).unlink(missing_ok=True)
+        return True
     if kind == "quota":
         remove_quotas()
         return True

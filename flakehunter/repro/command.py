@@ -7,12 +7,15 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flakehunter.config import Config, Runner
-from flakehunter.db.queries.tests import TestRow
 from flakehunter.errors import CommandError, UsageError
 from flakehunter.repro.pytest_word import pytest_word
 from flakehunter.repro.rooms import here
+
+if TYPE_CHECKING:
+    from flakehunter.db.queries.tests import TestRow
 
 JUNIT = "{junit}"
 PLACEHOLDERS = ("python", "test", "file", "name", "junit")
@@ -91,7 +94,7 @@ def split_command(text: str, option: str) -> list[str]:
     return words
 
 
-def stored_command(row: TestRow, config: Config, folder: Path) -> Command:
+def stored_command(row: "TestRow", config: Config, folder: Path) -> Command:
     """Return the command that runs a stored test again, below `folder`.
 
     Raises:
@@ -110,7 +113,7 @@ def stored_command(row: TestRow, config: Config, folder: Path) -> Command:
     return Command(argv, shown, cwd, dict(runner.env), row.identity.name)
 
 
-def _fill(runner: Runner, values: Mapping[str, str], row: TestRow) -> tuple[str, ...]:
+def _fill(runner: Runner, values: Mapping[str, str], row: "TestRow") -> tuple[str, ...]:
     words = []
     for word in split_command(runner.command, f"runners.{row.framework}.command"):
         unknown = [name for name in re.findall(r"\{(\w+)\}", word) if name not in PLACEHOLDERS]
@@ -125,7 +128,7 @@ def _fill(runner: Runner, values: Mapping[str, str], row: TestRow) -> tuple[str,
     return tuple(words)
 
 
-def _locate(row: TestRow, cwd: Path) -> dict[str, str]:
+def _locate(row: "TestRow", cwd: Path) -> dict[str, str]:
     name = row.identity.name
     if row.framework == "pytest":
         file, classes = _python_file(row, cwd)
@@ -136,7 +139,7 @@ def _locate(row: TestRow, cwd: Path) -> dict[str, str]:
     return {"test": f"{file}::{name}", "file": file, "name": pattern}
 
 
-def _python_file(row: TestRow, cwd: Path) -> tuple[str, list[str]]:
+def _python_file(row: "TestRow", cwd: Path) -> tuple[str, list[str]]:
     """Map file and dotted class name, written relative to pytest's rootdir, to a file below `cwd` and class names."""
     parts = row.identity.classname.split(".") if row.identity.classname else []
     for length in range(len(parts), 0, -1):
@@ -149,7 +152,7 @@ def _python_file(row: TestRow, cwd: Path) -> tuple[str, list[str]]:
     raise _no_file(row, cwd)
 
 
-def _plain_file(row: TestRow, cwd: Path) -> str:
+def _plain_file(row: "TestRow", cwd: Path) -> str:
     for known in (row.file, row.identity.classname, row.identity.suite):
         if known and (found := _find(Path(known), cwd)):
             return found
@@ -176,7 +179,7 @@ def _walk(folder: Path, name: str) -> Iterator[Path]:
             yield Path(root, name).relative_to(folder)
 
 
-def _no_file(row: TestRow, cwd: Path) -> UsageError:
+def _no_file(row: "TestRow", cwd: Path) -> UsageError:
     return UsageError(
         f"no file of {row.identity.label} is below {cwd}",
         hint="give the folder of the test project with -C, or run it as: repro -- CMD",

@@ -4,19 +4,21 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flakehunter.fanout import Pool
 from flakehunter.model import Mechanism, ReproVerdict, TrialOutcome
 from flakehunter.repro.bench import Arm, Bench, Progress, Recorder, start_nurseries, trial_spec
 from flakehunter.repro.command import Command
 from flakehunter.repro.deadline import DEADLINE_TRIALS, Deadline, recommend, time_to_death
 from flakehunter.repro.fixcheck import FixCheck, check_fix, counterpart
-from flakehunter.repro.fleet import FleetBench
 from flakehunter.repro.rooms import here
 from flakehunter.repro.schedule import Rules, decide, is_certain, next_arm
 from flakehunter.repro.search import Plan, delay_stressor, first_victim, search
 from flakehunter.repro.stressors import Stress, parse_stress
 from flakehunter.repro.trial import Delay, ProcessRecord, TrialError, TrialReport, TrialSpec
+
+if TYPE_CHECKING:
+    from flakehunter.fanout import Pool
 
 FLAWED = "flawed"
 FIXED = "fixed"
@@ -96,7 +98,7 @@ class Outcome:
 
 
 def run_experiment(
-    request: Request, folder: Path, recorder: Recorder, progress: Progress, pool: Pool | None = None
+    request: Request, folder: Path, recorder: Recorder, progress: Progress, pool: "Pool | None" = None
 ) -> Outcome:
     """Run trials until the verdict is certain, or trials or time are used up.
 
@@ -116,6 +118,8 @@ def run_experiment(
     notes: list[str] = []
     with ExitStack() as stack:
         if pool is not None:
+            from flakehunter.repro.fleet import FleetBench
+
             bench = FleetBench(bench, pool)
         else:
             bench.nurseries, notes = start_nurseries(

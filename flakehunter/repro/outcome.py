@@ -1,12 +1,15 @@
 """Tell a failure of the test from one of the runner: by the trial's JUnit file, or by the exit status without one."""
 
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flakehunter.model import TrialOutcome
 from flakehunter.repro.rooms import here
 from flakehunter.repro.trial import TrialReport
+
+if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
 
 JUNIT_LIMIT = 32 * 1024 * 1024
 """Bytes; a trial runs one test, so a larger file is not what was asked for."""
@@ -54,6 +57,8 @@ def judge(
 
 
 def _judge_junit(junit: Path, test: str | None, status: int) -> Judgement:
+    import xml.etree.ElementTree as ET
+
     try:
         data = junit.read_bytes()
     except OSError as error:
@@ -74,7 +79,7 @@ def _judge_junit(junit: Path, test: str | None, status: int) -> Judgement:
     return _judge_cases(cases, own, status)
 
 
-def _judge_cases(cases: list[ET.Element], own: tuple[str, ...], status: int) -> Judgement:
+def _judge_cases(cases: "list[ET.Element]", own: tuple[str, ...], status: int) -> Judgement:
     for case in cases:
         for tag in own:
             found = case.find(tag)
@@ -90,6 +95,6 @@ def _judge_cases(cases: list[ET.Element], own: tuple[str, ...], status: int) -> 
     return Judgement(TrialOutcome.PASSED)
 
 
-def _message(element: ET.Element) -> str:
+def _message(element: "ET.Element") -> str:
     text = element.get("message") or (element.text or "").strip()
     return text.splitlines()[0][:500] if text else element.tag

@@ -1,13 +1,12 @@
-"""Find the one delay that makes a test fail: record who there is, climb a ladder of single delays, bisect, confirm.
+"""Find the one delay that makes a test fail: record who there is, climb a ladder of single delays, confirm, bisect.
 
 The plan that fails is the diagnosis: "fails when process 3, `sleep 30`, ends at least 18 ms late". Pure but for the
 trials that it is given to run.
 """
 
 import math
-import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from flakehunter.model import Mechanism, TrialOutcome
 from flakehunter.repro.stressors.base import show_milliseconds
@@ -15,12 +14,12 @@ from flakehunter.repro.trial import Delay, ProcessRecord, TrialReport
 
 PLAIN_TRIALS = 3
 CONTROL_TRIALS = 4
-LADDER_MS = (10.0, 50.0, 250.0, 1000.0, 2000.0)
+LADDER_MS = (250.0, 1000.0, 2000.0)
+"""The first rung is more than most pauses of tests: the likeliest event mostly fails at once, and bisection goes down
+from there in fewer trials than a climb from 10 ms takes, on which all candidates pass. A held process needs no CPU."""
+
 VERY_SLOW_S = 1.0
 """A test that takes longer is run plain once, and twice under `control`: the time is needed for the search."""
-
-SLOW_S = 0.5
-"""A test that takes longer is not tried on the first rung: what fails there fails on the second, too."""
 
 EVENTS = ("exit", "signal", "report", "start")
 """Likeliest first: most flakes of this kind look before an exit."""
@@ -30,6 +29,9 @@ CONFIRMATIONS = 4
 
 BISECT_TRIALS = 3
 """Of a delay; the majority decides."""
+
+FRACTION = 4.0
+"""Of the critical delay, with which another event has to fail to be taken for the cause instead."""
 
 MARGIN = 4.0
 MARGIN_MS = 100.0
@@ -134,80 +136,151 @@ def delay_stressor(delay: Delay) -> str:
 
 
 def search(attempt: Attempt) -> Plan | None:
-    """Return the plan that makes the test fail every time, or None when no single delay does, or time is up."""
-    by_itself = 0
-    for _ in range(PLAIN_TRIALS):
-        result = attempt("plain", "none")
-        if result is None:
-            return None
-        by_itself += result[0] is TrialOutcome.FAILED
-        if result[1] is not None and result[1].duration_s > VERY_SLOW_S:
-            break
+    """Return the plan that makes the test fail every time, or None when no single delay does, or time is up.
+
+    The first failure is to come soon, so one trial that passes is enough to begin with; whether the test fails by
+    itself, too, is asked afterwards.
+    """
     controls: list[tuple[TrialOutcome, TrialReport]] = []
-    for number in range(CONTROL_TRIALS):
-        result = attempt("control", "control")
-        if result is None:
-            return None
-        if result[1] is not None:
-            controls.append((result[0], result[1]))
-            if number and result[1].duration_s > VERY_SLOW_S:
-                break
-    if not controls or all(outcome is TrialOutcome.FAILED for outcome, _ in controls):
+    _run_controls(attempt, controls, until_passed=True)
+    recorded = _richest(controls)
+    climbed = None if recorded is None else _climb(attempt, list(candidates(recorded.processes)), LADDER_MS)
+    by_itself = _run_plain(attempt)
+    _run_controls(attempt, controls, until_passed=False)
+    richest = _richest(controls)
+    if richest is None:
         return None  # what fails without any delay cannot be told by one
-    # The richest record: a trial that failed early never started all of them, or signalled some before their exec.
-    richest = max((report for _, report in controls), key=lambda report: _richness(report.processes))
-    processes = richest.processes
-    by_itself += sum(outcome is TrialOutcome.FAILED for outcome, _ in controls)
-    durations = [report.duration_s for _, report in controls]
-    lowest = 0 if statistics.median(durations) <= SLOW_S else 1
-    found = _climb(attempt, list(candidates(processes)), LADDER_MS[lowest:])
-    if found is None:
+    if climbed is None and (recorded is None or _richness(richest) > _richness(recorded)):
+        recorded = richest
+        climbed = _climb(attempt, list(candidates(richest.processes)), LADDER_MS)
+    if climbed is None or recorded is None:
         return None
-    process, event, low, high = found
-    critical, passed = _bisect(attempt, Delay(event, high, process.index), low)
-    used = float(math.ceil(min(max(critical * MARGIN, critical + MARGIN_MS), LADDER_MS[-1])))
+    found = _most_sensitive(attempt, climbed, list(candidates(recorded.processes)))
+    by_itself += sum(outcome is TrialOutcome.FAILED for outcome, _ in controls)
+    critical = found.critical_ms
+    process = _as_in(richest, found.process)
     return Plan(
         process,
-        event,
-        used,
+        found.event,
+        float(math.ceil(min(max(critical * MARGIN, critical + MARGIN_MS), LADDER_MS[-1]))),
         critical,
         by_itself,
         first_victim(richest),
         is_victim=_was_signalled(process, richest.duration_s * 1000),
-        waits=_waits(passed, durations),
+        waits=_waits(found.passed, [report.duration_s for _, report in controls]),
     )
 
 
-def _climb(
-    attempt: Attempt, ordered: Sequence[tuple[ProcessRecord, str]], rungs: Sequence[float]
-) -> tuple[ProcessRecord, str, float, float] | None:
-    """Return (process, event, a delay that is too short, one that fails every time); None for none, or no time.
+def _run_plain(attempt: Attempt) -> int:
+    """Return how many trials without a tracer failed, as far as there is time for them."""
+    failures = 0
+    for _ in range(PLAIN_TRIALS):
+        result = attempt("plain", "none")
+        if result is None:
+            break
+        failures += result[0] is TrialOutcome.FAILED
+        if result[1] is not None and result[1].duration_s > VERY_SLOW_S:
+            break
+    return failures
 
-    All are tried on a rung before the next one, so that the most sensitive is found. On a busy machine the look itself
-    comes late, and the right one may fail first and pass later; or another fails by accident. So, after a failure that
-    does not last, it and all that are likelier are tried one rung higher before those that are less likely.
+
+def _run_controls(attempt: Attempt, controls: list[tuple[TrialOutcome, TrialReport]], *, until_passed: bool) -> None:
+    """Add trials under the tracer without a delay, until there are enough, one has passed, or time is up."""
+    while len(controls) < CONTROL_TRIALS:
+        if until_passed and any(outcome is not TrialOutcome.FAILED for outcome, _ in controls):
+            break
+        if len(controls) > 1 and controls[-1][1].duration_s > VERY_SLOW_S:
+            break
+        result = attempt("control", "control")
+        if result is None or result[1] is None:
+            break  # a trial that broke is no record, and the next one would hardly be
+        controls.append((result[0], result[1]))
+
+
+def _richest(controls: Sequence[tuple[TrialOutcome, TrialReport]]) -> TrialReport | None:
+    """Return the record with the most processes; None where all trials failed.
+
+    A trial that failed early never started all of them, or signalled some before their exec.
+    """
+    if all(outcome is TrialOutcome.FAILED for outcome, _ in controls):
+        return None
+    return max((report for _, report in controls), key=_richness)
+
+
+def _as_in(richest: TrialReport, process: ProcessRecord) -> ProcessRecord:
+    """Return what the richest record has of `process`: in another it may have been killed before its exec."""
+    alike = (other for other in richest.processes if (other.index, other.depth) == (process.index, process.depth))
+    return next(alike, process)
+
+
+@dataclass(frozen=True, slots=True)
+class _Climbed:
+    """A process and an event whose delay makes the test fail every time: one of `high_ms`, but not one of `low_ms`."""
+
+    process: ProcessRecord
+    event: str
+    low_ms: float
+    high_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The smallest delay of an event that makes the test fail, and what the way to it showed."""
+
+    process: ProcessRecord
+    event: str
+    critical_ms: float
+    passed: list[tuple[float, float]]
+    """(delay in ms, duration in s) of each trial that passed with a delay of this event."""
+
+
+def _most_sensitive(attempt: Attempt, climbed: _Climbed, ordered: Sequence[tuple[ProcessRecord, str]]) -> _Found:
+    """Return the process and event that needs the smallest delay, as far as there is time to tell.
+
+    The first rung is high, so one that comes later in `ordered` may need much less than the first that failed there:
+    who fails with a fraction of its critical delay, while the first mostly passes with that, is the one. On a busy
+    machine both may fail, then the likelier stays. Those that came before it passed on the rung.
+    """
+    found = _bisect(attempt, climbed)
+    for process, event in ordered[ordered.index((climbed.process, climbed.event)) + 1 :]:
+        less_ms = found.critical_ms / FRACTION
+        if less_ms < LOOK_AT_ONCE_MS:
+            break
+        failures = _streak(attempt, Delay(event, less_ms, process.index), 1 + CONFIRMATIONS)
+        if failures is None:
+            break
+        if failures == 1 + CONFIRMATIONS:
+            first = Delay(found.event, less_ms, found.process.index)
+            if _majority_fails(attempt, first) is False:
+                found = _bisect(attempt, _Climbed(process, event, 0.0, less_ms))
+    return found
+
+
+def _climb(attempt: Attempt, ordered: Sequence[tuple[ProcessRecord, str]], rungs: Sequence[float]) -> _Climbed | None:
+    """Return what fails every time on the lowest rung where something does; None for nothing, or no time.
+
+    All are tried on a rung before the next one. On a busy machine the look itself comes late, and the right one may
+    fail first and pass later; or another fails by accident. So, after a failure that does not last, it and all that are
+    likelier are tried one rung higher before those that are less likely.
     """
     tried: set[tuple[int, str, float]] = set()
-    for place, rung in enumerate(rungs):
-        low = rungs[place - 1] if place else 0.0
+    for low, rung, above in zip((0.0, *rungs), rungs, (*rungs[1:], 0.0), strict=False):
         for number, (process, event) in enumerate(ordered):
             failures = _streak(attempt, Delay(event, rung, process.index), 1 + CONFIRMATIONS)
             if failures is None:
                 return None
             if failures == 1 + CONFIRMATIONS:
-                return process, event, low, rung
-            if failures == 0 or place + 1 == len(rungs):
-                continue
-            for likelier, its_event in ordered[: number + 1]:
-                again = (likelier.index, its_event, rungs[place + 1])
+                return _Climbed(process, event, low, rung)
+            for likelier, its_event in ordered[: number + 1] if failures and above else ():
+                again = (likelier.index, its_event, above)
                 if again in tried:
                     continue
                 tried.add(again)
-                failures = _streak(attempt, Delay(its_event, rungs[place + 1], likelier.index), 1 + CONFIRMATIONS)
+                failures = _streak(attempt, Delay(its_event, above, likelier.index), 1 + CONFIRMATIONS)
                 if failures is None:
                     return None
                 if failures == 1 + CONFIRMATIONS:
-                    return likelier, its_event, low, rungs[place + 1]
+                    return _Climbed(likelier, its_event, low, above)
     return None
 
 
@@ -229,8 +302,8 @@ def candidates(processes: Sequence[ProcessRecord]) -> Iterator[tuple[ProcessReco
             yield process, event
 
 
-def _richness(processes: Sequence[ProcessRecord]) -> tuple[int, int]:
-    return len(processes), sum(process.exec_at_ms is not None for process in processes)
+def _richness(report: TrialReport) -> tuple[int, int]:
+    return len(report.processes), sum(process.exec_at_ms is not None for process in report.processes)
 
 
 def _was_signalled(process: ProcessRecord, end_ms: float = math.inf) -> bool:
@@ -276,26 +349,32 @@ def _waits(passed: Sequence[tuple[float, float]], control_s: Sequence[float]) ->
     return longest_ms >= LEAST_WAIT_MS and longer_ms >= longest_ms / 2
 
 
-def _bisect(attempt: Attempt, delay: Delay, low_ms: float) -> tuple[float, list[tuple[float, float]]]:
-    """Return the smallest delay that still fails more often than not, since one late look must not decide.
+def _majority_fails(attempt: Attempt, delay: Delay, passed: list[tuple[float, float]] | None = None) -> bool | None:
+    """Return whether it fails more often than not, since one late look must not decide; None when time is up.
 
-    With it come the delay in ms and the duration in s of each trial that passed.
+    The delay in ms and the duration in s of each trial that passed are added to `passed`.
     """
-    passed = []
+    failures = passes = 0
+    while max(failures, passes) <= BISECT_TRIALS // 2:
+        result = attempt("search", delay_stressor(delay))
+        if result is None:
+            return None
+        failures += result[0] is TrialOutcome.FAILED
+        passes += result[0] is not TrialOutcome.FAILED
+        if passed is not None and result[0] is TrialOutcome.PASSED and result[1] is not None:
+            passed.append((delay.ms, result[1].duration_s))
+    return failures > passes
+
+
+def _bisect(attempt: Attempt, climbed: _Climbed) -> _Found:
+    """Return the smallest delay that still fails more often than not."""
+    passed: list[tuple[float, float]] = []
 
     def fails(middle_ms: float) -> bool | None:
-        failures = passes = 0
-        while max(failures, passes) <= BISECT_TRIALS // 2:
-            result = attempt("search", delay_stressor(replace(delay, ms=middle_ms)))
-            if result is None:
-                return None
-            failures += result[0] is TrialOutcome.FAILED
-            passes += result[0] is not TrialOutcome.FAILED
-            if result[0] is TrialOutcome.PASSED and result[1] is not None:
-                passed.append((middle_ms, result[1].duration_s))
-        return failures > passes
+        return _majority_fails(attempt, Delay(climbed.event, middle_ms, climbed.process.index), passed)
 
-    return bisect(fails, low_ms, delay.ms), passed
+    critical_ms = bisect(fails, climbed.low_ms, climbed.high_ms)
+    return _Found(climbed.process, climbed.event, critical_ms, passed)
 
 
 def bisect(fails: Callable[[float], bool | None], low_ms: float, high_ms: float) -> float:

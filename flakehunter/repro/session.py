@@ -2,42 +2,30 @@
 
 import shlex
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, select
-
-from flakehunter.clock import utc_now
 from flakehunter.config import Config
-from flakehunter.db.engine import open_database, readonly
-from flakehunter.db.queries.experiments import (
-    ProcessRow,
-    TrialRow,
-    add_trial,
-    begin_experiment,
-    finish_experiment,
-)
-from flakehunter.db.queries.tests import TestRow, find_test
-from flakehunter.db.schema import TestVerdict
+from flakehunter.db.glance import seems_usable
 from flakehunter.errors import UsageError
-from flakehunter.fanout import open_pool
-from flakehunter.model import Mechanism, TrialOutcome
+from flakehunter.model import Mechanism
 from flakehunter.repro.arms import backend_arms, check_environment, with_environment
-from flakehunter.repro.bench import Arm, TrialResult
+from flakehunter.repro.bench import Arm
 from flakehunter.repro.bundle import write_bundle
 from flakehunter.repro.command import Command, plain_command, split_command, stored_command
 from flakehunter.repro.document import to_document
 from flakehunter.repro.experiment import FALLBACK, FIXED, SURVIVE_MS, Fix, Outcome, Request, run_experiment
-from flakehunter.repro.fleet import REPRO
+from flakehunter.repro.journal import Journal
 from flakehunter.repro.machine import machine_facts
 from flakehunter.repro.rooms import here
 from flakehunter.repro.schedule import Rules
 from flakehunter.repro.stressors import Capability, parse_stress
 from flakehunter.repro.workspace import Workspace
 
-MESSAGE_LIMIT = 2000
+if TYPE_CHECKING:
+    from flakehunter.db.queries.tests import TestRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +91,12 @@ def answer(
     with ExitStack() as stack:
         pool = None
         if question.scheduler is not None:
+            from flakehunter.fanout import open_pool
+            from flakehunter.repro.fleet import REPRO
+
             pool = stack.enter_context(open_pool(question.scheduler))
             pool.places(REPRO)
-        engine = open_database(url, create=question.test is None)
-        stack.callback(engine.dispose)
-        row, twin, mechanism = _look_up(engine, question)
+        row, twin, mechanism = _look_up(url, question)
         flawed = _flawed(question, row)
         with Workspace() as workspace:
             flawed, fixes, baseline = _arms(question, flawed, row, twin, workspace)
@@ -131,30 +120,54 @@ def answer(
                 survive_ms=question.survive_ms,
                 parallel=question.parallel,
             )
-            recorder = DatabaseRecorder.begin(engine, question, row, flawed)
-            outcome = run_experiment(request, workspace.folder, recorder, progress, pool)
-        document = to_document(outcome) | {"machine": recorder.machine, "tracer": tracer}
-        if question.save is not None:
-            write_bundle(question.save, question_words(question), document)
-            document["replay"] = str(question.save)
-        recorder.finish(outcome, document)
-        return Answer(outcome, document, recorder.experiment_id)
+            machine = machine_facts()
+            journal = stack.enter_context(
+                closing(Journal(workspace.journal(), url, _experiment(question, row, flawed, machine)))
+            )
+            outcome = run_experiment(request, workspace.folder, journal, progress, pool)
+            document = to_document(outcome) | {"machine": machine, "tracer": tracer}
+            if question.save is not None:
+                write_bundle(question.save, question_words(question), document)
+                document["replay"] = str(question.save)
+            journal.finish(outcome, document)
+        return Answer(outcome, document, journal.experiment_id)
 
 
-def _look_up(engine: Engine, question: Question) -> tuple[TestRow | None, TestRow | None, Mechanism | None]:
-    """Return the test, its twin for `--fix-test`, and the mechanism that `detect` suspects."""
-    if question.test is None:
+def _look_up(url: str, question: Question) -> "tuple[TestRow | None, TestRow | None, Mechanism | None]":
+    """Return the test, its twin for `--fix-test`, and the mechanism that `detect` suspects.
+
+    For a command only see, before any trial, that it can be stored.
+    """
+    if question.test is None and seems_usable(url):
         return None, None, None
-    with readonly(engine).connect() as connection:
-        row = find_test(connection, question.test, project=question.project)
-        twin = None
-        if question.fix_test is not None:
-            twin = find_test(connection, question.fix_test, project=question.project or row.identity.project)
-        query = select(TestVerdict.mechanism).where(TestVerdict.test_case_id == row.id)
-        return row, twin, connection.scalar(query)
+    from flakehunter.db.engine import open_database, readonly
+    from flakehunter.db.queries.experiments import suspected_mechanism
+    from flakehunter.db.queries.tests import find_test
+
+    engine = open_database(url, create=question.test is None)
+    try:
+        if question.test is None:
+            return None, None, None
+        with readonly(engine).connect() as connection:
+            row = find_test(connection, question.test, project=question.project)
+            twin = None
+            if question.fix_test is not None:
+                twin = find_test(connection, question.fix_test, project=question.project or row.identity.project)
+            return row, twin, suspected_mechanism(connection, row.id)
+    finally:
+        engine.dispose()
 
 
-def _flawed(question: Question, row: TestRow | None) -> Command:
+def _experiment(question: Question, row: "TestRow | None", command: Command, machine: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "project": row.identity.project if row is not None else question.project or "default",
+        "test_case_id": None if row is None else row.id,
+        "command": command.shown,
+        "machine": machine,
+    }
+
+
+def _flawed(question: Question, row: "TestRow | None") -> Command:
     if row is None:
         return plain_command(question.words, question.folder, junit=question.junit)
     return stored_command(row, question.config, _root(question))
@@ -166,7 +179,7 @@ def _root(question: Question) -> Path:
 
 
 def _arms(
-    question: Question, flawed: Command, row: TestRow | None, twin: TestRow | None, workspace: Workspace
+    question: Question, flawed: Command, row: "TestRow | None", twin: "TestRow | None", workspace: Workspace
 ) -> tuple[Command, tuple[Fix, ...], str]:
     """Return the flawed command, the fixes, and the flawed arm's group-kill backend (empty where none is named)."""
     if question.group_kill:
@@ -178,7 +191,7 @@ def _arms(
 
 
 def _fixed(
-    question: Question, flawed: Command, row: TestRow | None, twin: TestRow | None, workspace: Workspace
+    question: Question, flawed: Command, row: "TestRow | None", twin: "TestRow | None", workspace: Workspace
 ) -> Command | None:
     if question.fix is not None:
         words = split_command(question.fix, "--fix")
@@ -222,76 +235,6 @@ def question_words(question: Question) -> dict[str, Any]:
         "fix_env": list(question.fix_env) or None,
         "group_kill": list(question.group_kill) or None,
     }
-
-
-class DatabaseRecorder:
-    """Writes each trial down in a transaction of its own, so that a killed harness loses none that ended."""
-
-    def __init__(self, engine: Engine, experiment_id: int, machine: dict[str, Any]) -> None:
-        self._engine = engine
-        self.experiment_id = experiment_id
-        self.machine = machine
-
-    @classmethod
-    def begin(cls, engine: Engine, question: Question, row: TestRow | None, command: Command) -> "DatabaseRecorder":
-        """Add the experiment, without a verdict yet."""
-        project = row.identity.project if row is not None else question.project or "default"
-        machine = machine_facts()
-        with engine.begin() as connection:
-            experiment_id = begin_experiment(
-                connection,
-                project=project,
-                test_case_id=None if row is None else row.id,
-                command=command.shown,
-                started_at=utc_now(),
-                machine=machine,
-            )
-        return cls(engine, experiment_id, machine)
-
-    def trial(self, result: TrialResult) -> None:
-        """Keep one trial and its processes."""
-        report = result.report
-        row = TrialRow(
-            arm=result.arm.name,
-            stressor=result.stressor,
-            group_kill=result.arm.group_kill,
-            ordinal=result.ordinal,
-            outcome=result.judgement.outcome,
-            exit_code=report.status if report is not None else None,
-            duration_s=result.duration_s,
-            host=result.host,
-            message="" if result.judgement.outcome is TrialOutcome.PASSED else result.judgement.message[:MESSAGE_LIMIT],
-        )
-        processes = [
-            ProcessRow(
-                pid=record.pid,
-                ppid=record.ppid,
-                pgid=record.pgid,
-                sid=record.sid,
-                argv=record.argv,
-                state=record.state,
-                exit_status=record.exit_status,
-                survived=record.survived,
-                time_to_exit_ms=record.exit_ms,
-                time_to_reap_ms=record.reap_ms,
-                timeline=record.timeline,
-            )
-            for record in (report.processes if report is not None else ())
-        ]
-        with self._engine.begin() as connection:
-            add_trial(connection, self.experiment_id, row, processes)
-
-    def finish(self, outcome: Outcome, document: dict[str, Any]) -> None:
-        """Keep the verdict."""
-        with self._engine.begin() as connection:
-            finish_experiment(
-                connection,
-                self.experiment_id,
-                verdict=outcome.verdict,
-                mechanism=outcome.mechanism,
-                summary=document,
-                finished_at=utc_now(),
-            )
 
 
 def check_question(question: Question) -> None:

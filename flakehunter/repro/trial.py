@@ -9,6 +9,9 @@ from typing import Any, Protocol, Self
 
 from flakehunter.errors import FlakehunterError
 
+PACKAGE_ROOT = Path(__file__).parents[2]
+"""The folder that flakehunter is in, for interpreters that are started without the project's environment."""
+
 
 class TrialError(FlakehunterError):
     """A trial or its nursery broke for reasons of ours or the machine's, not of the test."""

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import Self
 
 from flakehunter.errors import UsageError
 from flakehunter.repro.rooms import here
+from flakehunter.repro.trial import PACKAGE_ROOT
 
 LINKED = ("node_modules",)
 """What git does not keep but a test cannot run without: linked into a worktree from where it is."""
@@ -31,6 +33,12 @@ class Workspace:
     def expect_quota(self) -> None:
         """Have cgroups of CPU quotas removed that killed supervisors leave."""
         self._care("quota")
+
+    def journal(self) -> Path:
+        """Return where to write the journal of the experiment, which is stored if this process is killed."""
+        path = self.folder / "journal.jsonl"
+        self._care("journal", str(path), str(PACKAGE_ROOT), *sys.path)
+        return path
 
     def worktree(self, revision: str, folder: Path) -> Path:
         """Check `revision` out beside the repository that holds `folder`; return the folder's counterpart in it.

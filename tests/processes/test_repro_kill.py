@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from cgroups import cgroups_of
 
+from flakehunter.db.engine import open_database
+from flakehunter.db.queries.experiments import trials_of
 from flakehunter.groupkill.linux.procfs import read_argv, read_environ, snapshot
+from flakehunter.model import TrialOutcome
 from flakehunter.repro.linux.quota import quota_parents
 from flakehunter.repro.stressors import find_stressor
 
@@ -128,6 +131,26 @@ def test_harness_nursery_and_supervisor_killed_at_one_blow_leave_nothing(
     until(lambda: not harness.members(), "processes are left")
     until(lambda: not list(harness.temporary.iterdir()), "files are left")
     until(lambda: not any(cgroups_of(family, parent) for parent, _ in quota_parents()), "a cgroup is left")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "sigkill"])
+def test_trials_that_ended_before_the_harness_did_are_in_the_database(
+    harness: Harness, tmp_path: Path, number: int
+) -> None:
+    line = "[ -e first ] && { touch second; sleep 300; }; touch first"
+    process = harness.start("--stress", "none", "--", "bash", "-c", line)
+    until((tmp_path / "second").exists, "no second trial started")
+    assert not (tmp_path / "repro.db").exists()  # nothing has failed yet
+    process.send_signal(number)
+    process.wait(LIMIT_S)
+    assert process.stderr is not None
+    process.stderr.close()
+    until(lambda: not harness.members(), "processes are left")
+    until(lambda: not list(harness.temporary.iterdir()), "files are left")
+    engine = open_database(f"sqlite:///{tmp_path / 'repro.db'}")
+    with engine.connect() as connection:
+        assert [trial.outcome for _, trial in trials_of(connection, 1)] == [TrialOutcome.PASSED]
+    engine.dispose()
 
 
 def test_a_harness_that_comes_to_its_end_leaves_nothing(harness: Harness) -> None:

@@ -214,9 +214,9 @@ def test_the_search_names_process_event_and_delay_and_the_seed_replays_it(
     assert document["replay"] == "repro.toml"
     engine = open_database(url)
     with engine.connect() as connection:
-        traced = [trial for trial, row in trials_of(connection, 1) if row.stressor == "control"]
-        sleep = processes_of(connection, traced[0])[2]
-        plain = processes_of(connection, trials_of(connection, 1)[0][0])
+        of = {row.stressor: trial for trial, row in trials_of(connection, 1)}
+        sleep = processes_of(connection, of["control"])[2]
+        plain = processes_of(connection, of["none"])
     engine.dispose()
     assert sleep.timeline is not None
     assert (sleep.timeline["depth"], sleep.timeline["signals"][0][0]) == (2, "SIGTERM")

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -70,6 +71,55 @@ def test_process_event_and_critical_delay_are_found(
     assert plan.delay_ms >= plan.critical_delay_ms
     assert plan.first_victim == 2
     assert len(trials) < 120
+
+
+def test_the_likeliest_delay_is_tried_as_soon_as_one_trial_is_recorded() -> None:
+    trials: list[str] = []
+    search(simulated(late("exit", 3, 20), trials))
+    assert trials[:2] == ["control", "delay:exit:250ms@3"]
+    assert trials.count("none") == 3
+    assert trials.count("control") == 4
+
+
+def test_an_event_that_needs_less_delay_is_the_one_even_if_it_is_less_likely() -> None:
+    def fails(delay: Delay | None) -> bool:
+        return late("exit", 3, 200)(delay) or late("signal", 2, 30)(delay)
+
+    plan = search(simulated(fails, []))
+    assert plan is not None
+    assert (plan.event, plan.process.index) == ("signal", 2)
+    assert 30 <= plan.critical_delay_ms <= 40
+
+
+def test_a_record_that_lacks_a_process_is_made_again() -> None:
+    controls = iter([PROCESSES[:2]])
+    attempt = simulated(late("exit", 3, 20), [])
+
+    def thin_at_first(arm: str, spec: str) -> tuple[TrialOutcome, TrialReport] | None:
+        result = attempt(arm, spec)
+        if result is None or arm != "control":
+            return result
+        return result[0], TrialReport(0, False, 0.1, next(controls, PROCESSES), True)
+
+    plan = search(thin_at_first)
+    assert plan is not None
+    assert (plan.event, plan.process.index) == ("exit", 3)
+
+
+def test_the_plan_names_the_program_that_another_record_knows() -> None:
+    early = (*PROCESSES[:2], replace(PROCESSES[2], argv="bash", exec_at_ms=None), PROCESSES[3])
+    controls = iter([early])
+    attempt = simulated(late("exit", 3, 20), [])
+
+    def killed_before_exec_at_first(arm: str, spec: str) -> tuple[TrialOutcome, TrialReport] | None:
+        result = attempt(arm, spec)
+        if result is None or arm != "control":
+            return result
+        return result[0], TrialReport(0, False, 0.1, next(controls, PROCESSES), True)
+
+    plan = search(killed_before_exec_at_first)
+    assert plan is not None
+    assert plan.process.argv == "sleep 30"
 
 
 def test_a_busy_machine_that_looks_late_rarely_changes_the_event() -> None:

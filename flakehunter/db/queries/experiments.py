@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from flakehunter.db.schema import Base, Experiment, ProcessExit, Project, Trial
+from flakehunter.db.schema import Base, Experiment, ProcessExit, Project, TestVerdict, Trial
 from flakehunter.model import Mechanism, ReproVerdict, TrialOutcome
 
 
@@ -72,6 +72,17 @@ def begin_experiment(
         "machine": dict(machine),
     }
     return _insert(connection, Experiment, values)
+
+
+def suspected_mechanism(connection: Connection, test_case_id: int) -> Mechanism | None:
+    """Return the mechanism that `detect` suspects for a test; None where it has none."""
+    return connection.scalar(select(TestVerdict.mechanism).where(TestVerdict.test_case_id == test_case_id))
+
+
+def find_experiment(connection: Connection, *, command: str, started_at: datetime) -> int | None:
+    """Return the row id of the experiment of `command` that began at `started_at`; None where there is none."""
+    found = select(Experiment.id).where(Experiment.command == command, Experiment.started_at == started_at)
+    return connection.scalar(found)
 
 
 def add_trial(connection: Connection, experiment_id: int, trial: TrialRow, processes: Sequence[ProcessRow]) -> int:

@@ -18,10 +18,9 @@ from typing import Self
 
 from flakehunter.repro.linux.pending import SocketTrial
 from flakehunter.repro.pytest_word import pytest_word
-from flakehunter.repro.trial import TrialError, TrialReport, TrialSpec, output_tail
+from flakehunter.repro.trial import PACKAGE_ROOT, TrialError, TrialReport, TrialSpec, output_tail
 
 WARM_FOLDER = Path(__file__).parent / "warm"
-PACKAGE_ROOT = Path(__file__).parents[3]
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
 
@@ -99,7 +98,8 @@ def start_nursery(variables: Mapping[str, str] | None = None) -> ForkNursery:
         TrialError: it did not come up.
     """
     environment = os.environ | {"PYTHONPATH": str(PACKAGE_ROOT)} | dict(variables or {})
-    return _start([sys.executable, "-P", "-m", "flakehunter.repro.linux.nursery"], environment, Path("/"), warm=False)
+    words = [sys.executable, "-P", "-S", "-m", "flakehunter.repro.linux.nursery"]
+    return _start(words, environment, Path("/"), warm=False)
 
 
 def start_warm_nursery(argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> ForkNursery:

@@ -11,8 +11,9 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 
-from flakehunter.repro.linux.nurseries import PACKAGE_ROOT, start_nursery, start_warm_nursery
+from flakehunter.repro.linux.nurseries import start_nursery, start_warm_nursery
 from flakehunter.repro.linux.probes import can
+from flakehunter.repro.trial import PACKAGE_ROOT
 
 __all__ = [
     "CANNOT_RUN",
@@ -68,7 +69,7 @@ def uninterrupted() -> Iterator[None]:
 def start_caretaker() -> "subprocess.Popen[bytes]":
     """Start the caretaker, out of reach of Ctrl-C."""
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "flakehunter.repro.linux.caretaker"],
+        [sys.executable, "-P", "-S", "-m", "flakehunter.repro.linux.caretaker"],
         stdin=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(PACKAGE_ROOT)},
         cwd="/",

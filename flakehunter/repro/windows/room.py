@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from flakehunter.repro.stressors.base import Capability
-from flakehunter.repro.trial import TrialError
+from flakehunter.repro.trial import PACKAGE_ROOT, TrialError
 from flakehunter.repro.windows.nursery import start_nursery
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "uninterrupted",
 ]
 
-PACKAGE_ROOT = Path(__file__).parents[3]
 ELSEWHERE = "run it on Linux or in a container"
 
 NO_TRACER = "Windows has no ptrace, by which a process is held at one event"

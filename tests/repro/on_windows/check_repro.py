@@ -213,10 +213,13 @@ import sys; sys.path[:0] = {sys.path!r}
 sys.dont_write_bytecode, sys.pycache_prefix = False, {sys.pycache_prefix!r}
 import os, time
 from pathlib import Path
+from flakehunter.repro.journal import Journal
 from flakehunter.repro.trial import TrialSpec
 from flakehunter.repro.windows.nursery import start_nursery
 from flakehunter.repro.workspace import Workspace
 with Workspace() as workspace, start_nursery() as nursery:
+    experiment = dict(project="default", test_case_id=None, command="x", machine=dict())
+    Journal(workspace.journal(), "sqlite:///killed.db", experiment)
     argv = (sys.executable, "-S", "-c", {SLEEPER!r})
     nursery.start(TrialSpec(argv, os.getcwd(), dict(os.environ), str(workspace.folder / "output.txt"), 600.0))
     print(workspace.folder, flush=True)
@@ -235,6 +238,10 @@ with Workspace() as workspace, start_nursery() as nursery:
     assert api.has_ended(member, 30.0)
     member.close()
     assert not wait_for(lambda: not place.exists())
+    engine = open_database("sqlite:///killed.db")
+    with engine.connect() as connection:
+        assert connection.scalar(select(Experiment.command)) == "x"
+    engine.dispose()
 
 
 def test_one_cpu_binds_the_command_and_what_it_starts(folder):

@@ -1,0 +1,44 @@
+"""Options whose values need no conversion are taken as they are.
+
+The library of typer that converts values takes longer to import than all the rest of `flakehunter --help`. What was
+not given, and what is of the wanted type already, needs none of it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from typer.core import TyperCommand
+
+
+def take_plain_values(parameters: Iterable[Any]) -> Iterable[Any]:
+    """Have each of the `parameters` convert only values that are not of its type yet; return them."""
+    for parameter in parameters:
+        # Versions of typer that convert with click alone are quick, and do not know their parameters' types.
+        if hasattr(parameter, "type_descriptor") and not hasattr(parameter, "converting"):
+            parameter.converting = parameter.process_value
+            parameter.process_value = lambda context, value, own=parameter: _process(own, context, value)
+    return parameters
+
+
+def _process(parameter: Any, context: Any, value: Any) -> Any:
+    if parameter.required or not _is_plain(parameter, value):
+        return parameter.converting(context, value)
+    if value is None and (parameter.multiple or parameter.nargs == -1):
+        value = ()
+    return value if parameter.callback is None else parameter.callback(context, parameter, value)
+
+
+def _is_plain(parameter: Any, value: Any) -> bool:
+    """Whether `value` was not given, is a text that may be any text, or is the default, of the type that is wanted."""
+    if value is None:
+        return True
+    wanted = parameter.type_descriptor.annotation
+    return type(value) is wanted and (wanted in (bool, str) or value == parameter.default)
+
+
+class PlainCommand(TyperCommand):
+    """A command that is quick to start where its options need no conversion."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters."""
+        return take_plain_values(super().get_params(ctx))
