@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, cast
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from flakehunter.clock import utc_now
@@ -40,6 +40,19 @@ _OF_RUN = select(Artifact.id).where(Artifact.run_id == bindparam("run_id"))
 _ANY_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN)).limit(1)
 _ANY_LOG_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN.where(Artifact.kind == "log"))).limit(1)
 _NEWEST_ARTIFACT = select(func.max(Artifact.id))
+_RUNS = cast("Table", Run.__table__)
+_RUN_KEY = ("project_id", "provider", "external_id", "workflow", "job", "attempt")
+_RUN_FACTS = ("commit_sha", "branch", "runner", "os", "cpus", "parallel", "time_limit_s", "started_at")
+_FIND_RUN = select(_RUNS.c.id, *(_RUNS.c[name] for name in _RUN_FACTS)).where(
+    *(_RUNS.c[name] == bindparam(name) for name in _RUN_KEY)
+)
+_NEW_RUN = insert(_RUNS).values({name: bindparam(name) for name in (*_RUN_KEY, *_RUN_FACTS)}).returning(_RUNS.c.id)
+_BEGAN = bindparam("began", type_=_RUNS.c.started_at.type)
+_BEGAN_EARLIER = (
+    update(_RUNS)
+    .where(_RUNS.c.id == bindparam("run_id"), _RUNS.c.started_at.is_(None) | (_RUNS.c.started_at > _BEGAN))
+    .values(started_at=_BEGAN)
+)
 _HIGHEST_TEST = select(func.coalesce(func.max(TestCase.id), 0))
 
 
@@ -138,6 +151,7 @@ class ArtifactWriter:
         for issue in batch.issues:
             self.add_issue(issue)
         if batch.events:
+            self._bulk.write_out(self._connection)
             add_events(self._connection, self._project_id, self._origin, batch.events)
         if batch.properties:
             add_properties(self._connection, self._bulk, self._origin, batch.properties, ids, before)
@@ -165,8 +179,7 @@ class ArtifactWriter:
         """Write what is known only at the end of the file."""
         moment, before = self._file_started_at, self.state.started_at
         if moment is not None and not self.known and (before is None or moment < before):
-            earlier = (Run.started_at.is_(None)) | (Run.started_at > moment)
-            self._connection.execute(update(Run).where(Run.id == self.state.id, earlier).values(started_at=moment))
+            self._connection.execute(_BEGAN_EARLIER, {"run_id": self.state.id, "began": moment})
             self.state = replace(self.state, started_at=moment)
 
     def latest(self) -> Latest | None:
@@ -179,6 +192,7 @@ class ArtifactWriter:
 
     def known_results(self) -> int:
         """Count the results that the known artifact brought."""
+        self._bulk.write_out(self._connection)
         query = select(func.count()).select_from(Result).where(Result.artifact_id == self._artifact_id)
         return int(self._connection.execute(query).scalar_one())
 
@@ -203,10 +217,9 @@ class ArtifactWriter:
             "time_limit_s": run.time_limit_s,
             "started_at": run.started_at,
         }
-        query = select(Run.id, *(getattr(Run, name) for name in facts)).filter_by(**key)
-        found = self._connection.execute(query).mappings().first()
+        found = self._connection.execute(_FIND_RUN, key).mappings().first()
         if found is None:
-            made = self._connection.execute(insert(Run).values(**key, **facts).returning(Run.id))
+            made = self._connection.execute(_NEW_RUN, {**key, **facts})
             return RunState(int(made.scalar_one()), run.started_at, False, False), True
         if run.commit and found["commit_sha"] not in ("", run.commit) and external_id == run.external_id:
             # One run has one commit: where ids begin anew at each commit, they do not name a run alone.
@@ -218,6 +231,7 @@ class ArtifactWriter:
         return RunState(int(found["id"]), started, False, False), False
 
     def _run_has_results(self, run_id: int, kind: str | None = None) -> bool:
+        self._bulk.write_out(self._connection)
         query = _ANY_RESULT if kind is None else _ANY_LOG_RESULT
         return self._connection.execute(query, {"run_id": run_id}).first() is not None
 
@@ -348,6 +362,7 @@ class ArtifactWriter:
             .where(Result.artifact_id.in_(_OF_RUN))
             .group_by(Result.test_case_id, Result.outcome)
         )
+        self._bulk.write_out(self._connection)
         total: Counter[int] = Counter()
         bad: Counter[int] = Counter()
         for test, outcome, count in self._connection.execute(query, {"run_id": self.state.id}):
@@ -409,6 +424,7 @@ class ArtifactWriter:
         columns = (TestCase.suite, TestCase.classname, TestCase.name, TestCase.framework, TestCase.file, TestCase.line)
         of_kind = select(Result.test_case_id).where(Result.artifact_id.in_(_OF_RUN.where(Artifact.kind == kind)))
         query = select(*columns, TestCase.id).where(TestCase.id.in_(of_kind)).order_by(TestCase.id)
+        self._bulk.write_out(self._connection)
         rows = self._connection.execute(query, {"run_id": self.state.id})
         return [(CaseRow(*row[:-1]), row[-1]) for row in rows]
 

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from flakehunter.db.copying import COLUMNS, CopiedRows
 from flakehunter.db.locks import KEEP_ROLLUPS_OF_RUN, apart
 from flakehunter.db.partitions import ensure_partition
 from flakehunter.db.rows import ArtifactRow, CaseRow, Entries, FailureRow
@@ -71,6 +72,12 @@ class Bulk(Protocol):
     ) -> None:
         """Insert first attempts that passed, of the test cases with these ids, in order."""
 
+    def write_out(self, connection: Connection) -> None:
+        """Write results that wait for others: before the end of the transaction, and before somebody looks for them."""
+
+    def forget(self) -> None:
+        """Forget results that wait: the transaction has failed."""
+
     def max_attempts(self, connection: Connection, run_id: int, test_ids: Iterable[int]) -> dict[int, int]:
         """Return the highest attempt stored in the run, for those of `test_ids` that have one."""
 
@@ -103,6 +110,9 @@ _MOMENT = UtcDateTime()
 def _fields(artifact: ArtifactRow) -> tuple[bytes, str, str, str, int]:
     return artifact.sha256, artifact.path, artifact.kind, artifact.format, artifact.size_bytes
 
+
+_COPY_BYTES = 8 << 20
+"""What waits for one COPY at most: 100,000 results."""
 
 _ROWS_A_STATEMENT = 32
 """`executemany` opens the table and its indexes anew for each row, which takes as long as to insert it."""
@@ -237,6 +247,12 @@ class SqliteBulk:
         rows = list(chain.from_iterable(zip(tests, durations, strict=True)))
         _insert_many(connection, _INSERT_PASSES, rows, 2, (of.run_id, of.artifact_id))
 
+    def write_out(self, connection: Connection) -> None:
+        """Nothing waits."""
+
+    def forget(self) -> None:
+        """Nothing waits."""
+
     def max_attempts(self, connection: Connection, run_id: int, test_ids: Iterable[int]) -> dict[int, int]:
         """Return the highest attempt stored in the run, for those of `test_ids` that have one."""
         found: dict[int, int] = {}
@@ -263,11 +279,12 @@ class SqliteBulk:
 
 
 class PostgresBulk:
-    """PostgreSQL: COPY for results, one statement over arrays for what may be there already."""
+    """PostgreSQL: one COPY for the results of many files, one statement over arrays for what may be there already."""
 
     def __init__(self) -> None:
         self._months: set[date] = set()
         """First days of months whose partitions are there."""
+        self._waiting = CopiedRows()
 
     def insert_artifact(self, connection: Connection, run_id: int, artifact: ArtifactRow, now: datetime) -> int | None:
         """Insert an artifact and return its id; None, and nothing is done, where the run has this content already."""
@@ -369,36 +386,40 @@ class PostgresBulk:
 
     def insert_results(self, connection: Connection, results: Sequence[StoredResult], day: date) -> None:
         """Insert results, in order."""
-        null = r"\N"
-        rows = [
-            f"{test}\t{run}\t{artifact}\t{attempt}\t{outcome}\t"
-            f"{null if duration is None else duration}\t"
-            f"{null if failure is None else failure}\t{day}\n"
-            for test, run, artifact, attempt, outcome, duration, failure in results
-        ]
-        self._copy("".join(rows), connection, day)
+        self._waiting.add(results, day)
+        self._copy_if_many(connection)
 
     def insert_passes(
         self, connection: Connection, of: Origin, tests: Sequence[int], durations: Sequence[float]
     ) -> None:
         """Insert first attempts that passed, of the test cases with these ids, in order."""
-        same, end = f"\t{of.run_id}\t{of.artifact_id}\t1\tpassed\t", f"\t\\N\t{of.day}\n"
-        rows = [f"{test}{same}{duration}{end}" for test, duration in zip(tests, durations, strict=True)]
-        self._copy("".join(rows), connection, of.day)
+        self._waiting.add_passes(of.run_id, of.artifact_id, of.day, tests, durations)
+        self._copy_if_many(connection)
 
-    def _copy(self, rows: str, connection: Connection, day: date) -> None:
-        """Copy rows in COPY's text form: all values are numbers or words that need no escaping."""
-        month = day.replace(day=1)
-        if month not in self._months:
-            ensure_partition(connection, day)
+    def _copy_if_many(self, connection: Connection) -> None:
+        if self._waiting.size > _COPY_BYTES:
+            self.write_out(connection)
+
+    def forget(self) -> None:
+        """Forget results that wait: their transaction is over."""
+        self._waiting = CopiedRows()
+
+    def write_out(self, connection: Connection) -> None:
+        """Copy what waits."""
+        waiting, self._waiting = self._waiting, CopiedRows()
+        if not waiting.size:
+            return
+        for month in sorted(waiting.days - self._months):
+            ensure_partition(connection, month)
         # Only once it has worked: what was pruned meanwhile is made anew when the transaction is run again.
-        self._months.discard(month)
-        with _copying(connection, f"COPY results ({RESULT_COLUMNS}, day) FROM STDIN") as copy:
-            copy.write(rows)
-        self._months.add(month)
+        self._months -= waiting.days
+        with _copying(connection, f"COPY results ({COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
+            copy.write(waiting.document())
+        self._months |= waiting.days
 
     def max_attempts(self, connection: Connection, run_id: int, test_ids: Iterable[int]) -> dict[int, int]:
         """Return the highest attempt stored in the run, for those of `test_ids` that have one."""
+        self.write_out(connection)
         # By the run's artifacts: each of them is looked up once in the index of a partition, and not each test.
         found = connection.exec_driver_sql(
             "SELECT test_case_id, max(attempt) FROM results"
@@ -410,6 +431,7 @@ class PostgresBulk:
 
     def delete_results(self, connection: Connection, run_id: int, kind: str, test_ids: Iterable[int]) -> int:
         """Delete the results of these tests that the run's artifacts of `kind` brought; return how many."""
+        self.write_out(connection)
         connection.exec_driver_sql(KEEP_ROLLUPS_OF_RUN, (run_id,))
         deleted = connection.exec_driver_sql(
             "DELETE FROM results WHERE run_id = %s AND test_case_id = ANY(%s)"

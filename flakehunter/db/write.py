@@ -122,6 +122,7 @@ class Writer:
                     if self._latest is not None and not self._alone_since(self._latest):
                         self._latest = None
                     yield
+                    self.bulk.write_out(self.connection)
             except BaseException:
                 self._forget()
                 raise
@@ -147,6 +148,7 @@ class Writer:
 
     def _forget(self) -> None:
         """Forget every id: after a rollback some of them are of nobody."""
+        self.bulk.forget()
         self._project_id = self._latest = None
         self.tests, self.failures, self.runs, self._places = {}, {}, {}, {}
         self.written.whole = False
