@@ -41,6 +41,9 @@ DIFFERENT: dict[str, dict[str, int]] = {
     # Disabled tests are in the file, and on the console only in a sum.
     "googletest/junit.xml": {"skipped": 1},
     "googletest/console.log": {},
+    # nextest counts a flaky test as passed, too; it does not write of what was skipped.
+    "nextest/junit.xml": {"passed": -1, "skipped": -1},
+    "nextest/console.log": {"passed": -1, "skipped": -1},
     # CTest counts a skipped test as passed, and does not count a disabled one.
     "ctest/junit.xml": {"bad": 0},
     # The XML has one file a class; the error of a class's set-up has a file of its own.
@@ -113,6 +116,18 @@ def test_surefires_reruns_are_attempts() -> None:
         "passes": ["passed"],
         "skipped": ["skipped"],
     }
+
+
+def test_nextests_tries_are_attempts_in_its_file_and_its_log() -> None:
+    expected = {"child_is_gone": ["failed", "failed"], "is_gone_at_the_second_try": ["failed", "passed"]}
+    for name in ("junit.xml", "console.log"):
+        data = (FIXTURES / "nextest" / name).read_bytes()
+        reader = ArtifactReader(kind_of(data[:HEAD], Source(Path(name), name, True)), io.BytesIO(data), DEFAULT_LIMITS)
+        (batch,) = reader.batches()
+        outcomes: dict[str, list[str]] = {}
+        for test, _, outcome, *_ in batch.results:
+            outcomes.setdefault(batch.tests[test].name.removeprefix("tests::"), []).append(outcome)
+        assert outcomes == {**expected, "passes": ["passed"]}
 
 
 def test_karmas_suite_is_a_browser_without_its_version() -> None:

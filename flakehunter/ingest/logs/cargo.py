@@ -124,7 +124,7 @@ class CargoJsonFormat:
 
 _NEXTEST = re.compile(
     r"\s*(?:TRY (?P<try>\d+) )?(?P<word>PASS|FAIL|SKIP|FLAKY \d+/\d+|LEAK|LEAK-FAIL|TIMEOUT|TMT|ABORT|SIG[A-Z]+)"
-    r" \[ *(?P<time>[\d.]+)?s?\](?: \( *\d+/\d+\))? +(?P<binary>\S+) (?P<name>\S.*)$"
+    r" \[ *(?P<time>[\d.]+)?s?\](?: \( *(?:\d+/\d+|─+)\))? +(?P<binary>\S+) (?P<name>\S.*)$"
 )
 
 
@@ -134,9 +134,13 @@ class NextestReader(LineReader):
     def __init__(self) -> None:
         super().__init__()
         self._over = False
+        self._last: tuple[str, str] | None = None
 
     def feed(self, line: str) -> Owner | None:
         """Take a line; return whose it is."""
+        # In newer versions a test's output comes after its line, and does not name it.
+        if self._last is not None and re.fullmatch(r"\s*(?:stdout|stderr|output) ─+\s*", line):
+            return self.begin(*self._last)
         if line.strip().startswith("Summary ["):
             self._over = True
             self.owner = None
@@ -144,7 +148,8 @@ class NextestReader(LineReader):
         if found is None:
             section = re.match(r"\s*(?:-{2,} )?(?:STDOUT|STDERR): +(\S+) (\S.*?)(?: -+)?$", line)
             return self.begin(section[1], section[2]) if section else self.owner
-        owner = Owner((found["binary"], found["name"]))
+        self._last = (found["binary"], found["name"])
+        owner = Owner(self._last)
         word = found["word"]
         # `TRY 2 PASS` is the last try; `FLAKY 2/3` says the same once more.
         if not self._over and not word.startswith("FLAKY"):

@@ -108,6 +108,54 @@ def cargo() -> Made:
     return made
 
 
+NEXTEST = {
+    "Cargo.toml": CARGO["Cargo.toml"],
+    "src/lib.rs": """
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn passes() {}
+
+    #[test]
+    fn child_is_gone() {
+        println!("sent SIGKILL to pid 4711");
+        panic!("process 4711 is still alive");
+    }
+
+    #[test]
+    fn is_gone_at_the_second_try() {
+        assert_eq!(std::env::var("NEXTEST_ATTEMPT").as_deref(), Ok("2"), "process 4711 is still alive");
+    }
+
+    #[test]
+    #[ignore = "not today"]
+    fn skipped() {}
+}
+""",
+    ".config/nextest.toml": """
+[profile.default]
+retries = 1
+fail-fast = false
+[profile.default.junit]
+path = "junit.xml"
+""",
+}
+
+
+def nextest() -> Made:
+    """cargo-nextest with its JUnit report: failed tests are run once more."""
+    if shutil.which("cargo-nextest") is None:
+        raise MissingProducerError("cargo-nextest")
+    folder = project(NEXTEST)
+    made = Made("nextest", version("cargo-nextest", "--version"), "cargo nextest run")
+    command = ("cargo", "nextest", "run", "--offline", "--no-input-handler")
+    log = run(folder, *command, CARGO_TERM_COLOR="never", RUST_BACKTRACE="0")
+    made.keep("nextest/console.log", log)
+    made.keep_file("nextest/junit.xml", folder / "target/nextest/default/junit.xml")
+    made.counts(log, r"Summary \[")
+    return made
+
+
 CTEST = {
     "CMakeLists.txt": """
 cmake_minimum_required(VERSION 3.20)
@@ -205,4 +253,4 @@ def catch2() -> Made:
     return made
 
 
-MAKERS = {"go": go, "cargo": cargo, "ctest": ctest, "googletest": googletest, "catch2": catch2}
+MAKERS = {"go": go, "cargo": cargo, "nextest": nextest, "ctest": ctest, "googletest": googletest, "catch2": catch2}
