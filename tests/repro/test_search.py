@@ -147,6 +147,21 @@ def test_a_test_that_takes_longer_with_the_delay_waits_for_too_short_a_time() ->
     assert not plan.may_be(Mechanism.SIGNAL_BEFORE_READY)
 
 
+def test_one_slow_trial_on_a_busy_machine_is_no_wait() -> None:
+    slow = iter([0.2])
+    attempt = simulated(late("exit", 3, 130), [])
+
+    def slow_once(arm: str, spec: str) -> tuple[TrialOutcome, TrialReport] | None:
+        result = attempt(arm, spec)
+        if result is None or result[0] is not TrialOutcome.PASSED or arm != "search":
+            return result
+        return result[0], replace(result[1], duration_s=0.1 + next(slow, 0.0))
+
+    plan = search(slow_once)
+    assert plan is not None
+    assert plan.mechanism is Mechanism.FIXED_SLEEP
+
+
 def test_what_fails_by_itself_every_time_needs_no_delay() -> None:
     trials: list[str] = []
     assert search(simulated(lambda _delay: True, trials)) is None
