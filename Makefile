@@ -95,9 +95,13 @@ corpus-trace: $(READY)
 	$(BIN)/python benchmarks/trace_corpus.py --write
 
 # What a trace finds in suites that are healthy: nothing.
-.PHONY: trace-healthy trace-overhead
+.PHONY: trace-healthy trace-overhead trace-memory
 trace-healthy: $(READY)
 	$(BIN)/python benchmarks/trace_healthy.py --write
+
+# How much memory the trace of a long suite takes; five minutes.
+trace-memory: $(READY)
+	$(BIN)/python benchmarks/trace_memory.py --write
 
 # How much longer tests that start 100 processes take under strace.
 trace-overhead: $(READY)

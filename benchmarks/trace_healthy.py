@@ -130,7 +130,7 @@ def _outcome(suite: Suite, result: TraceResult) -> Outcome:
         failed=[window.test for window in windows if window.failed],
         exit_code=result.exit_code,
         timed_out=result.timed_out,
-        processes=len(result.world.processes),
+        processes=result.world.born,
         lines=result.lines,
         seconds=result.wall_s,
         findings=found,

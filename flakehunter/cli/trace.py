@@ -249,4 +249,4 @@ def _summary(result: "TraceResult") -> str:
     tests = len(result.world.windows)
     status += f", {tests} tests" if tests > 1 else ""
     lost = f", {result.not_understood} lines not understood" if result.not_understood else ""
-    return f"{findings}; {status}, {len(result.world.processes)} processes, {wall}, {result.lines} lines of trace{lost}"
+    return f"{findings}; {status}, {result.world.born} processes, {wall}, {result.lines} lines of trace{lost}"

@@ -39,6 +39,7 @@ def as_json(result: TraceResult) -> dict[str, Any]:
         "not_understood": result.not_understood,
         "tests": [_test(window, ms) for window in result.world.windows],
         "processes": [_process(process, ms) for process in result.world.processes],
+        "forgotten_processes": result.world.born - len(result.world.processes),
         "findings": [_finding(finding, ms, result) for finding in result.findings],
     }
 

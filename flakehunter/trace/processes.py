@@ -84,8 +84,8 @@ class Process:
     """Files that it has removed, and when."""
     created: dict[str, float] = field(default_factory=dict)
     """Files that it has made, and when."""
-    told: list[float] = field(default_factory=list)
-    """When a read from a pipe or socket returned: from then on it may do something because it was told to."""
+    told: float | None = None
+    """When a read from a pipe or socket last returned: from then on it may do something because it was told to."""
     pid_descriptors: dict[int, int] = field(default_factory=dict)
     """Process ids of its pidfds: the process may show itself later, where its birth is not seen."""
     listed: dict[int, list[float]] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from flakehunter.errors import CommandError
 from flakehunter.trace.command import Strace, hook_environment, strace_argv
+from flakehunter.trace.forgetting import Forgetting
 from flakehunter.trace.reader import Reader
 from flakehunter.trace.rules.survivors import SURVIVOR_GRACE_S
 from flakehunter.trace.watching import ENTERED, RETURNED
@@ -109,7 +110,7 @@ def trace_command(
                 stdout=output_to,
             )
         try:
-            timed_out = _read(world, reader, Source(trace, fifo, copy), ours, timeout_s)
+            timed_out = _read(Forgetting(world), reader, Source(trace, fifo, copy), ours, timeout_s)
         finally:
             ours.close()
             try:
@@ -172,13 +173,14 @@ def _forget(fifo: Path) -> None:
 
 
 def _read(
-    world: World,
+    forgetting: Forgetting,
     reader: Reader,
     source: Source,
     control: socket.socket,
     timeout_s: float | None,
 ) -> bool:
     """Read until nothing of the command is left, or its grace or its time is over; tell whether it was its time."""
+    world = forgetting.world
     limit: float | None = None
     grace_end: float | None = None
     pause = TICK_S
@@ -191,7 +193,7 @@ def _read(
                 _mark_survivors(world)
                 return grace_end is None
             ended = bool(selector.select(min(pause, until - now)))
-            pause = 0.0 if _consume(world, reader, source) >= BUSY else TICK_S
+            pause = 0.0 if _consume(forgetting, reader, source) >= BUSY else TICK_S
             if ended:
                 # strace has ended; what it wrote was in the pipe, since it wrote before.
                 world.consume_all(reader.finish())
@@ -204,12 +206,12 @@ def _read(
                 grace_end = time.monotonic() + SURVIVOR_GRACE_S
 
 
-def _consume(world: World, reader: Reader, source: Source) -> int:
+def _consume(forgetting: Forgetting, reader: Reader, source: Source) -> int:
     """Read all that is in the pipe, and return how many bytes that was."""
     size = 0
     while piece := source.read():
         size += len(piece)
-        world.consume_all(reader.feed(piece))
+        forgetting.consume_all(reader.feed(piece))
     return size
 
 

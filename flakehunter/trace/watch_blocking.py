@@ -16,6 +16,8 @@ EXPIRY_TOLERANCE_S = 0.003
 """poll and epoll_wait count in milliseconds, and round up."""
 SHORTEST_TIMER_S = 2 * EXPIRY_TOLERANCE_S
 """Waits that are shorter end too close to each other to tell whether they are the rest of one pause."""
+LONGEST_SLICE_S = 0.1
+"""A wait of an event loop for no more than this is a slice of a longer one, as loops over select(2) take it."""
 POLLING = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2")
 SLEEPING = ("nanosleep", "clock_nanosleep")
 BLOCKING = frozenset({*POLLING, *SLEEPING, "restart_syscall"})
@@ -29,7 +31,7 @@ def slept(world: World, _process: Process, call: Call) -> None:
     armed = _armed(world, call, expiry)
     world.attempts[call.tid].append((call.entered, expiry))
     if call.result == 0 and end - armed >= SHORTEST_PAUSE_S:
-        world.wakes[call.tid].append(Wake(call.entered, end, True, armed))
+        world.note_wake(call.tid, Wake(call.entered, end, True, armed))
 
 
 def _sleep_end(call: Call) -> float:
@@ -49,7 +51,7 @@ def resumed_sleep(world: World, _process: Process, call: Call) -> None:
     if resumed is not None and resumed[1] not in BLOCKING:
         if call.result == 0:
             end = call.returned or call.entered
-            world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
+            world.note_wake(call.tid, Wake(call.entered, end, False, call.entered))
         return
     if not attempts:
         return
@@ -58,7 +60,7 @@ def resumed_sleep(world: World, _process: Process, call: Call) -> None:
     attempts.append((call.entered, expiry))
     if call.result is not None and call.result >= 0:
         end = call.returned or call.entered
-        world.wakes[call.tid].append(Wake(call.entered, end, call.result == 0, armed))
+        world.note_wake(call.tid, Wake(call.entered, end, call.result == 0, armed))
 
 
 def polled(world: World, process: Process, call: Call) -> None:
@@ -72,11 +74,11 @@ def polled(world: World, process: Process, call: Call) -> None:
         return
     if call.result == 0:
         if timeout is not None and end - armed >= SHORTEST_PAUSE_S:
-            world.wakes[call.tid].append(Wake(call.entered, end, True, armed))
+            world.note_wake(call.tid, Wake(call.entered, end, True, armed))
         return
-    if timeout is not None and timeout >= SHORTEST_PAUSE_S:
+    if timeout is not None and call.entered + timeout - armed > LONGEST_SLICE_S:
         world.waits.append(Wait(process, call.tid, armed, end, call.entered + timeout - armed))
-    world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
+    world.note_wake(call.tid, Wake(call.entered, end, False, call.entered))
     for number in _ready(call):
         target = world.find(process.pid_descriptors.get(number, 0))
         if target is not None:

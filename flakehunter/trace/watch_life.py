@@ -142,13 +142,13 @@ def waited(world: World, process: Process, call: Call) -> None:
             world.tell_end(process, child, time)
         else:
             world.reap(process, child.pid, time)
-        world.wakes[call.tid].append(_wake_by_child(child, call, hangs))
+        world.note_wake(call.tid, _wake_by_child(child, call, hangs))
 
 
 def _nobody_is_left(world: World, process: Process, time: float) -> None:
     """A subreaper without a child has no descendant: orphans would have come to it (prctl(2))."""
-    for below in world.processes[process.index + 1 :]:
-        if below.exited is not None and process in below.ancestors():
+    for below in world.processes:
+        if below.exited is not None and below.index > process.index and process in below.ancestors():
             world.tell_end(process, below, time)
             process.knowledge.tell((FactKind.REAP, below.index, ""), time)
             process.awaited[below.index] = time

@@ -27,6 +27,10 @@ __all__ = [
 _PROC = re.compile(r"/proc/(\d+)(?:/(.*))?$")
 MOST_MISSED = 20_000
 """Paths looked for in vain that are remembered: an interpreter's search for modules alone makes hundreds."""
+MONITORING_ROUNDS = 3
+"""Who has looked so often without a reason watches the process anyway."""
+ROUND_S = 0.01
+"""Looks that are closer to each other are one: a library reads several files of /proc for one answer."""
 LONGEST_POLL_PAUSE_S = 1.5
 """Who looked in vain for a file no longer ago than this is polling for it."""
 _LISTING = re.compile(r"^/proc/?$|^/proc/\d+/task/\d+/children$|/cgroup\.procs$")
@@ -45,6 +49,7 @@ def writes(world: World, process: Process, call: Call) -> None:
         # At the call's beginning: the reader may be there before the writer's call returns.
         channel = world.channel(name)
         channel.writers.add(process.index)
+        channel.used = call.entered
         channel.heard.add(process.knowledge, call.entered)
     elif "cgroup.procs" in call.arguments or "/tasks>" in call.arguments:
         _assigns_by_file(world, process, call)
@@ -71,16 +76,18 @@ def reads(world: World, process: Process, call: Call) -> None:
         return
     end = call.returned or call.entered
     channel = world.channel(name)
+    channel.used = end
     if call.result == 0:
         if name.startswith(("pipe:", "socket:")):
-            process.told.append(end)
-            world.ends_of_output[process.index].append((end, frozenset(channel.writers)))
-            world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
+            process.told = end
+            for writer in channel.writers:
+                world.ends_of_output.setdefault((process.index, writer), end)
+            world.note_wake(call.tid, Wake(call.entered, end, False, call.entered))
         return
     channel.heard.teach(process.knowledge, end)
     if name.startswith(("pipe:", "socket:")):
-        process.told.append(end)
-        world.wakes[call.tid].append(Wake(call.entered, end, False, call.entered))
+        process.told = end
+        world.note_wake(call.tid, Wake(call.entered, end, False, call.entered))
 
 
 def _read_state(look: Look, call: Call) -> None:
@@ -199,8 +206,11 @@ def _looks_for_result(world: World, process: Process, call: Call, path: str, *, 
     if creator is not None and creator is not process:
         _notes_release(world, process, call, path, there=there)
     if not there:
-        if call.error == "ENOENT" and len(world.missed) < MOST_MISSED:
+        if call.error == "ENOENT":
+            world.missed.pop((process.index, path), None)
             world.missed[process.index, path] = call.entered
+            if len(world.missed) > MOST_MISSED:
+                del world.missed[next(iter(world.missed))]
         return
     if creator is None or creator is process or path not in creator.created:
         return
@@ -228,7 +238,9 @@ def _looks_at_proc(world: World, process: Process, call: Call, path: str) -> boo
     if victim is None or victim is process or process.namespaced:
         return True
     if world.is_scanning(call.tid):
-        victim.listed.setdefault(process.index, []).append(call.entered)
+        listed = victim.listed.setdefault(process.index, [])
+        if not listed or (len(listed) < MONITORING_ROUNDS and call.entered - listed[-1] > ROUND_S):
+            listed.append(call.entered)
         return True
     succeeded = call.result is not None and call.result >= 0
     kind = LookKind.PROC_STATE if found[2] in ("stat", "status") else LookKind.PROC

@@ -4,8 +4,10 @@ Without such marks the whole run is one window. What a runner does outside of it
 looks at them) is its own, and no finding.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from flakehunter.trace.marks import Mark
 from flakehunter.trace.processes import Process
@@ -32,6 +34,8 @@ class Window:
     failed: bool | None = None
     file: str = ""
     line: int | None = None
+    outermost: bool = True
+    """Whether no other test of the process was running when it began."""
 
     def holds(self, time: float) -> bool:
         """Tell whether that moment is inside."""
@@ -65,6 +69,7 @@ class Windows:
             self._above |= {above.index for above in process.ancestors()}
         if mark.what == START:
             begun = Window(mark.key, process, time, file=mark.file, line=mark.line)
+            begun.outermost = not any(window.end is None for window in _reaching_back(mine, time))
             mine.append(begun)
             self._all.append(begun)
             return
@@ -82,10 +87,15 @@ class Windows:
     def of(self, process: Process, time: float) -> Window | None:
         """Return the test that the process worked for at that moment: its own, or that of the process above it."""
         for one in (process, *process.ancestors()):
-            for window in reversed(self._of.get(one.index, ())):
+            for window in _reaching_back(self._of.get(one.index, []), time):
                 if window.holds(time):
                     return window
         return None
+
+    def earliest_open(self) -> float:
+        """Return when the first of the tests began that still run; infinity when none does."""
+        running = (window.start for mine in self._of.values() for window in mine if window.end is None)
+        return min(running, default=inf)
 
     def is_outside(self, process: Process, time: float) -> bool:
         """Tell whether the process belongs to a runner that makes marks, and no test of it ran at that moment."""
@@ -113,3 +123,11 @@ class Windows:
                 return None if is_of_test else below
             below = one
         return None
+
+
+def _reaching_back(mine: Sequence[Window], time: float) -> Iterator[Window]:
+    """Yield the tests of a process that may hold that moment, the latest first."""
+    for position in range(bisect_right(mine, time, key=lambda window: window.start) - 1, -1, -1):
+        yield mine[position]
+        if mine[position].outermost:
+            return

@@ -1,10 +1,11 @@
 """The state of all processes of a trace, moved on record by record: births, programs, signals, deaths, reaps."""
 
 import signal as signals
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 
+from flakehunter.trace.findings import Finding
 from flakehunter.trace.knowledge import FactKind, Heard, Knowledge
 from flakehunter.trace.marks import PREFIX, Mark, parse_mark
 from flakehunter.trace.native import native_mark
@@ -44,6 +45,8 @@ PID_CALLS = frozenset(
 )
 """Calls by which a process names another. In a PID namespace of the test's own (pid_namespaces(7)) their numbers mean
 other processes than ours do, and are not judged."""
+MOST_ATTEMPTS = 1000
+"""Waits of a thread that are remembered, to find the beginning of a pause that was made of several."""
 MARK_LIFE_S = 0.25
 """A mark stands right before its call; older ones belong to a call that never came."""
 HARMLESS = frozenset({"SIGCHLD", "SIGCONT", "SIGWINCH", "SIGURG", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIG_0"})
@@ -56,6 +59,8 @@ class Channel:
 
     heard: Heard = field(default_factory=Heard)
     writers: set[int] = field(default_factory=set)
+    used: float = 0.0
+    """When a pipe or socket was last written to or read from."""
 
 
 Handling = Callable[["World", Process, Call], None]
@@ -78,18 +83,24 @@ class World:
     ) -> None:
         """Start with no process; `pgid` and `sid` are those that the command was started in."""
         self.processes: list[Process] = []
+        self.born = 0
+        """How many processes there were, with those that are forgotten (forgetting.py)."""
+        self.settled: list[Finding] = []
+        """Findings about what is forgotten."""
+        self.assumed_failed: bool | None = None
+        """How the run is taken to end as long as that is not known."""
         self.looks: list[Look] = []
         self.sent: list[Sent] = []
         self._sent_to: dict[int, list[Sent]] = defaultdict(list)
         self.waits: list[Wait] = []
         self.assignments: list[Assignment] = []
-        self.ends_of_output: dict[int, list[tuple[float, frozenset[int]]]] = defaultdict(list)
-        """Ends of file, by who read them: when, and the indices of the processes that had written to that channel."""
+        self.ends_of_output: dict[tuple[int, int], float] = {}
+        """When a process first read the end of what another one had written, by the indices of both."""
         self.wakes: dict[int, list[Wake]] = defaultdict(list)
         """What blocked, by thread id."""
         self.timers: dict[tuple[int, str], float] = {}
         """When the timers that a hook told of were armed, by thread id and key."""
-        self.attempts: dict[int, list[tuple[float, float]]] = defaultdict(list)
+        self.attempts: dict[int, deque[tuple[float, float]]] = defaultdict(lambda: deque(maxlen=MOST_ATTEMPTS))
         """(start, expiry) of every call that blocks for a limited time, also of those that a signal interrupted."""
         self.scans: dict[int, float] = {}
         """When a thread last listed processes, by thread id."""
@@ -184,10 +195,11 @@ class World:
         return child
 
     def _new(self, tid: int, parent: Process | None, time: float) -> Process:
-        process = Process(index=len(self.processes), pid=tid, spawned=time, parent=parent)
+        process = Process(index=self.born, pid=tid, spawned=time, parent=parent)
         if not self.processes:
             process.pgid, process.sid = self._pgid, self._sid
         self.processes.append(process)
+        self.born += 1
         self.threads[tid] = self.living[tid] = process
         self.by_pid[tid].append(process)
         if parent is not None:
@@ -275,7 +287,7 @@ class World:
             elif mark.what == "fired":
                 armed = self.timers.pop((call.tid, mark.key), None)
                 if armed is not None:
-                    self.wakes[call.tid].append(Wake(call.entered, call.entered, True, armed))
+                    self.note_wake(call.tid, Wake(call.entered, call.entered, True, armed))
             else:
                 self._marks[call.tid] = (call.entered, mark)
 
@@ -299,6 +311,8 @@ class World:
         window = self.windows.of(process, time)
         if window is not None and window.failed is not None:
             return window.failed
+        if self.assumed_failed is not None:
+            return self.assumed_failed
         return self.root is not None and self.root.status not in (0, None)
 
     def is_scanning(self, tid: int) -> bool:
@@ -321,6 +335,31 @@ class World:
     def sent_to(self, victim: Process) -> list[Sent]:
         """Return the signals that were sent to a process, in the order of time."""
         return self._sent_to.get(victim.index, [])
+
+    def note_wake(self, tid: int, wake: Wake) -> None:
+        """Add what released a thread: of those that were no pause, only the last is asked for."""
+        wakes = self.wakes[tid]
+        if wakes and not wakes[-1].pause:
+            wakes[-1] = wake
+        else:
+            wakes.append(wake)
+
+    def drop(self, gone: Container[int]) -> None:
+        """Forget the processes with these indices, where they are still named."""
+        for pid in {process.pid for process in self.processes if process.index in gone}:
+            self.by_pid[pid] = [process for process in self.by_pid[pid] if process.index not in gone]
+            if not self.by_pid[pid]:
+                del self.by_pid[pid]
+        self.processes = [process for process in self.processes if process.index not in gone]
+        for process in self.processes:
+            process.children = [child for child in process.children if child.index not in gone]
+        self._sent_to = defaultdict(list, {index: sent for index, sent in self._sent_to.items() if index not in gone})
+        self.holders = {port: holder for port, holder in self.holders.items() if holder.index not in gone}
+        self.ends_of_output = {
+            pair: time for pair, time in self.ends_of_output.items() if pair[0] not in gone and pair[1] not in gone
+        }
+        self.found = {(index, path) for index, path in self.found if index not in gone and path in self.creators}
+        self.proc_reads = {key: look for key, look in self.proc_reads.items() if key[0] not in gone}
 
     def group(self, pgid: int | None) -> list[Process]:
         """Return the living members of a process group."""
@@ -346,8 +385,10 @@ class World:
         for child in process.children:
             if child.reaped is None:
                 child.adopted_by = adopter
-        for tid in [tid for tid, owner in self.threads.items() if owner is process]:
-            del self.threads[tid]
+        for tid in [record.tid, *(tid for tid, owner in self.threads.items() if owner is process)]:
+            self.threads.pop(tid, None)
+            self.attempts.pop(tid, None)
+            self.scans.pop(tid, None)
 
     def _supersede(self, record: Superseded) -> None:
         # The thread that called execve now has the process's own id: strace goes on under that id.
@@ -383,8 +424,8 @@ class World:
         """
         process.knowledge.tell((FactKind.EXIT, ended.index, ""), time)
         if ended.namespaced and ended.parent is not None and not ended.parent.namespaced:
-            for member in self.processes[ended.index + 1 :]:
-                if member.namespaced and ended in member.ancestors():
+            for member in self.processes:
+                if member.namespaced and member.index > ended.index and ended in member.ancestors():
                     process.knowledge.tell((FactKind.EXIT, member.index, ""), time)
                     process.knowledge.tell((FactKind.REAP, member.index, ""), time)
 

@@ -19,7 +19,7 @@ def find_all(world: World) -> list[Finding]:
         if not is_noise(finding, world)
     ]
     unique: dict[tuple[str, int, int], Finding] = {}
-    for finding in sorted(found, key=lambda one: one.looked or one.signalled or 0.0):
+    for finding in sorted([*world.settled, *found], key=lambda one: one.looked or one.signalled or 0.0):
         unique.setdefault((finding.mechanism, finding.victim.index, finding.looker.index), finding)
     return list(unique.values())
 

@@ -44,6 +44,5 @@ def find(world: World) -> Iterator[Finding]:
 def _waited_for_it(assignment: Assignment) -> bool:
     target = assignment.target
     end = target.exited or assignment.time
-    return target.knows(FactKind.ASSIGNED, target, at=end) or any(
-        assignment.time <= told <= end for told in target.told
-    )
+    told = target.told is not None and assignment.time <= target.told
+    return told or target.knows(FactKind.ASSIGNED, target, at=end)

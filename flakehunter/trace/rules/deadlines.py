@@ -1,7 +1,10 @@
 """Waits for an end that have a deadline which a loaded machine would miss."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import accumulate, islice
+from math import inf
 
 from flakehunter.model import Mechanism
 from flakehunter.trace.findings import Finding, milliseconds, name_of
@@ -10,14 +13,12 @@ from flakehunter.trace.predict import MEASURED
 from flakehunter.trace.processes import Look, Process, Wait
 from flakehunter.trace.world import World
 
-__all__ = ["STRESSED_DEATH_S", "find"]
+__all__ = ["STRESSED_DEATH_S", "Endings", "find"]
 
 STRESSED_DEATH_S = max(kind.p90_ms for kind in MEASURED) / 1000
 """Under the heaviest load that was measured, one process in ten needs longer than this from the signal to its end."""
 LARGEST_SHARE = 0.5
 """A wait that needed more than this share of its deadline has no reserve for a loaded machine."""
-LONGEST_SLICE_S = 0.1
-"""A wait of an event loop for no more than this is a slice of a longer one, as loops over select(2) take it."""
 NOTICE_S = 0.1
 """How soon after a process's end a wait that is about it comes back."""
 
@@ -25,9 +26,10 @@ NOTICE_S = 0.1
 def find(world: World) -> Iterator[Finding]:
     """Yield the waits after a signal whose deadline is too short, or ran out."""
     yield from _polled(world)
+    endings = Endings(world)
     for wait in world.waits:
-        victim = _ended_during(world, wait) if wait.timeout_s > LONGEST_SLICE_S else None
-        if victim is None or _expired_later(world, wait):
+        victim = endings.during(wait)
+        if victim is None or endings.expired_later(wait):
             continue
         finding = _judge(world, wait.waiter, victim, wait.start, wait.end, wait.timeout_s, None)
         if finding is not None:
@@ -82,27 +84,41 @@ def _judge(
     )
 
 
-def _ended_during(world: World, wait: Wait) -> Process | None:
-    """Return the process whose end made the wait come back; None when it was something else."""
-    for sent in world.sent:
-        victim = sent.victim
-        if victim.exited is None or sent.time > wait.end:
-            continue
-        learned = wait.waiter.knowledge.get((FactKind.EXIT, victim.index, ""))
-        if (
-            # The end of its output comes a little before a process's end, and may be what ended the wait.
-            wait.start <= victim.exited <= wait.end + NOTICE_S
-            and wait.end <= victim.exited + NOTICE_S
-            and learned is not None
-            and learned <= max(wait.end, victim.exited) + NOTICE_S
-        ):
-            return victim
-    return None
+class Endings:
+    """When the processes ended that were signalled, and when the pauses of a thread: to find them among thousands."""
 
+    def __init__(self, world: World) -> None:
+        first = {sent.victim.index: (order, sent) for order, sent in reversed([*enumerate(world.sent)])}
+        ended = [
+            (sent.victim.exited, order, sent.time, sent.victim)
+            for order, sent in first.values()
+            if sent.victim.exited is not None
+        ]
+        self._ended = sorted(ended, key=lambda one: one[:2])
+        self._wakes = world.wakes
+        self._earliest: dict[int, list[float]] = {}
 
-def _expired_later(world: World, wait: Wait) -> bool:
-    """Tell whether that time did run out afterwards: then it was a pause, since a kept deadline is called off."""
-    return any(
-        wake.pause and wake.end >= wait.expiry - NOTICE_S / 20 and wake.armed <= wait.end
-        for wake in world.wakes.get(wait.tid, ())
-    )
+    def during(self, wait: Wait) -> Process | None:
+        """Return the process whose end made the wait come back; None when it was something else."""
+        found = []
+        # The end of its output comes a little before a process's end, and may be what ended the wait.
+        earliest = max(wait.start, wait.end - NOTICE_S)
+        position = bisect_left(self._ended, earliest, key=lambda one: one[0])
+        for exited, order, first, victim in islice(self._ended, position, None):
+            if exited > wait.end + NOTICE_S:
+                break
+            learned = wait.waiter.knowledge.get((FactKind.EXIT, victim.index, ""))
+            if first <= wait.end and learned is not None and learned <= max(wait.end, exited) + NOTICE_S:
+                found.append((order, victim))
+        return min(found, key=lambda one: one[0])[1] if found else None
+
+    def expired_later(self, wait: Wait) -> bool:
+        """Tell whether that time did run out afterwards: then it was a pause, since a kept deadline is called off."""
+        wakes = self._wakes.get(wait.tid, [])
+        armed = self._earliest.get(wait.tid)
+        if armed is None:
+            # When the earliest of the pauses from here on was armed.
+            times = [wake.armed if wake.pause else inf for wake in reversed(wakes)]
+            armed = self._earliest[wait.tid] = [*accumulate(times, min)][::-1]
+        position = bisect_left(wakes, wait.expiry - NOTICE_S / 20, key=lambda wake: wake.end)
+        return position < len(armed) and armed[position] <= wait.end

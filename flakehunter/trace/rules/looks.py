@@ -15,16 +15,13 @@ from flakehunter.trace.findings import LONGEST_SLACK_S, Finding, milliseconds, n
 from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.marks import Mark
 from flakehunter.trace.processes import Look, LookKind, Process
+from flakehunter.trace.watch_resources import MONITORING_ROUNDS, ROUND_S
 from flakehunter.trace.world import World
 
 __all__ = ["Trigger", "find", "trigger_of"]
 
 _SEES_ZOMBIES = (LookKind.KILL, LookKind.PROC)
 _RESOURCES = (LookKind.PORT, LookKind.FILE)
-MONITORING_ROUNDS = 3
-"""Who has looked so often without a reason watches the process anyway."""
-ROUND_S = 0.01
-"""Looks that are closer to each other are one: a library reads several files of /proc for one answer."""
 _LOCK_NAMES = re.compile(r"\.(?:pid|lock|lck|sock|socket)$|/lock$")
 
 
@@ -58,9 +55,9 @@ def trigger_of(world: World, looker: Process, victim: Process, before: float) ->
     delivery = victim.delivered(before=before)
     if delivery is not None:
         return Trigger(delivery.time, True, delivery.signal)
-    for time, writers in world.ends_of_output.get(looker.index, ()):
-        if time <= before and victim.index in writers:
-            return Trigger(time, True, "end of output")
+    ended = world.ends_of_output.get((looker.index, victim.index))
+    if ended is not None and ended <= before:
+        return Trigger(ended, True, "end of output")
     return _trigger_above(world, looker, victim, before)
 
 
