@@ -202,18 +202,17 @@ def main() -> None:
         where = f"{options.tests} × {options.commits}, {per} a commit" + (f", {outages} outages" if outages else "")
         work += [(f"{where} | {name}", partial(measure, scenario, name, options.peers)) for name in options.only]
     rows = in_turns(options.rows, work, seconds=options.seconds)
-    if rows is None:
-        return
     lines = [
         "| history | tool | precision | recall | regressed called flaky | seconds |",
         "|---|---|---:|---:|---:|---:|",
     ]
-    for row in rows:
+    for key, _ in work:
+        row = rows.get(key, {"failed": "not run"})
         if "failed" in row:
-            lines.append(f"| {row['key']} | failed: {row['failed']} | | | |")
+            lines.append(f"| {key} | {row['failed']} | | | |")
             continue
         lines.append(
-            f"| {row['key']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['regressed_called']} of "
+            f"| {key} | {row['precision']:.3f} | {row['recall']:.3f} | {row['regressed_called']} of "
             f"{row['regressed']} | {row['seconds']} |"
         )
     print("\n".join(lines))

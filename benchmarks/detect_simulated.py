@@ -85,11 +85,14 @@ def measure(scenario: Scenario) -> dict[str, int | float]:
     return counts | {"seconds": round(took, 1)}
 
 
-def table(rows: Sequence[Mapping[str, float]], names: Sequence[str], seeds: int) -> list[str]:
-    """Return the Markdown rows, each the sum over the seeds."""
+def table(rows: Mapping[str, Mapping[str, float]], names: Sequence[str], seeds: int) -> list[str]:
+    """Return the Markdown rows, each the sum over the seeds that were run."""
     lines = ["| history | precision | recall | regressed called flaky | CPU-s |", "|---|---:|---:|---:|---:|"]
-    for place, name in enumerate(names):
-        part = rows[place * seeds : (place + 1) * seeds]
+    for name in names:
+        part = [rows[key] for seed in range(1, seeds + 1) if (key := f"{name}, seed {seed}") in rows]
+        if not part:
+            lines.append(f"| {name} | not run | | | |")
+            continue
         total = {key: int(sum(row[key] for row in part)) for key in part[0] if key not in ("key", "seconds")}
         precision = total["right"] / total["called"] if total["called"] else 1.0
         seconds = max(row["seconds"] for row in part)
@@ -116,13 +119,11 @@ def main() -> None:
         for seed in range(1, options.seeds + 1)
     ]
     rows = in_turns(options.rows, work, seconds=options.seconds)
-    if rows is None:
-        return
     lines = table(rows, [name for name, _ in named], options.seeds)
     print("\n".join(lines))
     if options.write:
         text = (
-            f"{options.seeds} seeds a history, added up; CPU-seconds of the longest `detect` of them. {machine()}\n\n"
+            f"Seeds a history: {options.seeds}, added up; CPU-seconds of the longest `detect` of them. {machine()}\n\n"
         )
         write_section(PAGE, "detect_simulated", text + "\n".join(lines))
 

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks.detect_history import ABSENT, Scenario, add_run, simulate, write_database
+from benchmarks.sections import machine, write_section
 from flakehunter.db.engine import open_database
 from flakehunter.db.queries.rollups import update_rollups
 
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=2000)
     parser.add_argument("--runs", type=int, default=5000)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--write", action="store_true", help="put the figures into benchmarks/detect.md")
     options = parser.parse_args()
     folder = tempfile.TemporaryDirectory()
     path = options.keep or Path(folder.name) / "large.db"
@@ -62,12 +64,18 @@ def main() -> None:
     print(
         f"rolled up {rolled} results in {time.perf_counter() - start:.1f} s, which ingest does as they come", flush=True
     )
+    lines = []
     for what in ("first", "again"):
-        print(f"{results} results, {what}: {measure(path)}", flush=True)
+        lines.append(f"{results:,} results, {what}: {measure(path)}")
+        print(lines[-1], flush=True)
     with sqlite3.connect(path) as connection:
         (last,) = connection.execute("SELECT max(id) FROM runs").fetchone()
         add_run(connection, history, 0, last + 1)
-    print(f"one run more: {measure(path)}", flush=True)
+    lines.append(f"one run more: {measure(path)}")
+    print(lines[-1], flush=True)
+    if options.write:
+        text = "\n".join(f"- {line}" for line in lines)
+        write_section(Path(__file__).with_name("detect.md"), "detect_speed", f"{machine()}\n\n{text}")
     folder.cleanup()
 
 

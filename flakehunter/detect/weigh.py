@@ -38,7 +38,7 @@ TIMING = (
     Mechanism.DEADLINE_TOO_SHORT,
 )
 
-UNPROVEN_LOG_ODDS = -0.5
+UNPROVEN_LOG_ODDS = math.log(weights().unproven / (1.0 - weights().unproven))
 """Highest log-odds with one lone streak of failures and neither same-commit proof nor a reproduction."""
 
 UNKNOWN_FROM = 0.2

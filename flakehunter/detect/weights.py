@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+PLAIN = ("prior_flaky", "history", "unproven")
+"""Weights that are no odds ratios."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each piece of evidence adds, in natural log-odds, but for the first two."""
+    """What each piece of evidence adds, in natural log-odds, but for the first three."""
 
     prior_flaky: float
     """Probability that a test which has failed at least once is flaky."""
     history: float
     """Factor of the history model's log Bayes factor."""
+    unproven: float
+    """Highest probability with one lone streak of failures and neither same-commit proof nor a reproduction."""
     text: float
     """A text of weight 1: broken tests of such code show the same words, only not as often."""
     scan: float
@@ -32,5 +37,5 @@ def weights() -> Weights:
     """Read the weights; once a process."""
     source = (resources.files("flakehunter.detect") / "weights.toml").read_text(encoding="utf-8")
     values = {name: float(value) for name, value in tomllib.loads(source).items()}
-    ratios = {name: math.log(value) for name, value in values.items() if name not in ("prior_flaky", "history")}
-    return Weights(prior_flaky=values["prior_flaky"], history=values["history"], **ratios)
+    ratios = {name: math.log(value) for name, value in values.items() if name not in PLAIN}
+    return Weights(**{name: values[name] for name in PLAIN}, **ratios)
