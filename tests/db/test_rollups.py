@@ -1,13 +1,14 @@
 """Rollups say what the rows say, whatever came, went or was replaced since they were made."""
 
 import random
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from flakehunter.db.engine import open_database
 from flakehunter.db.queries import rollups, tally
@@ -15,6 +16,7 @@ from flakehunter.db.queries.history import History, read_history
 from flakehunter.db.queries.rollups import read_packed, update_rollups
 from flakehunter.db.rows import RunRow, Written
 from flakehunter.db.schema import Artifact, Result, Rollup, Run
+from flakehunter.errors import DatabaseError
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 from flakehunter.ingest.runs import RunNaming
 from flakehunter.model import Outcome
@@ -101,6 +103,22 @@ def test_what_came_later_is_read_from_rows_and_then_rolled_up(connection: Connec
     assert update_rollups(connection, "default") == 2
     assert count(connection) == 2
     assert packed(connection) == rows(connection)
+
+
+def test_rollup_of_whole_columns_is_still_read(connection: Connection) -> None:
+    update_rollups(connection, "default")
+    found = read_packed(connection, "default")
+    columns = (found.test.astype("<i4"), found.run.astype("<i4"), found.outcome)
+    data = zlib.compress(b"".join(column.tobytes() for column in columns))
+    connection.execute(update(Rollup).values(data=data))
+    assert packed(connection) == rows(connection)
+
+
+def test_rollup_that_cannot_be_read_is_an_error(connection: Connection) -> None:
+    update_rollups(connection, "default")
+    connection.execute(update(Rollup).values(data=zlib.compress(b"what a later version wrote")))
+    with pytest.raises(DatabaseError, match="cannot read"):
+        read_packed(connection, "default")
 
 
 def test_stale_rollup_is_left_out_and_made_anew(connection: Connection) -> None:

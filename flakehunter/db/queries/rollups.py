@@ -261,17 +261,29 @@ def _encoded(part: Packed) -> bytes:
 
 def _decoded(data: bytes) -> Packed:
     raw = zlib.decompress(data)
-    head = np.frombuffer(raw, _HEAD, 1)[0]
-    if head["format"] != _FORMAT:
-        raise DatabaseError(
-            "the database holds rollups of another version of flakehunter",
-            url="",
-            hint="ingest its artifacts into a new one",
-        )
+    head = np.frombuffer(raw[: _HEAD.itemsize].ljust(_HEAD.itemsize, b"\0"), _HEAD)[0]
     results, runs, width = int(head["results"]), int(head["runs"]), int(head["width"])
+    begin = _HEAD.itemsize + 8 * runs
+    if head["format"] != _FORMAT or len(raw) != begin + (width + 1) * results:
+        return _decoded_columns(raw)
     ids = np.frombuffer(raw, "<i4", runs, _HEAD.itemsize)
     counts = np.frombuffer(raw, "<i4", runs, _HEAD.itemsize + 4 * runs)
-    begin = _HEAD.itemsize + 8 * runs
     steps = np.frombuffer(raw, f"<i{width}", results, begin)
     outcome = np.frombuffer(raw, np.uint8, results, begin + width * results)
     return Packed(np.cumsum(steps, dtype=np.int32), np.repeat(ids, counts), outcome)
+
+
+def _decoded_columns(raw: bytes) -> Packed:
+    """Return the results of a rollup as they were packed at first: whole columns, one after the other."""
+    count, rest = divmod(len(raw), 9)
+    if rest:
+        raise DatabaseError(
+            "the database holds rollups that this version of flakehunter cannot read",
+            url="",
+            hint="use the version that made them, or ingest the artifacts into a new database",
+        )
+    return Packed(
+        np.frombuffer(raw, "<i4", count),
+        np.frombuffer(raw, "<i4", count, 4 * count),
+        np.frombuffer(raw, np.uint8, count, 8 * count),
+    )
