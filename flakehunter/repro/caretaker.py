@@ -65,8 +65,8 @@ def care(end_processes: Callable[[str, float], None], remove_quotas: Callable[[]
         if kind == "folder":
             end_processes(paths[0], deadline)
     left = entries[::-1]
-    while left and time.monotonic() < deadline:
-        left = [entry for entry in left if not _remove(entry, remove_quotas)]
-        if left:
-            time.sleep(0.05)
-    return 1 if left else 0
+    while left := [entry for entry in left if not _remove(entry, remove_quotas)]:
+        if time.monotonic() >= deadline:
+            return 1
+        time.sleep(0.05)
+    return 0
