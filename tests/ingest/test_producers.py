@@ -56,6 +56,11 @@ DIFFERENT: dict[str, dict[str, int]] = {
     # Gradle, too, has one file a class.
     "gradle/TEST-org.example.ChildTest.xml": {"bad": -1},
     "gradle/TEST-org.example.SetUpTest.xml": {"bad": -3, "skipped": -1},
+    # Bazel has a file for each target, and for each try of a flaky one that failed.
+    "bazel/passes/test.xml": {"passed": -1},
+    "bazel/child_is_gone/test.xml": {"passed": -2, "bad": 1},
+    "bazel/is_gone_at_the_second_try/test.xml": {"passed": -1},
+    "bazel/is_gone_at_the_second_try/test_attempts/attempt_1.xml": {"passed": -2, "bad": 1},
     # TestNG's rows of a data provider have one name in Surefire's XML, and so are attempts: the last one passed.
     "testng/TEST-org.example.ChildTest.xml": {"bad": -1},
     "testng/console.log": {"skipped": -2},
@@ -131,6 +136,18 @@ def test_nextests_tries_are_attempts_in_its_file_and_its_log() -> None:
         for test, _, outcome, *_ in batch.results:
             outcomes.setdefault(batch.tests[test].name.removeprefix("tests::"), []).append(outcome)
         assert outcomes == {**expected, "passes": ["passed"]}
+
+
+def test_bazels_tries_of_a_flaky_target_are_attempts(tmp_path: Path, query: Query) -> None:
+    url = url_at(tmp_path / "a.db")
+    ingest([FIXTURES / "bazel"], url, IngestOptions(naming=RunNaming(RunRow(external_id="1"))))
+    tried = "SELECT t.name, r.outcome FROM results r JOIN test_cases t ON t.id = r.test_case_id ORDER BY 1, 2"
+    assert query(url, tried) == [
+        ("child_is_gone", "errored"),
+        ("is_gone_at_the_second_try", "errored"),
+        ("is_gone_at_the_second_try", "passed"),
+        ("passes", "passed"),
+    ]
 
 
 def test_karmas_suite_is_a_browser_without_its_version() -> None:

