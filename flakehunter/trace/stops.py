@@ -10,12 +10,14 @@ import ctypes
 import os
 import platform
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Final
 
 from flakehunter.trace import seccomp
 from flakehunter.trace.seccomp import ALLOW, TRACE, Condition, Rule, argument
+from flakehunter.trace.watch_life import UNHEEDED
 from flakehunter.trace.watching import CALLS
 
 __all__ = ["can_narrow", "start_filter", "stop_filter"]
@@ -102,8 +104,9 @@ def _dull() -> dict[str, list[tuple[Condition, ...]]]:
         (Condition(argument(position), 0), Condition(argument(position, high=True), 0)) for position in (1, 2)
     ]
     no_handler = (*nothing_set[0], Condition(argument(0), FIRST_QUESTION, wanted=False))
+    unheeded = sorted(int(signal.Signals[name]) for name in UNHEEDED if name in signal.Signals.__members__)
     dull: dict[str, list[tuple[Condition, ...]]] = {
-        "rt_sigaction": [no_handler],
+        "rt_sigaction": [no_handler, *((Condition(argument(0), number),) for number in unheeded)],
         "prlimit64": [nothing_set[1], (Condition(argument(0), 0),)],
         "sched_setaffinity": [(Condition(argument(0), 0),)],
         "setpriority": [(Condition(argument(1), 0),)],

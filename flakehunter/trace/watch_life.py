@@ -10,7 +10,24 @@ from flakehunter.trace.reader import Call
 from flakehunter.trace.text import file_descriptor, integer, split
 from flakehunter.trace.world import HARMLESS, World, number_argument
 
-__all__ = ["action_set", "controlled", "kill_returned", "new_group", "new_session", "sends", "unshared", "waited"]
+__all__ = [
+    "UNHEEDED",
+    "action_set",
+    "controlled",
+    "kill_returned",
+    "new_group",
+    "new_session",
+    "sends",
+    "unshared",
+    "waited",
+]
+
+UNHEEDED = (HARMLESS - {"SIGCHLD", "SIG_0"}) | {
+    *("SIGILL", "SIGTRAP", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS", "SIGSTKFLT"),
+    *("SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGIO"),
+}
+"""Signals that nobody sends to end a process, so that handlers for them do not matter. Run-times set and reset handlers
+for all signals, and each is a call that stops the process."""
 
 
 def sends(world: World, process: Process, call: Call) -> None:
@@ -76,6 +93,8 @@ def action_set(_world: World, process: Process, call: Call) -> None:
     if call.result != 0 or len(arguments) < 2 or not arguments[1].startswith("{"):
         return
     signal, action = arguments[0], arguments[1]
+    if signal in UNHEEDED:
+        return
     if "SIG_DFL" in action or "SIG_IGN" in action:
         process.handlers.pop(signal, None)
         return

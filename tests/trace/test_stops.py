@@ -119,6 +119,56 @@ def test_questions_for_handlers_make_no_stops(narrow: Strace, tmp_path: Path) ->
     assert len(asked) <= 2
 
 
+def test_handlers_of_signals_that_end_nobody_make_no_stops(narrow: Strace, tmp_path: Path) -> None:
+    program = "import signal\nfor one in (signal.SIGSEGV, signal.SIGWINCH, signal.SIGTERM, signal.SIGCHLD):\n"
+    program += "    signal.signal(one, print)\n"
+    saved = tmp_path / "saved"
+    result = trace([sys.executable, "-I", "-S", "-c", program], strace=narrow, hooks=False, save=saved)
+    assert [word for word in ("SEGV", "WINCH", "TERM", "CHLD") if f"rt_sigaction(SIG{word}," in saved.read_text()] == [
+        "TERM",
+        "CHLD",
+    ]
+    assert result.world.root is not None
+    assert [signal for _, signal in result.world.root.installed if signal != "SIGINT"] == ["SIGTERM", "SIGCHLD"]
+
+
+STARTS = """
+import os, subprocess, sys
+for name in ("good", "nowhere", "text", "here", "./here"):
+    try:
+        print(name, subprocess.run([name], cwd=sys.argv[1]).returncode)
+    except OSError as error:
+        print(name, error.errno, error.filename)
+print(os.get_exec_path() == os.environ["PATH"].split(":"))
+"""
+
+
+def test_folders_of_path_that_do_not_hold_the_program_are_passed_over_unseen(narrow: Strace, tmp_path: Path) -> None:
+    """Python's hook spares strace the calls that fail; which program runs, and with what error, stays."""
+    folders = [tmp_path / name for name in ("none", "empty", "file", "first", "second")]
+    for folder in (folders[1], *folders[3:]):
+        folder.mkdir()
+    folders[2].write_text("a file where a folder should be")
+    programs = ((3, "text", 0o600, 0), (3, "good", 0o700, 3), (4, "good", 0o700, 4), (4, "text", 0o700, 5))
+    for place, name, mode, status in programs:
+        program = folders[place] / name
+        program.write_text(f"#!/bin/sh\nexit {status}\n")
+        program.chmod(mode)
+    work = tmp_path / "work"
+    (work / "bin").mkdir(parents=True)
+    (work / "bin" / "here").write_text("#!/bin/sh\nexit 6\n")
+    (work / "bin" / "here").chmod(0o700)
+    environment = {"PATH": ":".join(["bin", *map(str, folders)])}
+    command = [sys.executable, "-c", STARTS, str(work)]
+    bare = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    saved = tmp_path / "saved"
+    with (tmp_path / "out").open("wb") as output:
+        trace(command, strace=narrow, environment=environment, output_to=output.fileno(), save=saved)
+    assert (tmp_path / "out").read_text() == bare
+    tried = [line for line in saved.read_text().splitlines() if 'execve("' in line and '["good"]' in line]
+    assert len(tried) == 2, "a relative folder depends on where the child is, and the one that has it"
+
+
 def test_command_is_started_as_without_the_filters(narrow: Strace, tmp_path: Path) -> None:
     # No locale: a Python between strace and the command would add LC_CTYPE to the environment.
     environment = {"PATH": os.environ["PATH"], "EMPTY": ""}

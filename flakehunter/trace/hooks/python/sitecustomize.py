@@ -5,7 +5,7 @@ change what the program sees; when it has done its work it hands over to the sit
 one. It must be quick to import: os.path, and no types at run time.
 """
 # mypy: ignore-errors
-# ruff: noqa: PTH100, PTH120
+# ruff: noqa: PTH100, PTH118, PTH120
 
 import os
 import sys
@@ -13,7 +13,7 @@ import sys
 
 def _install():
     access = os.access
-    real_waitpid, real_stat = os.waitpid, os.stat
+    real_waitpid, real_stat, real_exec_path = os.waitpid, os.stat, os.get_exec_path
     library = os.path.dirname(os.__file__) + os.sep
     here = __file__
     state = {"signals": 0}
@@ -63,6 +63,34 @@ def _install():
             mark("stat", "", sys._getframe(1))
         return real_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
+    def get_exec_path(env=None):
+        """Leave out of PATH, for subprocess alone, where the program is not.
+
+        Its child tries each folder by an execve(2), and strace stops it at all of them. What is left fails or succeeds
+        as before: those that are left out would have been passed over.
+        """
+        path = real_exec_path(env)
+        caller = sys._getframe(1)
+        name = caller.f_locals.get("executable")
+        if caller.f_code.co_name != "_execute_child" or not isinstance(name, bytes):
+            return path
+        if caller.f_locals.get("preexec_fn") is not None:
+            return path  # it may change the root
+        there = [folder for folder in path if not missing(folder, name)]
+        return there or path
+
+    def missing(folder, name):
+        folder = os.fsencode(folder)
+        if not folder.startswith(b"/"):
+            return False
+        try:
+            os.statvfs(os.path.join(folder, name))  # a call that strace does not stop at
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except (OSError, ValueError):
+            pass
+        return False
+
     def on_event(event, arguments):
         if event in ("os.kill", "os.killpg", "signal.pthread_kill"):
             state["signals"] += arguments[1] != 0
@@ -76,22 +104,24 @@ def _install():
         elif event == "socket.bind":
             mark("bind", "", sys._getframe(1))
 
-    for wrapper, real in ((waitpid, real_waitpid), (stat, real_stat)):
+    for wrapper, real in ((waitpid, real_waitpid), (stat, real_stat), (get_exec_path, real_exec_path)):
         wrapper.__name__ = wrapper.__qualname__ = real.__name__
         wrapper.__doc__ = real.__doc__
         # shutil and others ask whether `os.stat` itself is in these sets.
         for abilities in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
             if real in abilities:
                 abilities.add(wrapper)
-    os.waitpid, os.stat = waitpid, stat
+    os.waitpid, os.stat, os.get_exec_path = waitpid, stat, get_exec_path
     sys.addaudithook(on_event)
 
 
 def _hand_over():
     """Run the sitecustomize that this one hides."""
     folder = os.path.dirname(os.path.abspath(__file__))
-    path = [entry for entry in sys.path if os.path.abspath(entry or ".") != folder]
-    sys.path[:] = path
+    marks = os.path.join(os.path.dirname(folder), "pytest")
+    path = [entry for entry in sys.path if os.path.abspath(entry or ".") not in (folder, marks)]
+    # At the end pytest finds its plugin too, and no other import looks there first.
+    sys.path[:] = [*path, marks] if marks in sys.path else path
     ours = sys.modules.pop("sitecustomize", None)
     try:
         import sitecustomize  # noqa: F401
