@@ -45,10 +45,15 @@ _ASIDE = re.compile(
 _TIMEBOX = re.compile(
     r"(?:^|\.)(?:wait_for|timeout|timeout_at|fail_after|move_on_after|withTimeout|withTimeoutOrNull|WithTimeout|assertTimeoutPreemptively)$"
 )
+_MYSELF = re.compile(
+    r"^\(?\s*(?:(?:[\w.:]*\b)?(?:[gG]etpid|getmypid|[cC]urrent_?[pP]id|process::id|Pid::this)\(\)|[pP]rocess\.pid)(?:\s+as\s+[\w:]+)?\s*\)?$"
+)
+"""The pid of the one who asks."""
 _OPERAND = re.compile(r"[&*$]{0,2}\w+(?:(?:\.|->|::|\?\.)\w+|\(\)|!)*$")
 _PROCESS = re.compile(r"pid|proc|child", re.IGNORECASE)
 _KEYWORDS = frozenset(["subprocess", "DEVNULL", "shell", "text", "check", "capture_output", "encoding", "args", "arg"])
 _DEMANDED = frozenset(["comparison_operator", "assert_statement"])
+_ALONE = frozenset(["expression_statement", "block", "statements", "function_body", "statement_block"])
 _USED = _DEMANDED | {"await", "assignment", "if_statement", "not_operator"}
 
 
@@ -98,6 +103,13 @@ class Calls(Walker):
         line = _line(name or node)
         if closures and idiom is not None and idiom.kind is Kind.SPAWN and idioms.command(source) is not None:
             self._answer(idiom, node, receiver, plain, closures, line, out)
+            return
+        if closures and idiom is not None and idiom.kind is Kind.BIND:
+            bound: list[Step] = []
+            self._idiom(idiom, node, receiver, plain, line, bound)  # before its callback runs
+            given = source[: closures[0].start_byte - node.start_byte]
+            out.extend(replace(step, text=given) if isinstance(step, Event) else step for step in bound)
+            self._with_closures(node, dotted, plain, closures, idiom, out)
             return
         if closures:
             self._with_closures(node, dotted, plain, closures, idiom, out)
@@ -275,6 +287,8 @@ class Calls(Walker):
         self, idiom: Idiom, node: Node, receiver: Node | None, plain: list[Node], line: int, out: list[Step]
     ) -> None:
         source = text(node)
+        if idiom.who == "0" and plain and _MYSELF.search(text(plain[0])):
+            return  # it signals or looks at itself
         kind, scope, signal, names = idiom.kind, idiom.scope, "TERM", self._who(idiom, receiver, plain)
         alive, zombies = idiom.alive, idiom.counts_zombies
         said = self._command_source(plain, source) if kind in (Kind.SPAWN, Kind.BUILD) else ""
@@ -292,12 +306,14 @@ class Calls(Walker):
                 scope = Scope.OPAQUE  # `killer.Kill("name")`: whoever is called that
             if signal == "0":
                 kind = Kind.LOOK
-            elif context.must_fail(node, self.spec, gone=True):
+            elif context.is_refused(node, self.spec):
+                return
+            elif names and context.must_fail(node, self.spec, gone=True):
                 kind, alive, zombies = Kind.LOOK, Alive.NO_ERROR, True
         if kind in (Kind.SPAWN, Kind.BUILD):
             kept = (text(a).lstrip("$&*") for a in plain)
             source = " ".join([source, *(self.constants[name] for name in kept if name in self.constants)])
-        expect, tolerant, limit, limit_name = Expect.VALUE, False, None, ""
+        expect, tolerant, limit, limit_name, silent = Expect.VALUE, False, None, "", False
         if kind is Kind.LOOK:
             expect = context.expected(node, alive, self.spec)
             zombies = zombies and not self.knows_zombies
@@ -312,6 +328,7 @@ class Calls(Walker):
             named = re.search(r"\(\s*(?:\w*timeout\w*\s*=\s*)?([A-Za-z_]\w*)\s*\)$", source)
             limit_name = named[1] if named and limit is None else ""
             tolerant = context.is_tolerant(node, self.spec, escalates=True)
+            silent = idiom.silent and node.parent is not None and node.parent.type in _ALONE
         elif kind is Kind.ASSIGN:
             tolerant = context.is_tolerant(node, self.spec, escalates=False)
         elif kind is Kind.BIND and "xist" in source:
@@ -328,7 +345,7 @@ class Calls(Walker):
         if kind is Kind.LOOK and limited:
             kind = Kind.WAIT  # it looks again and again
         out.append(Event(kind, line, names, source[:2000], scope=scope, signal=signal, alive=alive, counts_zombies=zombies, expect=expect,  # noqa: E501
-                         timeout_s=limit, reaps=idiom.reaps and "WNOWAIT" not in source, tolerant=tolerant, needs_known=idiom.known, limit_name=limit_name))  # fmt: skip  # noqa: E501
+                         timeout_s=limit, reaps=idiom.reaps and "WNOWAIT" not in source, tolerant=tolerant, needs_known=idiom.known, limit_name=limit_name, silent=silent))  # fmt: skip  # noqa: E501
         if kind is Kind.SIGNAL and limited:
             out.append(Event(Kind.WAIT, line, names, source[:400], tolerant=True))
         elif kind is Kind.SIGNAL and self._answers(idiom, node):

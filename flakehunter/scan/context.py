@@ -4,7 +4,7 @@ import re
 
 from tree_sitter import Node
 
-from flakehunter.scan import expectation
+from flakehunter.scan import expectation, idioms
 from flakehunter.scan.events import Alive, Expect
 from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LOOPS, MEMBERS, STATEMENT_ENDS
 from flakehunter.scan.syntax import Spec, child, path, text
@@ -32,6 +32,7 @@ _STATEMENTS = frozenset(
     ]
 )
 _RUBY_TRIES = frozenset({"begin", "body_statement", "block_body"})
+_EITHER = frozenset(["boolean_operator", "binary_expression", "binary", "disjunction_expression"])
 _SPACE = re.compile(r"\s+")
 
 
@@ -128,6 +129,10 @@ def _of_expression(parent: Node, current: Node, look: Node, alive: Alive, *, cro
         return Expect.VALUE
     if kind == "infix_expression" and "should" in text(parent):
         return expectation.wants(_around(parent, look), alive)
+    if kind in _EITHER and (parent.type == "disjunction_expression" or text(child(parent, "operator")) in ("or", "||")):
+        others = " ".join(text(n) for n in parent.named_children if not _within(look, n))
+        if idioms.WAITS_CALL.search(others):
+            return Expect.NEUTRAL  # or else it waits
     if kind in CALLS and not crossed:
         root = chain_root(parent)
         if expectation.ASSERTING.search(path(parent).removesuffix("()")) or re.search(
@@ -186,7 +191,7 @@ _RAISES = re.compile(
     r"raises?\b|Raises|[tT]hrows|rejects|raise_error|toThrow|is_err\b|assertFailsWith|shouldThrow|_THROW\b"
 )
 _OTHER_ERRORS = re.compile(
-    r"Permission|ValueError|TypeError|EPERM|Argument|Time[oO]ut|Runtime|NotImplemented|AccessDenied"
+    r"KeyboardInterrupt|SystemExit|EINVAL|UNKNOWN_SIGNAL|INVALID_ARG|InvalidArg|Permission|ValueError|TypeError|EPERM|Argument|Time[oO]ut|Runtime|NotImplemented|AccessDenied"
 )
 
 
@@ -209,6 +214,25 @@ def must_fail(node: Node, spec: Spec, *, gone: bool = False) -> bool:
             return False
         current = parent
     return False
+
+
+def is_refused(node: Node, spec: Spec) -> bool:
+    """Whether the call `node` is all that an assertion is given, which says that its arguments are refused."""
+    current = node
+    while current.parent is not None and current.parent.type not in spec.functions:
+        parent = current.parent
+        if parent.type in CALLS:
+            asserts = _RAISES.search(path(parent)) and not expectation.NOT_THROWING.search(path(parent))
+            return bool(asserts) and _OTHER_ERRORS.search(text(parent)[:400]) is not None
+        if parent.type not in spec.closures | _STATEMENTS | {"arguments", "argument_list", "argument"}:
+            return False
+        if parent.named_child_count > 1 and parent.type in _STATEMENTS:
+            return False
+        current = parent
+    return False
+
+
+_LEAVES = re.compile(r"\b(?:return|goto|break|exit\w*)\b")
 
 
 def is_tolerant(node: Node, spec: Spec, *, escalates: bool) -> bool:
@@ -237,6 +261,9 @@ def is_tolerant(node: Node, spec: Spec, *, escalates: bool) -> bool:
                 then += text(child(parent, "condition"))
             if (KILL_WORDS if escalates else _TOLERATES).search(then):
                 return True
+            if not escalates and parent.type in IFS and _within(node, child(parent, "condition") or parent):
+                handled = " ".join(branches(parent))
+                return not (expectation.fails(handled, printed=False) or _LEAVES.search(handled))
         if parent.type in ("with_statement", "with_clause") and "suppress(" in text(parent.named_children[0]):
             return True
         current = parent

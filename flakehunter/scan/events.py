@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """Somebody is set to reap children: Process.detach, a handler of SIGCHLD."""
     EFFECT = "effect"
     """An assertion on what the process leaves behind: a file that has to be there."""
+    AWAIT = "await"
+    """Something is awaited of which nothing more is known."""
     GATE = "gate"
     """The child is let go on by us (a byte on its stdin, ResumeThread): it cannot have ended before."""
 
@@ -92,6 +94,8 @@ class Event:
     """A failure here is handled: the assignment is caught, the time-out escalates."""
     instead: "Call | None" = None
     """The same source as a call: it is one when the receiver is an object of the project's own."""
+    silent: bool = False
+    """A wait that says nothing when its time is up, and whose answer nobody reads."""
     of_wrapper: bool = False
     """Only counts for objects of the project's own, not for a child that was started here."""
     needs_known: bool = False

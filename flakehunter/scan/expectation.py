@@ -30,7 +30,7 @@ _NEGATED = re.compile(
     r"(?:!=\s*[\w.:]*|!\s*[\w.]*(?:\([^()]*)?|\bnot\s+[\w.]*(?:\([^()]*)?|(?:NE\w*|[nN]ot\w*|ne!)\([^()]*)$"
 )
 FAILS = re.compile(
-    r"\b_{0,2}(?:raise|throw|[fF]ail\w*|FAIL\w*|ERROR|[fF]atal\w*|panic\w*|flunk|reject|Error|Errorf|unreachable\w*|bail\w*|die|err|errx|perror|"
+    r"\b_{0,2}(?:raise|throw|[fF]ail\w*|FAIL\w*|ERROR|[fF]atal\w*|panic\w*|flunk|reject|Error|Errorf|unreachable\w*|bail\w*|die|(?:err|errx|perror)(?=\s*\()|"
     r"TestFail\w*|skip_rest|not ok|abort)\b(?!\s*=)|assert(?:\s+False|\s*\(?false|\(0\)|True\(False|_\s*\(false)|\b_?exit\s*\(?\s*[1-9]|\breturn\s+(?:1|-1|2)\b|"  # noqa: E501
     r"\bstatus\s*=\s*1|\bfailures?\s*(?:\+=|\+\+|=)|\+\+\w*fail|\brc=1|\bret(?:val|code)?\s*=\s*(?:1|-1)|assert\.fail|t\.Err|"
     r"\bexit\(\s*(?:f|r)?[\"'`]|\bexitCode\s*=\s*[1-9]|\bexit\(\s*(?:EXIT_FAILURE|message|msg|error)"

@@ -25,6 +25,10 @@ _COMMON = words(
 _PID = re.compile(r"pid(?:s$|$|_)|Pid|PID")
 _OF_PROCESS = re.compile(r"proc|pid(?:$|_|[A-Z])|Pid|daemon", re.IGNORECASE)
 _LIVES = re.compile(r"proc|pid(?:$|_|[A-Z])|Pid|daemon|_alive$|Alive$|child|worker", re.IGNORECASE)
+_FOR_SIGNS = re.compile(
+    r"(?i)(?:wait|await|until|poll)\w*?_?(?:log|line|port|ready|url|http|output|text|message|prompt|listen|health|window|start|up$)"
+)
+"""Waits for what a live process shows: its end is another matter."""
 MAX_DEPTH = 4
 """How deep helpers of helpers are followed."""
 
@@ -59,6 +63,7 @@ class Following(Mechanisms):
         known = self._known((*names, *step.receiver, step.name))
         if idioms.stops(step.name) and not self.polling:
             self.state.stopped, self.state.paused = self._line(step.line), None
+            self.state.pause = None  # what the look is about ends now, after the pause
         if idioms.polls(step.path) and step.expect is Expect.LOOP:
             for number in known:
                 self.state.processes[number].ordered = True
@@ -89,7 +94,7 @@ class Following(Mechanisms):
             for number in known:
                 process = self.state.processes[number]
                 process.ordered = process.reaped = process.ready = True
-            if not known:
+            if not known and not _FOR_SIGNS.search(step.name):
                 self._all_ordered(derived=False)
             if idioms.READYING.search(step.name):
                 self._all_ready()

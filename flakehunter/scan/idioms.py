@@ -28,6 +28,8 @@ class Idiom:
     counts_zombies: bool = False
     timeout: int | str | None = None
     reaps: bool = True
+    silent: bool = False
+    """A wait that only answers whether its time was up: nothing fails where nobody reads that."""
     known: bool = False
     """Only counts for a process that was seen before."""
     run: bool = False
@@ -198,6 +200,8 @@ WAITING = re.compile(
     r"|(?:wait|Wait|await|Await|join|Join|stop|Stop|Shutdown|shutdown|[Cc]lose|reap|Reap)(?:$|[A-Z_(]|For|Until|Pid|ed)|"
     r"(?:AndWait|_and_wait|AndReap|ToCompletion|_to_completion|Gracefully|Eventually|eventually|UntilExit|UntilDead|until_)",
 )
+WAITS_CALL = re.compile(r"(?i)\b\w*(?:wait|eventually|until|poll)\w*\(")
+"""The source of a call that waits, by its name."""
 POLLING = re.compile(
     r"(?:^|[._])(?:eventually|wait_?until|wait_?for\w*|poll|retry|retrying|busy_retry|sleeping_retry|until|within|"
     r"await_\w+|spin|try_until|assert_eventually|consistently_until|keep_trying|repeat_until)$"

@@ -8,6 +8,7 @@ from flakehunter.scan import idioms
 from flakehunter.scan.calls import parameters
 from flakehunter.scan.events import (
     Aside,
+    Branch,
     Call,
     Event,
     Expect,
@@ -15,6 +16,7 @@ from flakehunter.scan.events import (
     Function,
     Kind,
     Return,
+    Scope,
     Step,
 )
 from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LEAVES, LOOPS, MEMBERS, STRINGS
@@ -28,6 +30,8 @@ CONSTANT_BYTES = 600
 _ZOMBIE = re.compile(r"zombie|ZOMBIE|['\"]ZX?['\"]|defunct|['\"]X?Z['\"]")
 
 
+_ENDS_ALL = re.compile(r"KillOnJobClose|KILL_ON_JOB_CLOSE|KillOnClose")
+"""A job that ends its processes when its last handle is closed."""
 _BODIES = frozenset(["body_statement", "block_body", "then", "else", "do", "begin", "ensure", "rescue"])
 _ZOMBIE_WORDS = (b"ombie", b"OMBIE", b"efunct", b"'Z", b'"Z', b"X'", b'X"', b"Z'", b'Z"')
 
@@ -117,9 +121,17 @@ class Lowering(Loops):
             self._property(node, out)
         elif kind == "with_statement" and self.spec.name == "python":
             self._with(node, out)
+        elif kind == "using_statement":
+            self._children(node, out)
+            if _ENDS_ALL.search(text(node)):
+                end = node.end_point[0] + 1
+                out.append(Event(Kind.SIGNAL, end, (), "closes the job", scope=Scope.TREE, signal="KILL"))
         elif kind == "assert_statement":
             self._children(node, out)
             self._use(node, "assert", out)
+        elif kind in ("preproc_if", "preproc_ifdef") and (other := child(node, "alternative")) is not None:
+            taken = self._flow_of(*(n for n in node.named_children if n != other))
+            out.append(Branch((taken, self._flow_of(*other.named_children)), (False, False)))
         elif kind == "defer_statement":
             out.append(Aside(self._deferred(node), deferred=True, of_helper=True))
         elif kind == "go_statement":

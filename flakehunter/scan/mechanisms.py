@@ -13,7 +13,9 @@ from flakehunter.scan.events import (
 )
 from flakehunter.scan.processes import (
     BACKGROUND,
+    EXCLUSIVE,
     HANDLERS,
+    HANDLES_NOTHING,
     LEAVES_GROUP,
     LONG_LIVED,
     SUSPENDED,
@@ -33,9 +35,11 @@ instructions; a second is reached under the stressors of `repro`, five are not.
 
 _LOOKS_FOR = re.compile(r"exist|\[ +(?:! +)?-[efsS] ")
 """Looks for a file, and does not take it."""
+_SET_BY_WAIT = re.compile(r"\.returncode$")
+"""What only a wait or poll sets: it is no look of its own."""
 _COMMAND = re.compile(r"\b(?:pgrep|pidof|ps|tasklist)\b")
 _REMOVES = re.compile(r"remove|unlink|rm|delete|RemoveAll", re.IGNORECASE)
-_PART = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{3,}")
+_PART = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{4,}")
 _OF_ALL = frozenset(["pid", "path", "dir", "file", "self", "this", "proc", "process", "tmp", "temp", "kill", "get"])
 _UNLINKS = re.compile(
     r"^\W*(?:\w+(?:\.|::))*(?:os\.remove|unlink\w*|remove_file|os\.Remove|rm)\b(?!.*-\w*r)|File\.delete"
@@ -57,7 +61,7 @@ class Mechanisms(Tracking):
             source = f"{source} {self.state.processes[built].text}"
         words = resources(source)
         if event.kind is Kind.SPAWN and not self.polling:
-            self._resource(words, line, "started again")
+            self._resource(frozenset(filter(EXCLUSIVE.search, words)), line, "started again")
         if known and event.kind is Kind.SPAWN:
             process = self.state.processes[known[0]]
             process.started, process.own, process.ready, process.ordered, process.site = (
@@ -76,6 +80,12 @@ class Mechanisms(Tracking):
             Process(own=True, started=started, text=source, words=words, ready=self.polling > 0, site=self.site)
         )
         self.returned = number
+        if (
+            event.kind is Kind.SPAWN
+            and event.names
+            and re.match(rf"{re.escape(event.names[0])}(?:\.|->)\w+\(", event.text)
+        ):
+            self.state.names[event.names[0]] = number  # `process.start(…)`: an object that nothing was seen to make
         for name in out_parameters(event.text, self.current.language):
             self.state.names[name] = number
 
@@ -88,10 +98,13 @@ class Mechanisms(Tracking):
 
     def _signal(self, event: Event) -> None:
         line = self._line(event.line)
+        self.state.pause = None  # it was for something before this
         if event.scope is Scope.OPAQUE:
             targets = [n for n, p in self.state.processes.items() if not p.ordered or p.sent is None]
             if not targets or not any(self.state.processes[n].own for n in targets):
                 targets.append(self.state.new(Process()))
+        elif event.scope is Scope.TREE and not event.names:
+            targets = [n for n, p in self.state.processes.items() if p.own and p.started is not None]  # a whole job
         else:
             targets = self._named(event.names, create=not event.needs_known)
         for number in targets:
@@ -115,7 +128,7 @@ class Mechanisms(Tracking):
             or HANDLERS.search(self.current.strings)
             or HANDLERS.search(self.function.strings)
         )
-        if not handles and event.signal not in ("USR1", "USR2"):
+        if not handles and (event.signal not in ("USR1", "USR2") or HANDLES_NOTHING.search(process.text)):
             return
         if process.site == self.site and self.site != 0:
             return
@@ -153,10 +166,11 @@ class Mechanisms(Tracking):
                 and process.sent is not None
                 and not process.ordered
             ):
-                self._short(
-                    number, process.sent, self._line(event.line),
-                    f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death",  # noqa: E501
-                )  # fmt: skip
+                said = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
+                if event.silent:
+                    process.short = Flaw(Mechanism.DEADLINE_TOO_SHORT, process.sent.line, self._line(event.line), said)
+                else:
+                    self._short(number, process.sent, self._line(event.line), said)
             process.ordered = process.ready = True
             process.reaped = process.reaped or event.reaps
             process.unreaped = process.unreaped or not event.reaps
@@ -193,11 +207,16 @@ class Mechanisms(Tracking):
             if not numbers and not event.names and self.state.pause is not None and _COMMAND.search(event.text):
                 numbers = [self.state.new(Process(pidlike=True))]  # `pgrep NAME`: whoever is called that
         for number in numbers:
+            short = self.state.processes[number].short
+            if isinstance(short, Flaw) and expect is Expect.DEAD:
+                self._add(short)
             flaw = self._too_early(event, number, expect) if expect in (Expect.DEAD, Expect.VALUE) else None
             if expect is Expect.VALUE:
                 self.last_look = _Stored(event, flaw)
             elif flaw is not None:
                 self._add(flaw)
+                process = self.state.processes[number]
+                process.ordered = process.reaped_beside = True  # said once is enough
         if not event.counts_zombies and event.alive is Alive.NULL:
             for number in numbers:
                 self.state.processes[number].reaped = True
@@ -217,15 +236,17 @@ class Mechanisms(Tracking):
         ):
             # No signal: it is taken to have ended by itself.
             sent, slept = Sent(process.started, Scope.LEADER, "", process.site), process.slept
+        survivor = self._left_out(number)
+        if survivor is not None:
+            return Flaw(Mechanism.SURVIVOR, survivor[0].line, line, survivor[1])
         if self.state.paused is not None and (sent is None or process.ordered):
             return self._paused_after_stop(event, process, line)
         if sent is None and not process.ordered and self.state.pause is not None:
             return self._paused_before(event, process, line)
         if sent is None or (sent.site == self.site and self.site != 0):
             return None
-        survivor = self._left_out(number)
-        if survivor is not None:
-            return Flaw(Mechanism.SURVIVOR, survivor[0].line, line, survivor[1])
+        if sent.guessed and _SET_BY_WAIT.search(event.text):
+            return None
         if process.ordered and (process.sent is not None or process.derived or process.pidlike):
             if process.reaped or process.reaped_beside or self.function.auto_reaps or not event.counts_zombies:
                 return None
@@ -257,7 +278,8 @@ class Mechanisms(Tracking):
         pause = self.state.pause
         if self.state.pause_site == self.site and self.site != 0:
             return None  # the helper is judged for itself
-        if pause is None or process.own or "hread" in event.text or not (process.derived or process.pidlike):
+        about_process = process.derived or process.pidlike or event.counts_zombies  # such a look is given a pid
+        if pause is None or process.own or "hread" in event.text or not about_process:
             return None
         text = "a fixed sleep stands for the wait until the process is gone: poll to a deadline"
         return Flaw(Mechanism.FIXED_SLEEP, pause, line, text)
@@ -305,6 +327,7 @@ class Mechanisms(Tracking):
         if self.state.pause is not None and not self.state.calm and not own_site:
             text = "a fixed sleep stands for the wait until the file is there: poll for it to a deadline"
             self._add(Flaw(Mechanism.FIXED_SLEEP, self.state.pause, self._line(event.line), text))
+            self.state.pause = None
 
     def _resource(self, words: frozenset[str], line: int, what: str, text: str = "") -> None:
         """resource-still-held: a port, file or directory of a signalled process is used before its exit."""

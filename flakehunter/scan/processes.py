@@ -12,6 +12,8 @@ HANDLERS = re.compile(
     r"\bsignal\(\s*SIG|sigaction\(|signal\.Notify|add_signal_handler|addShutdownHook|pcntl_signal|pcntl_async|CancelKeyPress|SetConsoleCtrlHandler|%SIG|\$SIG\{"
 )
 """Scripts that set a signal handler or trap."""
+HANDLES_NOTHING = re.compile(r"[\"'](?:/usr)?(?:/bin/)?(?:sleep|cat|tail|yes|true)[\"',\s]")
+"""Programs that every signal ends, ready or not."""
 BACKGROUND = re.compile(
     r"(?<![&|>])&(?![&>\d])\s*(?:echo|wait|sleep|\w+=|[\"'`;)\\]|$)|sleep \d+ &|\bnohup\b", re.MULTILINE
 )
@@ -27,10 +29,17 @@ _TOKENS = re.compile(r"[A-Za-z_][\w.]*|\b[1-9]\d{3,4}\b|[\"'`][^\"'`\n]{2,60}[\"
 _URL = re.compile(r"\bhttps?://[^\s\"'`]*")
 """Who asks for a page does not hold the port."""
 _RESOURCE = re.compile(
-    r"port|addr|sock|lock|pid_?file|pidFile|dir\b|_?dir$|Dir$|path|Path|folder|tmp|db|file|url|host|store|data|root|home|workspace|pidfile",
+    r"port|addr|sock|lock|pid_?file|pidFile|dir\b|director|_?dir$|Dir$|path|Path|folder|tmp|db|file|url|host|store|data|root|home|workspace|pidfile",
     re.IGNORECASE,
 )
 _GENERIC = frozenset(["host", "path", "file", "data", "root", "url", "os.path", "process.env", "path.join", "os.path.join", "pathlib", "pathlib.Path", "__file__", "import.meta.url", "filepath.Join", "Path", "Path.new", "PathBuf", "File", "File.join", "tmp_path.joinpath", "socket", "profile", "filepath", "import.meta", "process.cwd", "__dirname"])  # fmt: skip  # noqa: E501
+
+
+EXCLUSIVE = re.compile(
+    r"port|addr|sock|lock|pid_?file|pid$|\.pid|db\b|_db|Db|database|store|data_?dir|profile|bind|listen|queue|fifo|[1-9]\d{3}",
+    re.IGNORECASE,
+)
+"""Words for what only one process can hold: two may well use one program, folder or page."""
 
 
 def resources(source: str) -> frozenset[str]:
@@ -94,6 +103,8 @@ class Process:
     reaped_beside: bool = False
     """A thread, a goroutine or the runtime reaps it."""
     let_go: bool = False
+    short: "object" = None
+    """The flaw of a short wait for it that would say nothing: one, where it is then taken to be gone."""
     wrapped: bool = False
     """An object of the project's own holds it: its methods are helpers, whatever they are called."""
     site: int = 0

@@ -66,6 +66,12 @@ _RAISING = frozenset(["python", "ruby", "javascript", "typescript", "tsx", "java
 _DENIES = re.compile(r"None|null|nil|undefined|False|false|\bnot @|!\s*@|\"\"|''|isEmpty|NotExist")
 
 
+def _writes(process: Process, step: Store) -> bool:
+    """Whether the start of a process names the file that a pid is read from, or any pid at all."""
+    parts = [name.rpartition(".")[2] for name in step.names]
+    return "pid" in process.text.lower() or not parts or any(part in process.text for part in parts)
+
+
 def _polls_for(deadline_s: float) -> str:
     return f"polls for {deadline_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
 
@@ -293,12 +299,20 @@ class Machine(Following):
                 self._use(event)
             case Kind.EFFECT:
                 self._effect(event)
+            case Kind.AWAIT:
+                self._awaited()
             case Kind.REAPER:
                 for number in self._known(event.names) or list(self.state.processes):
                     self.state.processes[number].reaped_beside = True
             case Kind.GATE:
                 for number in self._known(event.names) or [n for n, p in self.state.processes.items() if p.own]:
                     self.state.processes[number].let_go = True
+
+    def _awaited(self) -> None:
+        """Whoever was asked to end something (a token, say) may answer here that it did, but not for its children."""
+        for process in self.state.processes.values():
+            if process.sent is not None and process.sent.scope is Scope.OPAQUE and not process.derived:
+                process.ordered = True
 
     def _read_into(self, event: Event) -> None:
         """A pid that C reads from a pipe into a variable: somebody's child."""
@@ -356,7 +370,8 @@ class Machine(Following):
         if parent is None:
             return
         process = self.state.processes[parent]
-        if step.from_file and not process.ready and process.started is not None and not self.polling:
+        unready = step.from_file and not process.ready and process.started is not None and not self.polling
+        if unready and _writes(process, step):
             self._unready_file(process, self._line(step.line))
         process.ready = True
 

@@ -346,7 +346,10 @@ class Statements(Calls):
                 )
             )
         else:
+            before = len(out)
             self._children(node, out)
+            if not any(events(tuple(out[before:]), Kind.SLEEP, Kind.SIGNAL)):
+                out.append(Event(Kind.AWAIT, _line(node)))
 
     def _property(self, node: Node, out: list[Step]) -> None:
         receiver, name = member(node)

@@ -136,6 +136,13 @@ class Tracking:
         )
         for parent in parents:
             other = self.state.processes[parent]
+            if other.sent is not None and other.sent.scope is Scope.OPAQUE and other.ordered and not process.derived:
+                continue
+            if other.sent is not None and other.sent.scope is Scope.LEADER:
+                if other.ordered and process.derived and not other.own and other.sent.name != "KILL":
+                    continue  # who was asked to end has ended: what it started is its own affair
+                if process.parent is None and not other.own:
+                    continue  # nothing says that the two belong together
             if other.sent is not None and (
                 process.derived or (process.pidlike and other.sent.scope is not Scope.LEADER)
             ):

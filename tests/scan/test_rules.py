@@ -235,11 +235,12 @@ def test_binary_and_huge_files_are_skipped_and_named(tmp_path: Path) -> None:
     }
 
 
-def test_same_findings_in_parallel(tmp_path: Path) -> None:
+def test_same_findings_in_parallel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flakehunter.scan.run.PARALLEL_BYTES", 1)
+    monkeypatch.setattr("flakehunter.scan.run.CHUNK_BYTES", 1_000)
     source = HEAD.strip("\n").format(signal="proc.kill()", between="pass", look="assert proc.poll() is not None")
-    filler = ('PAD = "' + "x" * 1_000 + '"\n') * 300
     for number in range(20):
-        (tmp_path / f"test_{number}.py").write_text(source + "\n" + filler)
+        (tmp_path / f"test_{number}.py").write_text(source)
     serial, parallel = scan([tmp_path], jobs=1), scan([tmp_path], jobs=2)
     assert len(serial.findings) == 20
     assert serial.findings == parallel.findings

@@ -13,7 +13,7 @@ IDIOMS = (
     run(r"(?:std\.)?system|bp\.system|boost\.process\.system"),
     spawn(r"(?:\w+\.)*(?:v?fork|posix_spawnp?|popen|CreateProcess(?:A|W|AsUser\w*)?|clone3?|forkpty|uv_spawn|pdfork|g_spawn_async\w*|g_subprocess_new\w*|"
           r"SDL_CreateProcess|subprocess_create|reproc_start)"),
-    spawn(r".+\.(?:start|startDetached)", who="receiver", needs=r"[pP]roc|[cC]hild"),
+    spawn(r".+\.(?:start|startDetached)", who="receiver", needs=r"[pP]roc|[cC]hild", unless=r"start\(\s*\d*\s*\)"),
     look(r"^kill", who="0", needs=r",\s*0\s*\)", alive=Alive.ZERO, counts_zombies=True),
     look(r"(?:\w+\.)*(?:getpgid|getsid)", who="0", alive=Alive.ZERO, counts_zombies=True, known=True, needs="(?!)"),
     look(r"(?:\w+\.)*(?:waitpid|wait4|waitid)|pdwait4_?", who="args", needs=r"WNOHANG", alive=Alive.PID),
@@ -26,7 +26,7 @@ IDIOMS = (
     signal(r"TerminateProcess", who="0", signal="KILL"),
     signal(r"TerminateJobObject", who="none", scope=Scope.TREE, signal="KILL"),
     signal(r"(?:uv_process_kill|g_subprocess_force_exit|g_subprocess_send_signal|reproc_kill|reproc_terminate)", who="0"),  # noqa: E501
-    signal(r".+\.(?:terminate|kill)", signal="KILL"),
+    signal(r".+\.(?:terminate|kill)", signal="KILL", known=True),
     wait(r"^(?:waitpid|wait4|waitid|wait|wait3)", who="args"),
     wait(r"WaitForSingleObject(?:Ex)?", who="0", timeout=1),
     wait(r"WaitForMultipleObjects", who="args", timeout=3),
@@ -37,7 +37,7 @@ IDIOMS = (
     pause(r"(?:\w+\.)*sleep"), pause(r"(?:\w+\.)*usleep", signal="us"), pause(r"(?:\w+\.)*(?:sleep_for|sleep_until)"),
     pause(r"(?:\w+\.)*(?:Sleep|SleepEx|g_usleep|qSleep|QTest\.qWait|QTest\.qSleep|msleep|msleep_range|uv_sleep)", signal="ms"), pause(r"nanosleep"),  # noqa: E501
     ready(r"(?:\w+\.)*(?:read|fgets|getline|recv|recvmsg|poll|select|epoll_wait|accept|ReadFile|sem_wait|sigwait\w*|fread|sigsuspend|pause|waitForReadyRead|waitForStarted|"
-          r"pthread_barrier_wait|eventfd_read|TST_CHECKPOINT_WAIT)"),
+          r"pthread_barrier_wait|g_main_loop_run|g_main_context_iteration|uv_run|event_base_dispatch|eventfd_read|TST_CHECKPOINT_WAIT)"),
     gate(r"ResumeThread|NtResumeProcess|write", who="args", needs=r"ResumeThread|NtResume|stdin|go_pipe|sync|gate|start_?pipe|pipe"),  # noqa: E501
     reaper(r"(?:std\.)?signal|sigaction", needs=r"SIGCHLD"),
     assign(r"(?:\w+\.)*AssignProcessToJobObject"),

@@ -19,7 +19,7 @@ IDIOMS = (
     signal(r"(?:Syscall\.|Libc\.|libc\.|NativeMethods\.)?kill", who="0", unless=r",\s*0\s*\)"),
     look(r"(?:Syscall\.|Libc\.|libc\.|NativeMethods\.)?kill", who="0", needs=r",\s*0\s*\)", alive=Alive.ZERO, counts_zombies=True),  # noqa: E501
     signal(r"(?:\w*[cC]ts|\w*[cC]ancel\w*)\.(?:Cancel|CancelAsync)", who="none", scope=Scope.OPAQUE),
-    wait(r".+\.WaitForExit(?:Async)?", timeout=0, alive=Alive.FALSE),
+    wait(r".+\.WaitForExit(?:Async)?", timeout=0, alive=Alive.FALSE, silent=True),
     look(r"(?:System\.Diagnostics\.)?Process\.GetProcessById", who="0", alive=Alive.NO_ERROR),
     look(r"(?:System\.Diagnostics\.)?Process\.GetProcesses(?:ByName)?", who="args", known=True),
     pause(r"Thread\.Sleep|Task\.Delay|Task\.Delay\(\)\.Wait"),

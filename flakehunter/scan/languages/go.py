@@ -9,7 +9,7 @@ from flakehunter.scan.syntax import Spec
 IDIOMS = (
     build(r"exec\.Command(?:Context)?|execabs\.Command|testenv\.Command(?:Context)?|exec\.CommandContext"),
     run(r".+\.(?:Run|Output|CombinedOutput)"),
-    spawn(r".+\.Start", who="receiver"),
+    spawn(r".+\.Start", who="receiver", unless=r"^(?:ts|srv|svr|s|\w*[sS]erver|\w*[tT]imer|\w*[tT]icker|\w*[lL]istener)\.Start"),  # noqa: E501
     spawn(r"os\.StartProcess|syscall\.(?:StartProcess|ForkExec)"),
     look(r"(?:syscall|unix)\.Kill", who="0", needs=r",\s*(?:0|syscall\.Signal\(0(?:x0)?\)|unix\.Signal\(0\))\s*\)", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
     look(r".+\.Signal", needs=r"Signal\(\s*(?:syscall|unix)\.Signal\(\s*0(?:x0)?\s*\)|Signal\(nil\)", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501

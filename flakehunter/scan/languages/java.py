@@ -15,7 +15,7 @@ IDIOMS = (
     signal(r".+\.forEach", needs=r"::destroy", signal="TERM"),
     signal(r".+\.destroy(?:Forcibly)?", signal="TERM", unless=r"(?:socket|driver|container|context|bean|servlet|filter)\w*\.destroy"),  # noqa: E501
     signal(r".+\.(?:supportsNormalTermination)", known=True, needs="(?!)"),
-    wait(r".+\.waitFor", timeout=0, alive=Alive.FALSE),
+    wait(r".+\.waitFor", timeout=0, alive=Alive.FALSE, silent=True),
     wait(r".+\.onExit\(\)\.(?:get|join|orTimeout\(\)\.\w+|await)|.+\.onExit\(\)\.\w+", timeout=0),
     look(r".+\.isAlive", known=False, unless=r"[tT]hread\w*\.isAlive"),
     look(r".+\.exitValue", alive=Alive.NULL),

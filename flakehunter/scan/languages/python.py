@@ -47,7 +47,7 @@ IDIOMS = (
     wait(r".+\.(?:communicate|wait_for_termination)", timeout="timeout"),
     wait(r"os\.wait(?:pid|id|3|4)?", who="args", unless=r"WNOHANG"),
     wait(r"psutil\.wait_procs|wait_procs", who="args", timeout="timeout"),
-    wait(r".+\.join", timeout=0, known=True),
+    wait(r".+\.join", timeout=0, known=True, silent=True),
     wait(r"gather|asyncio\.wait|as_completed", who="args", known=True),
     look(r"os\.wait(?:pid|id|4)", who="args", needs=r"WNOHANG", alive=Alive.PID),
     ready(r".+\.wait_closed|(?:\w*event\w*|\w*ready\w*|\w*barrier\w*|\w*started\w*)\.wait"),
