@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.detect_history import START, Scenario, simulate, write_junit
 from benchmarks.detect_simulated import PAGE, score
 from benchmarks.sections import machine, write_section
-from benchmarks.turns import in_turns
+from benchmarks.turns import Row, in_turns
 
 Files = Sequence[tuple[Path, str]]
 TIME_LIMIT_S = 240
@@ -162,7 +162,7 @@ PEERS: dict[str, Callable[[Place, Files], set[str]]] = {
 }
 
 
-def measure(scenario: Scenario, name: str, programs: Path) -> dict[str, str | int | float]:
+def measure(scenario: Scenario, name: str, programs: Path) -> Row:
     """Return what one tool makes of one history, or how it failed."""
     history = simulate(scenario)
     with tempfile.TemporaryDirectory() as folder:
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, default=Path(".cache/detect_peers.jsonl"))
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/detect.md")
     options = parser.parse_args()
-    work: list[tuple[str, Callable[[], dict[str, str | int | float]]]] = []
+    work: list[tuple[str, Callable[[], Row]]] = []
     for per, outages in ((2, 0), (2, 3), (1, 0), (1, 3)):
         scenario = Scenario(tests=options.tests, commits=options.commits, runs_per_commit=per, outages=outages)
         where = f"{options.tests} × {options.commits}, {per} a commit" + (f", {outages} outages" if outages else "")

@@ -133,7 +133,8 @@ def learn(cases: Cases) -> Learnt:
     begins = [(_logit(prior), 1.0, _logit(most)) for prior in (0.05, 0.3) for most in (0.2, 0.4)]
     fits = [minimize(loss, begin, method="Nelder-Mead", options={"maxiter": 2000}) for begin in begins]
     prior, history, unproven = min(fits, key=lambda fit: float(fit.fun)).x
-    return Learnt(float(_expit(prior)), float(history), float(_expit(unproven)))
+    ends = _expit(np.array([prior, unproven]))
+    return Learnt(float(ends[0]), float(history), float(ends[1]))
 
 
 def _logit(probability: float) -> float:

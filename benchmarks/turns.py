@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["in_turns"]
+__all__ = ["Row", "in_turns"]
 
 Row = dict[str, Any]
+"""What was measured in one piece of work; `key` names it."""
 
 
 def in_turns(kept: Path, work: Iterable[tuple[str, Callable[[], Row]]], *, seconds: float) -> dict[str, Row]:
