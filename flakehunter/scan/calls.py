@@ -107,8 +107,8 @@ class Calls(Walker):
         if closures and idiom is not None and idiom.kind is Kind.BIND:
             bound: list[Step] = []
             self._idiom(idiom, node, receiver, plain, line, bound)  # before its callback runs
-            given = source[: closures[0].start_byte - node.start_byte]
-            out.extend(replace(step, text=given) if isinstance(step, Event) else step for step in bound)
+            before_it = source[: closures[0].start_byte - node.start_byte]
+            out.extend(replace(step, text=before_it) if isinstance(step, Event) else step for step in bound)
             self._with_closures(node, dotted, plain, closures, idiom, out)
             return
         if closures:
