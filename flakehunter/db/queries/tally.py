@@ -19,6 +19,9 @@ OUTCOMES = 3
 DIRECT_IDS = 50_000_000
 """Ids up to here are places in arrays, which take up to eight bytes for each."""
 
+DENSE_CELLS = 4_000_000
+"""Pairs of test and slot up to which each has a place in arrays, of 32 bytes; beyond, only those that are there."""
+
 
 class Table:
     """Looks many ids up at once: an array where the ids are small, a search where they are not."""
@@ -90,7 +93,7 @@ def by_slot(parts: Iterable[Packed], slots: Table, tests: Ints, *, runs: Table, 
     place = chosen.places(rows.test).astype(np.int64)
     slot, run, bad = slots.of(rows.run), runs.of(rows.run), rows.outcome == BAD
     in_slot, in_run = place * many[0] + slot, place * many[1] + run
-    if len(tests) * max(many) < DIRECT_IDS:
+    if len(tests) * max(many) < min(DENSE_CELLS, DIRECT_IDS):
         keys, at = np.arange(len(tests) * many[0]), in_slot
         both = _both_directly(in_run, bad, len(tests) * many[1])
     else:
