@@ -90,6 +90,8 @@ def test_prune_gives_up_where_a_job_writes_old_results_for_long(
     with Writer(engine, "default") as writer:
         with writer.artifact(run, ArtifactRow(b"1" * 32, "slow.xml", "junit", "", 1)) as slow:
             slow.add(Batch(tests=[CaseRow("s", "C", "t0")], results=[(0, 1, "failed", 0.1, 0)], failures=[text]))
+            # As it does after each 100,000 results of a large file.
+            writer.bulk.write_out(writer.connection)
             with pytest.raises(DatabaseError, match="lock") as raised:
                 prune(postgres_database, CUTOFF)
             assert raised.value.hint is not None
