@@ -43,7 +43,7 @@ def outcomes_of_pytest(name: str, runs: int, folder: Path) -> dict[str, int]:
     done = run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "again", str(example / name)],
         example,
-        PYTHONPATH=f"{example}{os.pathsep}{folder}",
+        PYTHONPATH=os.pathsep.join([str(example), str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]),
         RUNS=str(runs),
     )
     summary = done.stdout.strip().splitlines()[-1]

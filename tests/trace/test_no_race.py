@@ -108,3 +108,11 @@ def test_what_a_runner_does_that_a_test_has_started_is_that_runners() -> None:
     )
     assert judge(text) == []
     assert mechanisms(text.replace(mark(6, "test", 100.3), "")) == [Mechanism.CHECK_BEFORE_EXIT]
+
+
+def test_who_goes_on_to_wait_for_the_file_has_not_looked_too_early() -> None:
+    """`pg_ctl stop` asks once for the server, and then waits until its pid file is gone."""
+    alive = LOCK.replace("6  100.7", "7  100.65 kill(6, 0) = 0 <0.0001>\n6  100.7")
+    failed = without(alive, "5  101.2 ").replace("5  101.3 +++ exited with 0", "5  101.3 +++ exited with 1")
+    assert judge(failed) == []
+    assert mechanisms(without(failed, "7  100.9 ")) == [Mechanism.CHECK_BEFORE_EXIT]

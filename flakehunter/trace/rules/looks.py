@@ -89,7 +89,9 @@ def _decide(world: World, looks: list[Look]) -> Finding | None:
             return None
         if not look.alive:
             return None if _is_long_after(look) else _finding(look, trigger)
-    if len(asked) == 1 and asked[0].victim.exited is not None and world.has_failed(asked[0].looker, asked[0].time):
+    if len(asked) != 1 or asked[0].victim.exited is None or _sees_release_later(asked[0]):
+        return None
+    if world.has_failed(asked[0].looker, asked[0].time):
         trigger = trigger_of(world, asked[0].looker, asked[0].victim, asked[0].time)
         return _finding(asked[0], trigger) if trigger else None
     return None
@@ -142,6 +144,12 @@ def _waits_for_it_later(look: Look) -> bool:
         return False
     reaps = victim.reaped_by is look.looker and victim.reaped is not None and victim.reaped > look.time
     return reaps or look.looker.awaited.get(victim.index, 0.0) > look.time
+
+
+def _sees_release_later(look: Look) -> bool:
+    """The looker found it alive, and went on to wait until a file of the process was gone."""
+    facts = ((FactKind.RELEASED, look.victim.index, path) for path in look.victim.created)
+    return any((look.looker.knowledge.get(fact) or 0.0) > look.time for fact in facts)
 
 
 def _is_polling(look: Look) -> bool:
