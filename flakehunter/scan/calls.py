@@ -290,7 +290,7 @@ class Calls(Walker):
         if idiom.who == "0" and plain and _MYSELF.search(text(plain[0])):
             return  # it signals or looks at itself
         kind, scope, signal, names = idiom.kind, idiom.scope, "TERM", self._who(idiom, receiver, plain)
-        alive, zombies = idiom.alive, idiom.counts_zombies
+        alive, zombies, by_pid = idiom.alive, idiom.counts_zombies, idiom.counts_zombies
         said = self._command_source(plain, source) if kind in (Kind.SPAWN, Kind.BUILD) else ""
         if said and (ordered := idioms.command(said)) is not None:
             names = tuple(n for a in plain for n in names_in(text(a))) if said is source and plain else names_in(said)
@@ -345,7 +345,7 @@ class Calls(Walker):
         if kind is Kind.LOOK and limited:
             kind = Kind.WAIT  # it looks again and again
         out.append(Event(kind, line, names, source[:2000], scope=scope, signal=signal, alive=alive, counts_zombies=zombies, expect=expect,  # noqa: E501
-                         timeout_s=limit, reaps=idiom.reaps and "WNOWAIT" not in source, tolerant=tolerant, needs_known=idiom.known, limit_name=limit_name, silent=silent))  # fmt: skip  # noqa: E501
+                         timeout_s=limit, reaps=idiom.reaps and "WNOWAIT" not in source, tolerant=tolerant, needs_known=idiom.known, limit_name=limit_name, silent=silent, by_pid=by_pid))  # fmt: skip  # noqa: E501
         if kind is Kind.SIGNAL and limited:
             out.append(Event(Kind.WAIT, line, names, source[:400], tolerant=True))
         elif kind is Kind.SIGNAL and self._answers(idiom, node):

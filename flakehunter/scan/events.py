@@ -85,6 +85,8 @@ class Event:
     signal: str = "TERM"
     alive: Alive = Alive.TRUE
     counts_zombies: bool = False
+    by_pid: bool = False
+    """The look is given a pid, so it is about a process whatever that is called."""
     expect: Expect = Expect.VALUE
     timeout_s: float | None = None
     limit_name: str = ""

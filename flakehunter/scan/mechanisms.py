@@ -278,7 +278,7 @@ class Mechanisms(Tracking):
         pause = self.state.pause
         if self.state.pause_site == self.site and self.site != 0:
             return None  # the helper is judged for itself
-        about_process = process.derived or process.pidlike or event.counts_zombies  # such a look is given a pid
+        about_process = process.derived or process.pidlike or event.by_pid or event.counts_zombies
         if pause is None or process.own or "hread" in event.text or not about_process:
             return None
         text = "a fixed sleep stands for the wait until the process is gone: poll to a deadline"

@@ -31,6 +31,8 @@ _READS = re.compile(
     r"stdout|readline|read_text|readFile|ReadFile|ReadAll|File\.read|read_to_string|\.read\b|\bread\(|gets\b|recv|Scan|[oO]utput|"
     r"execSync|\bcat\s|children\(|pgrep|lines\b|trim|Trim|strip|chomp|getInputStream|readLine|file_get_contents|fscanf|match\("
 )
+_MESSAGE = re.compile(r"\bonce\([^()]*,\s*['\"]message['\"]\)\)?\)?\s*\[0\]")
+"""What a child sent: the answer to `await once(worker, 'message')`."""
 _FILES = re.compile(
     r"read_text|readFile|ReadFile|File\.read|IO\.read|\bopen\(|fs\.read|read_to_string|file_get_contents|Files\.read|ReadAllText|fopen|fscanf|ifstream|"
     r"\.readText|read_bytes|slurp|\bcat\s"
@@ -272,7 +274,7 @@ class Statements(Calls):
         read = bool(_PARSES.search(source)) or (pidlike and bool(_READS.search(source)))
         read = read and not any(_EARLIER.match(t) for t in targets)
         derived = read and not _OWN_PID.search(_QUOTED.sub("", source))
-        derived = derived or bool(_MEMBERS_OF.search(source))
+        derived = derived or bool(_MEMBERS_OF.search(source)) or _MESSAGE.search(source) is not None
         derived = derived or (
             (pidlike or any(_MEMBER.search(t) for t in targets))
             and bool(idioms.READING_PID.search(path(right).removesuffix("()").rpartition(".")[2]))
