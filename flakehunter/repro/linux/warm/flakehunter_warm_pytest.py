@@ -23,6 +23,7 @@ import pytest
 CONTROL = "FLAKEHUNTER_WARM_FD"
 ROOT = "FLAKEHUNTER_WARM_ROOT"
 PYTHONPATH = "FLAKEHUNTER_WARM_PYTHONPATH"
+SWEEP_DEADLINE_S = 5.0
 
 
 def _list_libraries(before: "set[str]", path: str) -> None:
@@ -40,6 +41,7 @@ def _list_libraries(before: "set[str]", path: str) -> None:
 def _serve(control: socket.socket, root: str) -> "dict[str, Any]":
     sys.path.append(root)
     try:
+        from flakehunter.groupkill.linux.sweep import become_subreaper, sweep
         from flakehunter.repro.linux.nursery import serve, why_unsafe
     finally:
         sys.path.remove(root)
@@ -47,6 +49,9 @@ def _serve(control: socket.socket, root: str) -> "dict[str, Any]":
     if "randomly" in sys.modules or "pytest_randomly" in sys.modules:
         why = "pytest-randomly would give every trial the same seed"
     if why:
+        # What a conftest.py has started it would end at its own end, which is not reached.
+        become_subreaper()
+        sweep(deadline_s=SWEEP_DEADLINE_S)
         control.sendall(f"unsafe: {why}\n".encode())
         os._exit(0)
     return serve(control)
