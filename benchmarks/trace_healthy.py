@@ -48,6 +48,7 @@ LEFT_OUT = {
     "tests/processes/test_examples.py::test_python_flawed_fails_now_and_then": ON_PURPOSE,
     "tests/processes/test_examples.py::test_typescript_flawed_fails_now_and_then_and_mended_never": ON_PURPOSE,
     "tests/processes/test_examples.py::test_go_flawed_fails_now_and_then_and_mended_never": ON_PURPOSE,
+    "tests/e2e/test_wheel.py::test_the_demo_runs_from_the_wheel_in_another_folder": ON_PURPOSE,
     "tests/groupkill/test_windows.py": WINE,
     "tests/repro/test_repro_windows.py": WINE,
     "tests/sample_data/test_sample_windows.py": WINE,

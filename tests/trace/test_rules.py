@@ -134,6 +134,29 @@ def test_end_of_output_is_no_edge() -> None:
     assert mechanisms(GROUP + DEATH + eof + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
 
 
+def test_one_round_of_a_wait_with_a_deadline_is_no_look() -> None:
+    """`subprocess.run(timeout=10)` of a script whose Python has no hooks: only its poll(2) tells of the deadline."""
+    text = """
+5  100.0 execve("/usr/bin/tool", ["tool"], 0x1) = 0 <0.0001>
+5  100.05 pipe2([3<pipe:[7]>, 4<pipe:[7]>], O_CLOEXEC) = 0 <0.000010>
+5  100.1 clone(child_stack=NULL, flags=SIGCHLD) = 6 <0.0001>
+6  100.2 write(1<pipe:[7]>, "said", 4) = 4 <0.0001>
+5  100.3 poll([{fd=3<pipe:[7]>, events=POLLIN}], 1, 9990 <unfinished ...>
+6  100.4 +++ exited with 0 +++
+5  100.41 <... poll resumed>) = 1 ([{fd=3, revents=POLLHUP}]) <0.1100>
+5  100.42 read(3<pipe:[7]>, "", 32768) = 0 <0.0001>
+5  100.43 wait4(6, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], WNOHANG, NULL) = 6 <0.0001>
+5  100.5 +++ exited with 0 +++
+"""
+    assert judge(text) == []
+    for_ever = text.replace(", 1, 9990 <", ", 1, -1 <")
+    assert mechanisms(for_ever) == [Mechanism.CHECK_BEFORE_EXIT]
+    over = text.replace(", 1, 9990 <", ", 1, 125 <")
+    assert mechanisms(over) == [Mechanism.CHECK_BEFORE_EXIT], "the time is over: it does not wait on"
+    mark = '5  100.425 access("/.flakehunter/wait//test.py:4", F_OK) = -1 ENOENT (No) <0.00001>\n'
+    assert mechanisms(text.replace("5  100.43", f"{mark}5  100.43")) == [Mechanism.CHECK_BEFORE_EXIT]
+
+
 def test_message_from_one_who_reaped_is_an_edge() -> None:
     """The shell lives on, reaps its child, and says so: whoever reads that knows."""
     group = GROUP.replace("kill(-1699", "kill(1700")

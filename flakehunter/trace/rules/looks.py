@@ -20,6 +20,7 @@ from flakehunter.trace.world import World
 
 __all__ = ["Trigger", "find", "trigger_of"]
 
+END_OF_OUTPUT = "end of output"
 _SEES_ZOMBIES = (LookKind.KILL, LookKind.PROC)
 _RESOURCES = (LookKind.PORT, LookKind.FILE)
 _LOCK_NAMES = re.compile(r"\.(?:pid|lock|lck|sock|socket)$|/lock$")
@@ -57,7 +58,7 @@ def trigger_of(world: World, looker: Process, victim: Process, before: float) ->
         return Trigger(delivery.time, True, delivery.signal)
     ended = world.ends_of_output.get((looker.index, victim.index))
     if ended is not None and ended <= before:
-        return Trigger(ended, True, "end of output")
+        return Trigger(ended, True, END_OF_OUTPUT)
     return _trigger_above(world, looker, victim, before)
 
 
@@ -85,7 +86,7 @@ def _decide(world: World, looks: list[Look]) -> Finding | None:
         asked.append(look)
         if _ordered(look):
             return None
-        if _is_polling(look) or (not look.alive and len(asked) > 1):
+        if _is_polling(look) or _waits_on(world, look, trigger) or (not look.alive and len(asked) > 1):
             return None
         if not look.alive:
             return None if _is_long_after(look) else _finding(look, trigger)
@@ -154,6 +155,20 @@ def _sees_release_later(look: Look) -> bool:
 
 def _is_polling(look: Look) -> bool:
     return look.mark is not None and (look.mark.timeout_s is not None or look.mark.in_loop)
+
+
+def _waits_on(world: World, look: Look, trigger: Trigger) -> bool:
+    """Tell whether it is a round of a wait with a deadline, where no hook tells that.
+
+    Who reads what a child writes with a deadline (poll(2) with a time-out) waits for its end with what is left of it,
+    as CPython's Popen.communicate(timeout) does; the first round is the last one where the child is quick.
+    """
+    if look.kind is not LookKind.WAIT or look.mark is not None or trigger.what != END_OF_OUTPUT:
+        return False
+    return any(
+        wait.waiter is look.looker and look.victim.spawned <= wait.start <= look.time < wait.expiry
+        for wait in world.waits
+    )
 
 
 def _ordered(look: Look) -> bool:
