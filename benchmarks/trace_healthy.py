@@ -42,6 +42,7 @@ PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tim
 WAITING = ("abort_polls", "agent_waits", "backoff", "job", "journal", "pool_waits", "spec")
 STRACE = find_strace()
 ON_PURPOSE = "runs flawed tests on purpose, which a trace names"
+TRACES = "traces itself, and a process has one tracer at most"
 WINE = "Wine asks its server for everything: traced, a start of it takes minutes"
 LEFT_OUT = {
     "tests/repro/test_repro_command_line.py": ON_PURPOSE,
@@ -50,6 +51,7 @@ LEFT_OUT = {
     "tests/processes/test_examples.py::test_go_flawed_fails_now_and_then_and_mended_never": ON_PURPOSE,
     "tests/e2e/test_wheel.py::test_the_demo_runs_from_the_wheel_in_another_folder": ON_PURPOSE,
     "tests/groupkill/test_windows.py": WINE,
+    "tests/notebooks/test_notebooks.py::test_notebook_runs_and_draws[02_anatomy_of_a_flake]": TRACES,
     "tests/repro/test_repro_windows.py": WINE,
     "tests/sample_data/test_sample_windows.py": WINE,
 }
