@@ -227,6 +227,33 @@ def test_saved_trace_is_what_strace_wrote(trace: Trace, tmp_path: Path) -> None:
     assert len((tmp_path / "trace.txt").read_text().splitlines()) == document["lines"]
 
 
+ENDS_A_GRANDCHILD = """
+import os, psutil, signal, subprocess, time
+child = subprocess.Popen(["bash", "-c", "sleep 30 & echo $!; wait"], stdout=subprocess.PIPE, start_new_session=True)
+grandchild = psutil.Process(int(child.stdout.readline()))
+os.killpg(child.pid, signal.SIGTERM)
+child.wait()
+{look}
+"""
+
+
+@pytest.mark.parametrize(
+    ("look", "expected"),
+    [
+        ("psutil.wait_procs([grandchild])", 0),
+        ("grandchild.wait(timeout=60)", 0),
+        ("time.sleep(0.1); assert not psutil.pid_exists(grandchild.pid)", 1),
+    ],
+)
+def test_wait_of_a_library_that_looks_again_and_again_is_ordered(
+    look: str, expected: int, trace: Trace, tmp_path: Path
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(ENDS_A_GRANDCHILD.format(look=look))
+    document = trace("--", sys.executable, str(program))
+    assert len(document["findings"]) == expected
+
+
 def test_program_without_hooks_is_traced_too(trace: Trace) -> None:
     document = trace("--no-source", "--", sys.executable, "-c", "import os; print('PYTHONPATH' in os.environ)")
     assert document["exit_code"] == 0

@@ -91,10 +91,23 @@ def _install():
             pass
         return False
 
+    def deadline(frame):
+        """Say how long the wait of a library may take that looks by kill(pid, 0) until it is over (psutil.wait_procs).
+
+        The outermost such function counts: those below it are given slices of its time.
+        """
+        said = ""
+        while frame is not None and not own(frame.f_code.co_filename):
+            if frame.f_code.co_name.startswith("wait"):
+                timeout = frame.f_locals.get("timeout")
+                said = f"timeout={float(timeout)}" if isinstance(timeout, (int, float)) else "timeout=inf"
+            frame = frame.f_back
+        return said
+
     def on_event(event, arguments):
         if event in ("os.kill", "os.killpg", "signal.pthread_kill"):
             state["signals"] += arguments[1] != 0
-            mark("kill", "", sys._getframe(1))
+            mark("kill", "" if arguments[1] else deadline(sys._getframe(1)), sys._getframe(1))
         elif event == "open":
             path, _mode, flags = arguments
             if isinstance(path, os.PathLike):
