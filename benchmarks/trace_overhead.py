@@ -36,6 +36,10 @@ TEST = (
     "import subprocess\n\n\ndef test_many():\n    for _ in range(100):\n        subprocess.run(['true'], check=True)\n"
 )
 NODE = "const { spawnSync } = require('child_process');\nfor (let i = 0; i < 100; i += 1) spawnSync('true');\n"
+NODE_TEST = (
+    "const { spawnSync } = require('child_process');\n"
+    "require('node:test')('many', () => { for (let i = 0; i < 100; i += 1) spawnSync('true'); });\n"
+)
 
 
 @dataclass
@@ -77,6 +81,8 @@ def shapes(folder: Path) -> Iterator[Shape]:
     if shutil.which("node"):
         (folder / "many.cjs").write_text(NODE)
         yield Shape("Node, 100 `true` one after the other", ["node", str(folder / "many.cjs")])
+        (folder / "many.test.cjs").write_text(NODE_TEST)
+        yield Shape("node:test, a test of 100 `true`", ["node", "--test", str(folder / "many.test.cjs")])
 
 
 def measure(shape: Shape, quiet: int) -> None:

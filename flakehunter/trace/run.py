@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,6 +35,9 @@ TICK_S = 0.02
 woken by every line, and each time strace and the traced thread would lose their core to it."""
 BUSY = PIPE_SIZE // 4
 """Bytes of one look from which on the reader goes on at once: so much in a tick, and the pipe could get full."""
+MOST_WAITING = 4 << 20
+"""Bytes from which on the trace is understood while it comes. Else that waits for a tick in which nothing comes: on few
+CPUs it would take them from strace and the command."""
 END_TIMEOUT_S = 30.0
 
 
@@ -152,17 +156,29 @@ class Source:
     descriptor: int
     fifo: Path
     copy: BinaryIO | None
+    waiting: int = 0
+    """Bytes that were taken in and not given yet."""
+    _pieces: deque[bytes] = field(default_factory=deque)
 
-    def read(self) -> bytes:
-        """Return what there is, at most one piece; nothing when there is nothing now."""
-        try:
-            piece = os.read(self.descriptor, PIECE)
-        except BlockingIOError:
+    def take(self) -> int:
+        """Take in all that there is now, so that strace can go on; return how many bytes that was."""
+        before = self.waiting
+        with contextlib.suppress(BlockingIOError):
+            while piece := os.read(self.descriptor, PIECE):
+                self._pieces.append(piece)
+                self.waiting += len(piece)
+                # strace has it open by now: without a name, nothing stays behind even when this process is killed.
+                _forget(self.fifo)
+                if self.copy is not None:
+                    self.copy.write(piece)
+        return self.waiting - before
+
+    def give(self) -> bytes:
+        """Return the oldest piece that was taken in; nothing when there is none."""
+        if not self._pieces:
             return b""
-        # strace has it open by now: without a name, nothing stays behind even when this process is killed.
-        _forget(self.fifo)
-        if self.copy is not None:
-            self.copy.write(piece)
+        piece = self._pieces.popleft()
+        self.waiting -= len(piece)
         return piece
 
 
@@ -193,7 +209,13 @@ def _read(
                 _mark_survivors(world)
                 return grace_end is None
             ended = bool(selector.select(min(pause, until - now)))
-            pause = 0.0 if _consume(forgetting, reader, source) >= BUSY else TICK_S
+            came = source.take()
+            pause = 0.0 if came >= BUSY else TICK_S
+            root = world.root
+            if ended or not came or source.waiting > MOST_WAITING or root is None or root.executed is None:
+                while piece := source.give():
+                    forgetting.consume_all(reader.feed(piece))
+                    source.take()
             if ended:
                 # strace has ended; what it wrote was in the pipe, since it wrote before.
                 world.consume_all(reader.finish())
@@ -204,15 +226,6 @@ def _read(
                 limit = time.monotonic() + timeout_s
             if grace_end is None and root is not None and root.exited is not None:
                 grace_end = time.monotonic() + SURVIVOR_GRACE_S
-
-
-def _consume(forgetting: Forgetting, reader: Reader, source: Source) -> int:
-    """Read all that is in the pipe, and return how many bytes that was."""
-    size = 0
-    while piece := source.read():
-        size += len(piece)
-        forgetting.consume_all(reader.feed(piece))
-    return size
 
 
 def _mark_survivors(world: World) -> None:
