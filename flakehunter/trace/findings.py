@@ -4,14 +4,19 @@ from dataclasses import dataclass
 
 from flakehunter.model import Mechanism
 from flakehunter.trace.marks import Mark
-from flakehunter.trace.processes import LookKind, Process
+from flakehunter.trace.processes import LookKind, Process, Wake
 from flakehunter.trace.windows import Window
 
-__all__ = ["FIXES", "LONGEST_SLACK_S", "Finding", "milliseconds", "name_of"]
+__all__ = ["FIXES", "LONGEST_SLACK_S", "Finding", "milliseconds", "name_of", "too_far_apart"]
 
 LONGEST_SLACK_S = 2.0
-"""Events that are further apart, with no pause that was meant to part them, do not race: this is longer than the ladder
-of `repro` is long, and several times what one death in ten needs under the heaviest load that was measured."""
+"""Events that are further apart, with no pause of that length that was meant to part them, do not race: this is longer
+than the ladder of `repro` is long, and several times what one death in ten needs under the heaviest load measured."""
+
+
+def too_far_apart(apart_s: float, pause: Wake | None) -> bool:
+    """Tell whether two events are too far apart to race; `pause` is the one that came before the later of them."""
+    return apart_s > LONGEST_SLACK_S and (pause is None or pause.length_s < LONGEST_SLACK_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ def test_signal_long_after_readiness_races_nothing_unless_it_was_only_slept_for(
     assert judge(late.replace("100.3 kill", "103.2 kill")) == []
     sleep = "5  100.22 clock_nanosleep(CLOCK_REALTIME, 0, {tv_sec=2, tv_nsec=900000000}, NULL) = 0 <2.9>\n5  103.2 kill"
     assert mechanisms(late.replace("5  100.3 kill", sleep)) == [Mechanism.SIGNAL_BEFORE_READY]
+    tick = "5  103.1 clock_nanosleep(CLOCK_REALTIME, 0, {tv_sec=0, tv_nsec=90000000}, NULL) = 0 <0.09>\n5  103.2 kill"
+    assert judge(late.replace("5  100.3 kill", tick)) == [], "a tenth of a second has not parted what is 3 s apart"
 
 
 def test_look_long_after_the_end_races_nothing_unless_it_was_only_slept_for() -> None:
@@ -51,6 +53,8 @@ def test_look_long_after_the_end_races_nothing_unless_it_was_only_slept_for() ->
     assert judge(GROUP + dead + late + end) == []
     sleep = "1698  1795323073.3 clock_nanosleep(CLOCK_REALTIME, 0, {tv_sec=3, tv_nsec=0}, NULL) = 0 <3.0>\n"
     assert mechanisms(GROUP + dead + sleep + late + end) == [Mechanism.FIXED_SLEEP]
+    tick = "1698  1795323076.25 clock_nanosleep(CLOCK_REALTIME, 0, {tv_sec=0, tv_nsec=90000000}, NULL) = 0 <0.09>\n"
+    assert judge(GROUP + dead + tick + late + end) == []
 
 
 LOCK = """

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flakehunter.model import Mechanism
-from flakehunter.trace.findings import LONGEST_SLACK_S, Finding, milliseconds, name_of
+from flakehunter.trace.findings import Finding, milliseconds, name_of, too_far_apart
 from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.marks import Mark
 from flakehunter.trace.processes import Look, LookKind, Process
@@ -101,7 +101,7 @@ def _decide(world: World, looks: list[Look]) -> Finding | None:
 def _is_long_after(look: Look) -> bool:
     """Tell whether the end was so long ago, and not because of a pause, that nothing raced."""
     ended = look.victim.exited
-    return look.pause is None and ended is not None and look.time - ended > LONGEST_SLACK_S
+    return ended is not None and too_far_apart(look.time - ended, look.pause)
 
 
 def _is_monitor(world: World, looks: list[Look]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from flakehunter.model import Mechanism
-from flakehunter.trace.findings import LONGEST_SLACK_S, Finding, milliseconds, name_of
+from flakehunter.trace.findings import Finding, milliseconds, name_of, too_far_apart
 from flakehunter.trace.knowledge import FactKind
 from flakehunter.trace.processes import Sent
 from flakehunter.trace.world import World
@@ -23,7 +23,7 @@ def find(world: World) -> Iterator[Finding]:
         if ready is None or _knew(sent):
             continue
         slack = sent.time - ready
-        if slack > LONGEST_SLACK_S and sent.pause is None:
+        if too_far_apart(slack, sent.pause):
             continue
         since_start = milliseconds(sent.time - sent.victim.spawned)
         when = f"{milliseconds(abs(slack))} {'after' if slack >= 0 else 'before'} it had set its handler"
