@@ -49,7 +49,7 @@ class Packed:
 
 def read_packed(connection: Connection, project: str) -> Packed:
     """Return every result of `project`: from rollups, and from rows what came after them."""
-    return _joined(read_parts(connection, project))
+    return joined(read_parts(connection, project))
 
 
 def read_parts(connection: Connection, project: str) -> list[Packed]:
@@ -129,7 +129,7 @@ def read_pruned(connection: Connection, runs: npt.NDArray[np.int64]) -> Packed:
     """Return those results of `runs` whose rows are gone."""
     data = connection.scalars(select(Rollup.data).where(Rollup.pruned).order_by(Rollup.id))
     parts = [_decoded(bytes(one)) for one in data]
-    return _joined([part.where(np.isin(part.run, runs)) for part in parts])
+    return joined([part.where(np.isin(part.run, runs)) for part in parts])
 
 
 def has_pruned(connection: Connection, project_id: int, run: int) -> bool:
@@ -148,10 +148,10 @@ def _store(connection: Connection, parts: Iterable[Packed], values: Mapping[str,
     for part in parts:
         waiting.append(part)
         if sum(len(one.test) for one in waiting) >= ROWS_A_ROLLUP:
-            stored += _store_one(connection, _joined(waiting), values)
+            stored += _store_one(connection, joined(waiting), values)
             waiting = []
     if waiting or not stored:
-        stored += _store_one(connection, _joined(waiting), values)
+        stored += _store_one(connection, joined(waiting), values)
     return stored
 
 
@@ -225,8 +225,9 @@ def _from_rows(
         yield np.fromiter(chain.from_iterable(rows), dtype=np.int64).reshape(-1, 3)
 
 
-def _joined(parts: list[Packed]) -> Packed:
-    parts = parts or [_columns(np.zeros((0, 3), np.int64))]
+def joined(parts: Iterable[Packed]) -> Packed:
+    """Return the results of all parts as one."""
+    parts = list(parts) or [_columns(np.zeros((0, 3), np.int64))]
     return Packed(
         np.concatenate([part.test for part in parts]),
         np.concatenate([part.run for part in parts]),

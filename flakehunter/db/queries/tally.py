@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from flakehunter.db.queries.rollups import BAD, SKIPPED, Packed
+from flakehunter.db.queries.rollups import BAD, SKIPPED, Packed, joined
 
 Ints = npt.NDArray[np.int64]
 
@@ -71,7 +71,7 @@ def by_test(parts: Sequence[Packed], slots: Table) -> Ints:
 
 def failures(parts: Sequence[Packed]) -> Packed:
     """Return the failed results."""
-    return _joined([part.where(part.outcome == BAD) for part in parts])
+    return joined([part.where(part.outcome == BAD) for part in parts])
 
 
 def by_slot(parts: Iterable[Packed], slots: Table, tests: Ints, *, runs: Table, many: tuple[int, int]) -> Ints:
@@ -89,7 +89,7 @@ def by_slot(parts: Iterable[Packed], slots: Table, tests: Ints, *, runs: Table, 
         tests and slots.
     """
     chosen = Chosen(tests)
-    rows = _joined([_executed(part, slots, chosen) for part in parts])
+    rows = joined([_executed(part, slots, chosen) for part in parts])
     place = chosen.places(rows.test).astype(np.int64)
     slot, run, bad = slots.of(rows.run), runs.of(rows.run), rows.outcome == BAD
     in_slot, in_run = place * many[0] + slot, place * many[1] + run
@@ -150,11 +150,3 @@ def _both_by_sorting(keys: Ints, bad: npt.NDArray[np.bool_]) -> Ints:
     good = np.flatnonzero(~bad)
     rows = good[np.isin(keys[good], keys[bad])]
     return rows[np.unique(keys[rows], return_index=True)[1]]
-
-
-def _joined(parts: Sequence[Packed]) -> Packed:
-    return Packed(
-        np.concatenate([np.zeros(0, np.int32), *(part.test for part in parts)]),
-        np.concatenate([np.zeros(0, np.int32), *(part.run for part in parts)]),
-        np.concatenate([np.zeros(0, np.uint8), *(part.outcome for part in parts)]),
-    )
