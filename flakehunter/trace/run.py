@@ -151,10 +151,10 @@ def _exit_code(status: int | None) -> int | None:
 
 @dataclass(slots=True)
 class Source:
-    """Where the trace comes from: the descriptor of the fifo, its path, and a file that keeps a copy."""
+    """Where the trace comes from: a fifo's descriptor, its path while it has one, and a file that keeps a copy."""
 
     descriptor: int
-    fifo: Path
+    fifo: Path | None
     copy: BinaryIO | None
     waiting: int = 0
     """Bytes that were taken in and not given yet."""
@@ -167,8 +167,10 @@ class Source:
             while piece := os.read(self.descriptor, PIECE):
                 self._pieces.append(piece)
                 self.waiting += len(piece)
-                # strace has it open by now: without a name, nothing stays behind even when this process is killed.
-                _forget(self.fifo)
+                if self.fifo is not None:
+                    # strace has it open by now: without a name, nothing stays behind even when this process is killed.
+                    _forget(self.fifo)
+                    self.fifo = None
                 if self.copy is not None:
                     self.copy.write(piece)
         return self.waiting - before
