@@ -1,7 +1,7 @@
 """The search for the one delay, against simulated tests whose flaw is known."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -91,33 +91,28 @@ def test_an_event_that_needs_less_delay_is_the_one_even_if_it_is_less_likely() -
     assert 30 <= plan.critical_delay_ms <= 40
 
 
-def test_a_record_that_lacks_a_process_is_made_again() -> None:
-    controls = iter([PROCESSES[:2]])
+def search_after_record_of(processes: Sequence[ProcessRecord]) -> Plan | None:
+    """Search for the exit of process 3, where the first record has these processes and later ones have all of them."""
+    records = iter([processes])
     attempt = simulated(late("exit", 3, 20), [])
 
-    def thin_at_first(arm: str, spec: str) -> tuple[TrialOutcome, TrialReport] | None:
+    def attempt_on_records(arm: str, spec: str) -> tuple[TrialOutcome, TrialReport] | None:
         result = attempt(arm, spec)
         if result is None or arm != "control":
             return result
-        return result[0], TrialReport(0, False, 0.1, next(controls, PROCESSES), True)
+        return result[0], TrialReport(0, False, 0.1, next(records, PROCESSES), True)
 
-    plan = search(thin_at_first)
+    return search(attempt_on_records)
+
+
+def test_a_record_that_lacks_a_process_is_made_again() -> None:
+    plan = search_after_record_of(PROCESSES[:2])
     assert plan is not None
     assert (plan.event, plan.process.index) == ("exit", 3)
 
 
 def test_the_plan_names_the_program_that_another_record_knows() -> None:
-    early = (*PROCESSES[:2], replace(PROCESSES[2], argv="bash", exec_at_ms=None), PROCESSES[3])
-    controls = iter([early])
-    attempt = simulated(late("exit", 3, 20), [])
-
-    def killed_before_exec_at_first(arm: str, spec: str) -> tuple[TrialOutcome, TrialReport] | None:
-        result = attempt(arm, spec)
-        if result is None or arm != "control":
-            return result
-        return result[0], TrialReport(0, False, 0.1, next(controls, PROCESSES), True)
-
-    plan = search(killed_before_exec_at_first)
+    plan = search_after_record_of((*PROCESSES[:2], replace(PROCESSES[2], argv="bash", exec_at_ms=None), PROCESSES[3]))
     assert plan is not None
     assert plan.process.argv == "sleep 30"
 
