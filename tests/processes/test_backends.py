@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import psutil
 import pytest
 from cgroups import cgroups_of
 from judge import check_members, end
@@ -17,7 +18,7 @@ if sys.platform != "linux":
     pytest.skip("backends of Linux", allow_module_level=True)
 
 from flakehunter.groupkill import KillReport
-from flakehunter.groupkill.choice import probe
+from flakehunter.groupkill.choice import load_backend, probe
 
 STRONG = ["cgroup", "subreaper", "cgroup-v1", "cookie", "pid-namespace"]
 PARTIAL = ["process-group", "session", "process-tree", "naive"]
@@ -155,6 +156,25 @@ def test_a_member_that_takes_long_to_die_is_killed_once(backend: str, observer: 
     assert report.clean
     sent = [[name for name, _ in member.signals] for member in report.members]
     assert sent == [["SIGTERM", "SIGKILL"]] * 2
+
+
+def test_a_leader_that_ended_before_the_blow_keeps_its_status_in_a_pid_namespace() -> None:
+    # The first process of a namespace reaps in it. Stopped here, so that the blow comes before it has reaped.
+    need("pid-namespace")
+    with load_backend("pid-namespace").spawn(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as group:
+        first = psutil.Process(group.pid).parent()
+        assert first is not None
+        first.suspend()
+        assert group.stdin is not None
+        assert group.stdout is not None
+        group.stdin.close()
+        assert group.stdout.read() == b""  # closed at the end of `cat`, a moment before it is a zombie
+        while psutil.Process(group.pid).status() != psutil.STATUS_ZOMBIE:  # the test's time limit is the deadline
+            pass
+        report = group.terminate(signal.SIGKILL)
+        assert group.returncode == 0
+    assert report.clean
+    assert [(member.status, member.signals) for member in report.members] == [(0, ())]
 
 
 def test_a_grace_period_that_is_cut_short_by_the_leader_still_covers_the_members(observer: Observer) -> None:

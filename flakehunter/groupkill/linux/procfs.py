@@ -21,6 +21,7 @@ __all__ = [
     "read_environ",
     "read_limit",
     "read_stat",
+    "read_zombie_status",
     "snapshot",
     "stat_text",
 ]
@@ -95,6 +96,18 @@ def read_stat(pid: int) -> ProcessStat | None:
     """Return the state of process `pid`, a zombie included, or None when no such process exists."""
     text = stat_text(pid)
     return parse_stat(text) if text else None
+
+
+def read_zombie_status(pid: int) -> int | None:
+    """Return the exit status of a zombie, as Popen.returncode; None for any other process.
+
+    Field 52 of proc_pid_stat(5). The kernel shows 0 to whom it does not let look (PTRACE_MODE_READ_FSCREDS): ask only
+    of processes below one's own.
+    """
+    text = stat_text(pid)
+    if not text or not parse_stat(text).is_dead:
+        return None
+    return os.waitstatus_to_exitcode(int(text.rsplit(None, 1)[1]))
 
 
 def read_argv(pid: int) -> tuple[str, ...]:

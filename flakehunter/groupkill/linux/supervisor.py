@@ -23,11 +23,12 @@ if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
 
 from flakehunter.groupkill import launch
-from flakehunter.groupkill.linux.procfs import ProcessStat, children, read_stat
+from flakehunter.groupkill.linux.procfs import ProcessStat, children, read_stat, read_zombie_status
 from flakehunter.groupkill.linux.sweep import Sweeper, become_subreaper
 from flakehunter.groupkill.linux.track import Tracked
 
 EOF_DEADLINE_S = 30.0
+STATUS_DEADLINE_S = 1.0
 
 
 class Supervisor:
@@ -206,7 +207,7 @@ class Supervisor:
     def tell_leader_status(self) -> None:
         """Tell the leader's exit status once."""
         tracked = self.sweeper.processes.get(self.leader_identity)
-        if self.namespace_init and tracked is not None and tracked.status is None:
+        if self.namespace_init and tracked is not None and tracked.reap_s is None:
             self.take_status_from_namespace(tracked)
         if self.leader_status is None and tracked is not None and tracked.reap_s is not None:
             self.leader_status = tracked.status
@@ -220,6 +221,16 @@ class Supervisor:
         os.close(self.status_pipe)
         self.status_pipe = -1
         self.sweeper.mark_reaped(tracked, int(text) if text else -signal.SIGKILL)
+
+    def save_leader_status(self) -> None:
+        """Learn how a leader ended that has ended already: soon nobody is left who could tell."""
+        tracked = self.sweeper.processes.get(self.leader_identity)
+        if tracked is None or tracked.lives or tracked.status is not None:
+            return
+        tracked.status = read_zombie_status(self.leader)
+        if tracked.status is None and self.status_pipe >= 0:  # reaped, so its status is on the way
+            select.select([self.status_pipe], [], [], STATUS_DEADLINE_S)
+            self.take_status_from_namespace(tracked)
 
     # --- ending ------------------------------------------------------------------------------------------------
 
@@ -252,6 +263,8 @@ class Supervisor:
     def kill(self) -> None:
         """Kill at one blow what can be killed so, then each member."""
         if self.namespace_init:  # the kernel kills a whole pid namespace with its first process
+            self.sweeper.note_deaths(0)
+            self.save_leader_status()
             for tracked in self.sweeper.living():
                 if tracked.first.pid == self.namespace_init:
                     self.sweeper.signal_one(tracked, signal.SIGKILL)
