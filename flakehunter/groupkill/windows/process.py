@@ -16,6 +16,12 @@ from flakehunter.groupkill.windows import api
 
 __all__ = ["WindowsProcess", "create_process", "environment_block"]
 
+STARTS = 3
+"""How often a start is tried that ends with ERROR_INTERNAL_ERROR.
+
+Wine says so, now and then on a loaded machine, when the new process died before its first instruction
+(NtCreateUserProcess: STATUS_INTERNAL_ERROR). Nothing of it has run."""
+
 
 class WindowsProcess:
     """A process that was created here: its handle stays open, so its pid is given to nobody else."""
@@ -136,13 +142,17 @@ def _create(command: Command, streams: _Streams, attributes: api.AttributeList, 
     info.hStdInput, info.hStdOutput, info.hStdError = streams.handles
     info.lpAttributeList = ctypes.cast(attributes.buffer, ctypes.c_void_p)
     made = api.ProcessInformation()
-    line = ctypes.create_unicode_buffer(subprocess.list2cmdline(command.argv))
+    text = subprocess.list2cmdline(command.argv)
     block = None if command.env is None else environment_block(command.env)
     folder = None if command.cwd is None else os.fspath(command.cwd)
     every = flags | api.EXTENDED_STARTUPINFO_PRESENT | api.CREATE_UNICODE_ENVIRONMENT
-    ok = api.kernel32.CreateProcessW(
-        None, line, None, None, True, every, block, folder, ctypes.byref(info), ctypes.byref(made)
-    )
+    for _ in range(STARTS):
+        line = ctypes.create_unicode_buffer(text)  # CreateProcessW may write into it
+        ok = api.kernel32.CreateProcessW(
+            None, line, None, None, True, every, block, folder, ctypes.byref(info), ctypes.byref(made)
+        )
+        if ok or ctypes.get_last_error() != api.ERROR_INTERNAL_ERROR:
+            break
     if not ok:
         error = api.failed("CreateProcess")
         hint = "no such program on the PATH, or it is no .exe" if error.winerror in (2, 3, 193) else None

@@ -1,5 +1,6 @@
 """Run by pytest on a Windows Python (test_windows.py starts it): Job Objects, processes, and the command line."""
 
+import ctypes
 import json
 import os
 import subprocess
@@ -177,6 +178,27 @@ def test_a_grandchild_escapes_the_baselines(kind):
     api.kernel32.CloseHandle(stray)
     assert wait_for_end(grandchild)
     grandchild.close()
+
+
+@pytest.mark.parametrize(("failures", "starts"), [(2, True), (3, False)])
+def test_a_process_that_dies_before_its_first_instruction_is_started_again(monkeypatch, failures, starts):
+    create = api.kernel32.CreateProcessW
+    left = [api.ERROR_INTERNAL_ERROR] * failures
+
+    def often_dead(*arguments):
+        if not left:
+            return create(*arguments)
+        ctypes.set_last_error(left.pop())
+        return 0
+
+    monkeypatch.setattr(api.kernel32, "CreateProcessW", often_dead)
+    if starts:
+        with spawn(["cmd", "/c", "exit 3"], stdin=NULL, stdout=NULL) as group:
+            assert group.wait(60) == 3
+    else:
+        with pytest.raises(StartError, match="error 1359"):
+            spawn(["cmd", "/c", "exit 3"], stdin=NULL, stdout=NULL)
+    assert not left
 
 
 def test_auto_takes_the_job_and_the_others_say_why_not():
