@@ -92,6 +92,8 @@ class Process:
     """When it was in a list of processes that another one took, by that one's index."""
     awaited: dict[int, float] = field(default_factory=dict)
     """When a pidfd of a process was last seen readable, or nobody was left to wait for, by that process's index."""
+    deadlines: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """(start, length) of the wait for a process that a hook told of at its pidfd, by that process's index."""
 
     @property
     def command(self) -> str:
@@ -207,6 +209,10 @@ class Wait:
     start: float
     end: float
     timeout_s: float
+    follows: bool = False
+    """Whether it began when another time of its thread had just run out, as a heartbeat does."""
+    by_stranger: bool = False
+    """Whether its thread never started, signalled or waited for a process."""
 
     @property
     def expiry(self) -> float:

@@ -41,7 +41,7 @@ def _sleep_end(call: Call) -> float:
     return length if "TIMER_ABSTIME" in call.arguments else call.entered + length
 
 
-def resumed_sleep(world: World, _process: Process, call: Call) -> None:
+def resumed_sleep(world: World, process: Process, call: Call) -> None:
     """restart_syscall(2): a sleep or poll goes on after a signal, or a futex, which is not traced.
 
     strace says which call it takes it for: the last traced one of the thread.
@@ -60,6 +60,8 @@ def resumed_sleep(world: World, _process: Process, call: Call) -> None:
     attempts.append((call.entered, expiry))
     if call.result is not None and call.result >= 0:
         end = call.returned or call.entered
+        if call.result > 0:
+            _note_wait(world, process, call.tid, (armed, end, expiry), world.interrupted.pop(call.tid, []))
         world.note_wake(call.tid, Wake(call.entered, end, call.result == 0, armed))
 
 
@@ -71,19 +73,48 @@ def polled(world: World, process: Process, call: Call) -> None:
         armed = _armed(world, call, call.entered + timeout)
         world.attempts[call.tid].append((call.entered, call.entered + timeout))
     if call.result is None or call.result < 0:
+        world.interrupted[call.tid] = _polled_descriptors(call)
         return
     if call.result == 0:
         if timeout is not None and end - armed >= SHORTEST_PAUSE_S:
             world.note_wake(call.tid, Wake(call.entered, end, True, armed))
         return
-    if timeout is not None and call.entered + timeout - armed > LONGEST_SLICE_S:
-        world.waits.append(Wait(process, call.tid, armed, end, call.entered + timeout - armed))
+    ready = _ready(call)
+    if timeout is not None:
+        _note_wait(world, process, call.tid, (armed, end, call.entered + timeout), ready)
     world.note_wake(call.tid, Wake(call.entered, end, False, call.entered))
-    for number in _ready(call):
+    for number in ready:
         target = world.find(process.pid_descriptors.get(number, 0))
         if target is not None:
             world.tell_end(process, target, end)
             process.awaited[target.index] = end
+
+
+def _note_wait(
+    world: World, process: Process, tid: int, times: tuple[float, float, float], descriptors: list[int]
+) -> None:
+    """Note a wait whose time did not run out; `times` are when that was armed, the end, and when it would have.
+
+    Who is told by a hook how long the wait for a process goes on, has a slice of it here.
+    """
+    armed, end, expiry = times
+    targets = [world.find(process.pid_descriptors.get(number, 0)) for number in descriptors]
+    said = [process.deadlines[one.index] for one in targets if one is not None and one.index in process.deadlines]
+    if said:
+        world.waits.extend(Wait(process, tid, start, end, length) for start, length in said)
+    elif expiry - armed > LONGEST_SLICE_S:
+        follows = _ran_out(world, tid, armed)
+        world.waits.append(Wait(process, tid, armed, end, expiry - armed, follows, tid not in world.dealing))
+
+
+def _ran_out(world: World, tid: int, moment: float) -> bool:
+    """Tell whether a pause of the thread ended just before that moment."""
+    for wake in reversed(world.wakes.get(tid, ())):
+        if wake.end < moment - EXPIRY_TOLERANCE_S:
+            break
+        if wake.pause and wake.end <= moment:
+            return True
+    return False
 
 
 def _armed(world: World, call: Call, expiry: float) -> float:
@@ -111,6 +142,11 @@ def _timeout(call: Call) -> float | None:
     return int(found[1]) + int(found[2]) / (1e6 if "tv_usec" in arguments[position] else 1e9)
 
 
+def _polled_descriptors(call: Call) -> list[int]:
+    """Return the descriptors that a poll(2) was given; those of an epoll are not in the call."""
+    return [int(number) for number in re.findall(r"\bfd=(\d+)", call.arguments)]
+
+
 def _ready(call: Call) -> list[int]:
     if call.name.startswith("epoll"):
         return [int(number) for number in re.findall(r"(?:u32|fd)=(\d+)", call.arguments)]
@@ -124,4 +160,10 @@ def pid_descriptor(world: World, process: Process, call: Call) -> None:
     target = world.find(pid)
     if target is None:
         return
+    mark = world.peek_mark(call)
+    if mark is not None and mark.timeout_s is not None:
+        start, length = process.deadlines.get(target.index, (0.0, 0.0))
+        # A later round of the same wait: it has what is left of its time.
+        if not call.entered <= call.entered + mark.timeout_s <= start + length + EXPIRY_TOLERANCE_S:
+            process.deadlines[target.index] = (call.entered, mark.timeout_s)
     note_assignment(world, process, target, "pidfd_open", call)

@@ -45,6 +45,8 @@ PID_CALLS = frozenset(
 )
 """Calls by which a process names another. In a PID namespace of the test's own (pid_namespaces(7)) their numbers mean
 other processes than ours do, and are not judged."""
+DEALING = frozenset({*SPAWNING, "kill", "pidfd_send_signal", "wait4", "waitid", "pidfd_open"})
+"""Calls of a thread that has to do with processes, if they are not births of threads."""
 MOST_ATTEMPTS = 1000
 """Waits of a thread that are remembered, to find the beginning of a pause that was made of several."""
 MARK_LIFE_S = 0.25
@@ -102,6 +104,8 @@ class World:
         """When the timers that a hook told of were armed, by thread id and key."""
         self.attempts: dict[int, deque[tuple[float, float]]] = defaultdict(lambda: deque(maxlen=MOST_ATTEMPTS))
         """(start, expiry) of every call that blocks for a limited time, also of those that a signal interrupted."""
+        self.interrupted: dict[int, list[int]] = {}
+        """Descriptors of a poll(2) that a signal has interrupted, by thread id."""
         self.scans: dict[int, float] = {}
         """When a thread last listed processes, by thread id."""
         self.channels: dict[str, Channel] = defaultdict(Channel)
@@ -116,6 +120,8 @@ class World:
         """Which process last found which file of another one in its place."""
         self.proc_reads: dict[tuple[int, int], Look] = {}
         self.threads: dict[int, Process] = {}
+        self.dealing: set[int] = set()
+        """Threads that have started, signalled or waited for a process."""
         self.living: dict[int, Process] = {}
         self.by_pid: dict[int, list[Process]] = defaultdict(list)
         self.windows = Windows()
@@ -225,6 +231,8 @@ class World:
         process = self.process_of(call.tid, call.entered)
         if call.name in SPAWNING:
             self._spawning[call.tid] = call
+        if call.name in DEALING and "CLONE_THREAD" not in call.arguments:
+            self.dealing.add(call.tid)
         if process.namespaced and call.name in PID_CALLS:
             return
         for handle in self._entered.get(call.name, ()):
@@ -388,6 +396,8 @@ class World:
         for tid in [record.tid, *(tid for tid, owner in self.threads.items() if owner is process)]:
             self.threads.pop(tid, None)
             self.attempts.pop(tid, None)
+            self.interrupted.pop(tid, None)
+            self.dealing.discard(tid)
             self.scans.pop(tid, None)
 
     def _supersede(self, record: Superseded) -> None:

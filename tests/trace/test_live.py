@@ -254,6 +254,27 @@ def test_wait_of_a_library_that_looks_again_and_again_is_ordered(
     assert len(document["findings"]) == expected
 
 
+ENDS_THREE = """
+import psutil, subprocess, sys
+service = "import signal, time; signal.signal(15, lambda *_: (time.sleep(0.1), exit())); print('up', flush=True); "
+started = [subprocess.Popen([sys.executable, "-c", service + "signal.pause()"], stdout=-1) for _ in range(3)]
+children = [psutil.Process(each.pid) for each in started if each.stdout.readline()]
+for child in children:
+    child.terminate()
+psutil.wait_procs(children, timeout={deadline})
+"""
+
+
+@pytest.mark.parametrize(("deadline", "expected"), [("60", set()), ("0.3", {"deadline-too-short"})])
+def test_deadline_of_a_library_is_the_whole_one(
+    deadline: str, expected: set[str], trace: Trace, tmp_path: Path
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(ENDS_THREE.format(deadline=deadline))
+    document = trace("--", sys.executable, str(program))
+    assert {finding["mechanism"] for finding in document["findings"]} == expected
+
+
 def test_program_without_hooks_is_traced_too(trace: Trace) -> None:
     document = trace("--no-source", "--", sys.executable, "-c", "import os; print('PYTHONPATH' in os.environ)")
     assert document["exit_code"] == 0

@@ -228,6 +228,49 @@ def test_deadline_below_the_measured_tail_is_too_short() -> None:
     assert STRESSED_DEATH_S * 1000 > 150
 
 
+def test_heartbeat_of_another_thread_is_no_deadline() -> None:
+    """A thread that tries to connect again and again (ZeroMQ's) is called off when the process's end ends the test."""
+    thread = "10  100.045000 clone(child_stack=0x7f, flags=CLONE_VM|CLONE_THREAD) = 12 <0.0001>\n"
+    ran_out = "12  100.050000 epoll_wait(5, [], 256, 20) = 0 <0.0205>\n"
+    again = "12  100.071000 epoll_wait(5, [{events=EPOLLIN, data={u32=6}}], 256, 120) = 1 <0.0093>\n"
+    text = HANDLER + READY + thread + ran_out + TERM + again
+    assert judge(text + DONE) == []
+    assert mechanisms(text.replace(ran_out, "") + DONE) == [Mechanism.DEADLINE_TOO_SHORT], "nothing tells what it is"
+    kills = TERM.replace("10  100.07", "12  100.07").replace("si_pid=10", "si_pid=12")
+    assert mechanisms(text.replace(TERM, kills) + DONE) == [Mechanism.DEADLINE_TOO_SHORT]
+
+
+def test_heartbeat_that_went_on_before_the_signal_is_no_deadline() -> None:
+    ran_out = "10  100.042000 epoll_wait(5, [], 256, 20) = 0 <0.0205>\n"
+    again = "10  100.063000 epoll_wait(5, [{events=EPOLLIN, data={u32=6}}], 256, 120) = 1 <0.0050>\n"
+    rest = "10  100.070500 epoll_wait(5, [{events=EPOLLIN, data={u32=7}}], 256, 112) = 1 <0.0098>\n"
+    assert judge(HANDLER + READY + ran_out + again + TERM + rest + DONE) == []
+    assert mechanisms(HANDLER + READY + TERM + rest + DONE) == [Mechanism.DEADLINE_TOO_SHORT]
+
+
+@pytest.mark.parametrize(("deadline", "expected"), [("5.0", 0), ("inf", 0), ("0.2", 1)])
+def test_slice_of_a_wait_on_a_pidfd_is_not_its_deadline(deadline: str, expected: int) -> None:
+    """psutil.wait_procs waits for each of three processes for a third of a second, again and again."""
+    mark = f'10  100.071000 access("/.flakehunter/wait/timeout={deadline}//t.py:3", F_OK) = -1 ENOENT (No) <0.00001>\n'
+    opened = "10  100.071100 pidfd_open(11, 0) = 7 <0.0001>\n"
+    wait = "10  100.071300 poll([{fd=7<anon_inode:[pidfd]>, events=POLLIN}], 1, 333) = 1 ([{fd=7, revents=POLLIN}]) "
+    text = HANDLER + READY + TERM + mark + opened + wait + "<0.0088>\n" + DONE
+    assert len(judge(text)) == expected
+    assert mechanisms(text.replace(mark, "")) == [Mechanism.DEADLINE_TOO_SHORT], "nothing tells how long it goes on"
+
+
+def test_deadline_of_a_wait_that_a_signal_interrupted_counts() -> None:
+    """Who is traced stops at each signal, SIGCHLD too, and its poll(2) goes on by restart_syscall(2)."""
+    wait = (
+        "10  100.071000 poll([{fd=4<pipe:[9]>, events=POLLIN}], 1, MS <unfinished ...>\n"
+        "10  100.075000 <... poll resumed>) = ? ERESTART_RESTARTBLOCK (Interrupted by signal) <0.0040>\n"
+        "10  100.075100 restart_syscall(<... resuming interrupted poll ...>) = 1 <0.0054>\n"
+    )
+    text = HANDLER + READY + TERM + wait + DONE
+    assert mechanisms(text.replace("MS", "150")) == [Mechanism.DEADLINE_TOO_SHORT]
+    assert mechanisms(text.replace("MS", "5000")) == []
+
+
 def test_port_bound_again_before_the_holder_is_known_to_be_gone() -> None:
     bind = "bind(3<socket:[5]>, {sa_family=AF_INET, sin_port=htons(4000), sin_addr=0}, 16) = 0 <0.0001>"
     text = HANDLER + f"11  100.035000 {bind}\n" + READY + TERM + f"10  100.075000 {bind}\n" + DONE

@@ -29,11 +29,21 @@ def find(world: World) -> Iterator[Finding]:
     endings = Endings(world)
     for wait in world.waits:
         victim = endings.during(wait)
-        if victim is None or endings.expired_later(wait):
+        if victim is None or endings.expired_later(wait) or _is_heartbeat(world, wait, victim):
             continue
         finding = _judge(world, wait.waiter, victim, wait.start, wait.end, wait.timeout_s, None)
         if finding is not None:
             yield finding
+
+
+def _is_heartbeat(world: World, wait: Wait, victim: Process) -> bool:
+    """Tell whether it is one of a row of times that has nothing to do with the victim, and was called off in the end.
+
+    Such a time begins when the one before it runs out. It is no deadline if the signal came later, or if its thread has
+    nothing to do with processes: an input and output thread that tries to connect again, say.
+    """
+    signalled = any(sent.time <= wait.start for sent in world.sent_to(victim))
+    return wait.follows and (wait.by_stranger or not signalled)
 
 
 def _polled(world: World) -> Iterator[Finding]:

@@ -9,11 +9,13 @@ one. It must be quick to import: os.path, and no types at run time.
 
 import os
 import sys
+from time import monotonic
 
 
 def _install():
     access = os.access
     real_waitpid, real_stat, real_exec_path = os.waitpid, os.stat, os.get_exec_path
+    real_pidfd_open = getattr(os, "pidfd_open", None)
     library = os.path.dirname(os.__file__) + os.sep
     here = __file__
     state = {"signals": 0}
@@ -58,6 +60,12 @@ def _install():
             mark("wait", fields, sys._getframe(1))
         return real_waitpid(pid, options)
 
+    def pidfd_open(pid, flags=0):
+        said = deadline(sys._getframe(1))
+        if said:
+            mark("wait", said, sys._getframe(1))
+        return real_pidfd_open(pid, flags)
+
     def stat(path, *, dir_fd=None, follow_symlinks=True):
         if state["signals"] and isinstance(path, (str, os.PathLike)):
             mark("stat", "", sys._getframe(1))
@@ -92,15 +100,20 @@ def _install():
         return False
 
     def deadline(frame):
-        """Say how long the wait of a library may take that looks by kill(pid, 0) until it is over (psutil.wait_procs).
+        """Say how long the wait of a library may take that looks again and again until it is over (psutil.wait_procs).
 
-        The outermost such function counts: those below it are given slices of its time.
+        The outermost such function counts: those below it are given slices of its time. Its own `timeout` may have
+        become that of a slice, then the moment that it has computed from it tells.
         """
         said = ""
         while frame is not None and not own(frame.f_code.co_filename):
             if frame.f_code.co_name.startswith("wait"):
-                timeout = frame.f_locals.get("timeout")
-                said = f"timeout={float(timeout)}" if isinstance(timeout, (int, float)) else "timeout=inf"
+                values = frame.f_locals
+                moments = [values[name] for name in ("deadline", "endtime", "stop_at") if name in values]
+                times = [moment - monotonic() for moment in moments if isinstance(moment, float)]
+                if isinstance(values.get("timeout"), (int, float)):
+                    times.append(values["timeout"])
+                said = f"timeout={float(max(times))}" if times else "timeout=inf"
             frame = frame.f_back
         return said
 
@@ -117,7 +130,11 @@ def _install():
         elif event == "socket.bind":
             mark("bind", "", sys._getframe(1))
 
-    for wrapper, real in ((waitpid, real_waitpid), (stat, real_stat), (get_exec_path, real_exec_path)):
+    wrapped = [(waitpid, real_waitpid), (stat, real_stat), (get_exec_path, real_exec_path)]
+    if real_pidfd_open is not None:
+        wrapped.append((pidfd_open, real_pidfd_open))
+        os.pidfd_open = pidfd_open
+    for wrapper, real in wrapped:
         wrapper.__name__ = wrapper.__qualname__ = real.__name__
         wrapper.__doc__ = real.__doc__
         # shutil and others ask whether `os.stat` itself is in these sets.
