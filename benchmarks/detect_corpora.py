@@ -8,7 +8,7 @@ import numpy as np
 
 from flakehunter.db.queries.failures import FailureText
 from flakehunter.detect.rulebook import built_in
-from flakehunter.detect.text import match_failures
+from flakehunter.detect.text import Readings, match_failures
 from flakehunter.detect.weigh import Case, mechanism_shares, most_likely
 from flakehunter.detect.weights import weights
 from tests.corpus.scan_corpus import load
@@ -72,7 +72,7 @@ def text_corpus() -> tuple[tuple[int, int, float], tuple[int, int]]:
     right, told, false_alarms, without = 0, [], 0, 0
     for entry in entries:
         text = FailureText(1, 1, b"f", 1, 1, entry["type"], entry["message"], entry["detail"])
-        matches = match_failures(built_in(), [text], {b"f": 1}, "test_something")
+        matches = match_failures(Readings(built_in()), [text], {b"f": 1}, "test_something")
         mechanism, p = most_likely(mechanism_shares(Case(executed=10, history=None, matches=matches)))
         if entry["mechanism"] == "none":
             without += 1

@@ -16,7 +16,7 @@ from flakehunter.db.queries.rollups import update_rollups
 from flakehunter.db.queries.tests import TestRow, list_tests
 from flakehunter.detect.blocks import WORTH_WORKERS, Texts, blocks, failed_tests, judge_all
 from flakehunter.detect.circumstances import Cost, look_around
-from flakehunter.detect.clusters import BadRun, sensitivity, set_apart
+from flakehunter.detect.clusters import BadRun, by_test, sensitivities, set_apart
 from flakehunter.detect.rulebook import Rule, built_in
 from flakehunter.detect.text import Match
 from flakehunter.detect.weigh import Case, Weighed, verdict_of, weigh
@@ -144,7 +144,8 @@ def assess_project(
     judged = judge_all(pool or InlinePool(), blocks(history, failed, texts, rules))
     found = _by_test(findings(connection, project, sources=[EvidenceSource.SCAN, EvidenceSource.TRACE]))
     tried = _by_test(experiments(connection, project))
-    executed = {int(test): int(runs) for test, _bad, runs in history.totals}
+    executed = dict(zip(history.totals[:, 0].tolist(), history.totals[:, 2].tolist(), strict=True))
+    hit_by, sensitive = by_test(bad_runs), sensitivities(bad_runs)
     cases = {
         test.id: Case(
             executed=executed.get(test.id, 0),
@@ -153,8 +154,8 @@ def assess_project(
             findings=found.get(test.id, ()),
             experiments=tried.get(test.id, ()),
             outage_failures=history.outage_failures.get(test.id, 0),
-            bad_runs=[one for one in bad_runs if test.id in one.tests],
-            sensitivity=sensitivity(test.id, bad_runs),
+            bad_runs=hit_by.get(test.id, ()),
+            sensitivity=sensitive.get(test.id, 0.0),
         )
         for test in tests
     }

@@ -10,7 +10,7 @@ from flakehunter.db.queries.history import History
 from flakehunter.db.queries.tests import TestRow
 from flakehunter.detect.history import TestHistory, summarise
 from flakehunter.detect.rulebook import Rule
-from flakehunter.detect.text import Match, match_failures, match_log
+from flakehunter.detect.text import Match, Readings, match_failures, match_log
 from flakehunter.detect.weigh import PRIOR_FLAKY
 from flakehunter.fanout import Pool
 
@@ -54,7 +54,7 @@ class Judged:
 
 def failed_tests(history: History, tests: Sequence[TestRow]) -> list[TestRow]:
     """Return the tests that failed outside of outages."""
-    failed = set(np.unique(history.cells[:, 0]).tolist())
+    failed = set(history.ever_failed)
     return [test for test in tests if test.id in failed]
 
 
@@ -88,12 +88,12 @@ def blocks(
 
 def judge(block: Block) -> Judged:
     """Fit the model to the history of each test of a block, and the rules to the texts of its failures."""
-    matches = {}
+    matches, readings = {}, Readings(block.rules)
     for test in block.tests:
         said = block.texts[test.id]
         name = f"{test.identity.classname} {test.identity.name}"
         matches[test.id] = [
-            *match_failures(block.rules, said.failures, said.counts, name),
+            *match_failures(readings, said.failures, said.counts, name),
             *match_log(block.rules, said.events, block.failed_runs[test.id]),
         ]
     return Judged(summarise(block.history, p_flaky=PRIOR_FLAKY), matches)

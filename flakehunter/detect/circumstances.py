@@ -86,8 +86,7 @@ def look_around(connection: Connection, history: History, test_ids: Sequence[int
     for row in runs_of_tests(connection, test_ids, newest=newest):
         if row.run_id in runs:
             rows.setdefault(row.test_id, []).append(row)
-    ever_failed = sorted(set(history.cells[:, 0].tolist()))
-    slowness = _slowness(neighbour_durations(connection, ever_failed, newest=newest), runs)
+    slowness = _slowness(neighbour_durations(connection, history.ever_failed, newest=newest), runs)
     levels = _levels({row.run_id: runs[row.run_id] for of_test in rows.values() for row in of_test})
     candidates = [(test, *one) for test in rows for one in _comparisons(rows[test], levels, slowness)]
     values = q_values([p_value for _, _, _, p_value in candidates])

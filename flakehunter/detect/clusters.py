@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from flakehunter.db.queries.history import History, RunRow, results_of_runs
+from flakehunter.db.queries.history import History, RunRow, failures_of_runs
 
 Ints = npt.NDArray[np.int64]
 
@@ -30,6 +30,10 @@ BESIDE = 0.5
 
 PRIOR_SENSITIVE = 0.5
 """A flaky test is sensitive to bad runs."""
+
+
+MOST_HIT = 0.999
+"""Share of failed results from which on it counts for no more: some test was spared by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +70,25 @@ def set_apart(connection: Connection, history: History) -> tuple[History, list[B
     suspected = suspects(history)
     if not suspected or not len(history.cells):
         return history, []
-    results = results_of_runs(connection, [run.id for run in suspected])
+    results = failures_of_runs(connection, [run.id for run in suspected])
+    results = results[np.argsort(results[:, 1], kind="stable")]
     cells, bad_runs = history.cells.copy(), []
-    index = {(int(test), int(slot)): row for row, (test, slot) in enumerate(cells[:, :2])}
     beside = _passed_beside(history)
+    keys = cells[:, 0] * len(history.slots) + cells[:, 1]
+    order = np.argsort(keys, kind="stable")
     for run in suspected:
-        slot = history.slot_of[run.id]
-        rows = results[results[:, 1] == run.id]
-        failed = [(int(test), int(bad), int(executed)) for test, _, bad, executed in rows if bad]
-        alone = []
-        for test, bad, executed in failed:
-            row = index.get((test, slot))
-            if row is None:
-                continue
-            others = int(cells[row, 3]) - executed
-            others_bad = int(cells[row, 2]) - bad
-            if others > others_bad or (others == 0 and beside[row]):
-                alone.append((row, test, bad, executed))
-        if len(failed) and len(alone) >= BESIDE * len(failed) and len(alone) >= FEWEST:
-            for row, _, bad, executed in alone:
-                cells[row, 2] -= bad
-                cells[row, 3] -= executed
-                cells[row, 4] = max(0, cells[row, 4] - (bad < executed))
-            bad_runs.append(BadRun(run, frozenset(test for _, test, _, _ in alone)))
+        begin, end = np.searchsorted(results[:, 1], [run.id, run.id + 1])
+        test, _, bad, executed = results[begin:end].T
+        wanted = test * len(history.slots) + history.slot_of[run.id]
+        row = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
+        others, others_bad = cells[row, 3] - executed, cells[row, 2] - bad
+        alone = (keys[row] == wanted) & ((others > others_bad) | ((others == 0) & beside[row]))
+        if alone.sum() >= max(FEWEST, BESIDE * len(test)):
+            row, bad, executed = row[alone], bad[alone], executed[alone]
+            cells[row, 2] -= bad
+            cells[row, 3] -= executed
+            cells[row, 4] = np.maximum(0, cells[row, 4] - (bad < executed))
+            bad_runs.append(BadRun(run, frozenset(test[alone].tolist())))
     return replace(history, cells=cells[cells[:, 3] > 0]), bad_runs
 
 
@@ -109,18 +109,34 @@ def _passed_beside(history: History) -> npt.NDArray[np.bool_]:
     return beside
 
 
-def sensitivity(test_id: int, bad_runs: Sequence[BadRun]) -> float:
-    """Return the log Bayes factor for "this test is sensitive to bad runs", from those in which it was hit.
+def by_test(bad_runs: Sequence[BadRun]) -> dict[int, list[BadRun]]:
+    """Return the bad runs that hit each test."""
+    hits: dict[int, list[BadRun]] = {}
+    for one in bad_runs:
+        for test in one.tests:
+            hits.setdefault(test, []).append(one)
+    return hits
+
+
+def sensitivities(bad_runs: Sequence[BadRun]) -> dict[int, float]:
+    """Return for each test that bad runs hit the log Bayes factor for "it is sensitive to bad runs".
 
     With hits and misses counted over all bad runs, the sensitive test has the marginal likelihood of a uniform prior,
     Beta(hits + 1, misses + 1); any other test the product of the runs' shares. At least 0: not being sensitive to bad
     runs is no sign against other flakes.
     """
-    hits = [one for one in bad_runs if test_id in one.tests]
-    if not hits:
-        return 0.0
-    misses = [one for one in bad_runs if test_id not in one.tests]
-    sensitive = math.lgamma(len(hits) + 1) + math.lgamma(len(misses) + 1) - math.lgamma(len(bad_runs) + 2)
-    chance = sum(math.log(one.share) for one in hits) + sum(math.log1p(-one.share) for one in misses)
+    spared = math.fsum(_log_spared(one) for one in bad_runs)
+    return {test: _sensitivity(hits, len(bad_runs), spared) for test, hits in by_test(bad_runs).items()}
+
+
+def _log_spared(one: BadRun) -> float:
+    """Return the log of the probability that a bad run spares a test; not of 0, where it failed all but a few."""
+    return math.log1p(-min(one.share, MOST_HIT))
+
+
+def _sensitivity(hits: Sequence[BadRun], many: int, spared: float) -> float:
+    """Return the log Bayes factor from the runs that hit a test; `spared` is of all `many` bad runs together."""
+    sensitive = math.lgamma(len(hits) + 1) + math.lgamma(many - len(hits) + 1) - math.lgamma(many + 2)
+    chance = spared + math.fsum(math.log(one.share) - _log_spared(one) for one in hits)
     factor = PRIOR_SENSITIVE * math.exp(min(sensitive - chance, 600.0)) + (1.0 - PRIOR_SENSITIVE)
     return max(0.0, math.log(factor))

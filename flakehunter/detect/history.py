@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice, pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +105,22 @@ class _Series:
         return np.concatenate([[True], self.branch[1:] != self.branch[:-1]])
 
 
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """The runs that are no outages, oldest first, with the place of each one's kind of job and commit."""
+
+    rows: list[RunRow]
+    kind: npt.NDArray[np.int64]
+    commit: npt.NDArray[np.int64]
+
+
+def _runs(history: History) -> _Runs:
+    rows = [run for run in history.runs if run.id in history.slot_of]
+    slots = [history.slots[history.slot_of[run.id]] for run in rows]
+    kind, commit = [slot.kind for slot in slots], [slot.commit for slot in slots]
+    return _Runs(rows, np.array(kind, np.int64), np.array(commit, np.int64))
+
+
 def summarise(history: History, *, p_flaky: float, prior: HistoryPrior | None = None) -> dict[int, TestHistory]:
     """Return the history of each test that ever failed outside of outages, by test case id.
 
@@ -115,15 +131,14 @@ def summarise(history: History, *, p_flaky: float, prior: HistoryPrior | None = 
     branches = _branch_numbers(history)
     series = list(_split(history, branches))
     fits = list(_fit(series, p_flaky, prior))
+    runs = _runs(history)
     by_test = groupby(zip(series, fits, strict=True), key=lambda pair: pair[0].test_id)
-    return {test_id: _summary(test_id, list(pairs), history, p_flaky) for test_id, pairs in by_test}
+    return {test_id: _summary(test_id, list(pairs), history, runs, p_flaky) for test_id, pairs in by_test}
 
 
 def _branch_numbers(history: History) -> dict[str, int]:
     """Number the branches, the main one last: the newest step of a series is then on it where it has been there."""
-    seen: dict[str, int] = {}
-    for run in history.runs:
-        seen[run.branch] = seen.get(run.branch, 0) + 1
+    seen = Counter(run.branch for run in history.runs)
     main = next((name for name in MAIN_BRANCHES if name in seen), None)
     if main is None:
         main = max(seen, key=lambda name: (seen[name], name))
@@ -135,9 +150,10 @@ def _split(history: History, branches: dict[str, int]) -> Iterator[_Series]:
     kind = np.array([slot.kind for slot in slots], np.int64)
     branch = np.array([branches[slot.branch] for slot in slots], np.int64)
     commit = np.array([slot.commit for slot in slots], np.int64)
-    test, slot, bad, executed, mixed = history.cells.T
-    order = np.lexsort((commit[slot], branch[slot], kind[slot], test))
-    test, slot, bad, executed, mixed = (values[order] for values in (test, slot, bad, executed, mixed))
+    # One number for test and slot, which is mostly in order already: then sorting takes one look at each.
+    rank = np.argsort(np.lexsort((commit, branch, kind)))
+    key = history.cells[:, 0] * len(slots) + rank[history.cells[:, 1]]
+    test, slot, bad, executed, mixed = history.cells[np.argsort(key, kind="stable")].T
     changes = np.flatnonzero((np.diff(test) != 0) | (np.diff(kind[slot]) != 0)) + 1
     for start, end in pairwise([0, *changes.tolist(), len(test)]):
         part = slice(start, end)
@@ -190,26 +206,29 @@ def combine_kinds(log_bayes_factors: Sequence[float]) -> float:
     return float(np.logaddexp(together, alone) - np.log(2.0))
 
 
-def _summary(test_id: int, pairs: list[tuple[_Series, _Fitted]], history: History, p_flaky: float) -> TestHistory:
+def _summary(
+    test_id: int, pairs: list[tuple[_Series, _Fitted]], history: History, runs: _Runs, p_flaky: float
+) -> TestHistory:
     log_bayes = combine_kinds([fit.log_bayes_factor for _, fit in pairs])
     commit = np.concatenate([one.commit for one, _ in pairs])
     bad = np.concatenate([one.bad for one, _ in pairs])
     executed = np.concatenate([one.executed for one, _ in pairs])
     states = np.concatenate([fit.states for _, fit in pairs])
-    mixed = sorted(set(commit[(bad > 0) & (bad < executed)].tolist()))
+    mixed = np.flatnonzero(np.bincount(commit[(bad > 0) & (bad < executed)])).tolist()
     posterior = np.log(p_flaky / (1.0 - p_flaky)) + log_bayes
     flaky_steps = states[:, FLAKY] >= 0.5
     counted = flaky_steps if posterior >= 0.0 and flaky_steps.any() else states[:, BROKEN] < 0.5
     flaked = commit[(bad > 0) & (states[:, FLAKY] >= 0.5)]
     streaks = [_streaks(one) for one, _ in pairs]
-    onset_at, onset_commits = _onset(commit, bad, executed, states, history) if len(flaked) else (None, ())
+    onset_at, places = _onset(commit, bad, executed, states) if len(flaked) else (None, ())
+    onset_commits = tuple(history.commits[place] for place in places)
     broken = [since for one, fit in pairs if (since := _broken_since(one, fit)) is not None]
     failing = sorted(((int(one.bad.sum()), one.kind) for one, _ in pairs if one.bad.any()), reverse=True)
     return TestHistory(
         test_id=test_id,
         executed=int(executed.sum()),
         failed=int(bad.sum()),
-        commits=len(set(commit.tolist())),
+        commits=int(np.count_nonzero(np.bincount(commit))),
         mixed=tuple(history.commits[index] for index in mixed),
         mixed_runs=int(sum(one.mixed_runs.sum() for one, _ in pairs)),
         short_streaks=sum(streak.short for streak in streaks),
@@ -221,7 +240,7 @@ def _summary(test_id: int, pairs: list[tuple[_Series, _Fitted]], history: Histor
         since=_since(onset_at, onset_commits, flaked, history),
         onset=onset_at,
         onset_commits=onset_commits,
-        onset_changes=_changes(onset_at, onset_commits, {one.kind for one, _ in pairs}, history),
+        onset_changes=_changes(onset_at, places, {one.kind for one, _ in pairs}, runs),
         last_failed=history.commits[int(commit[bad > 0].max())] if bad.any() else "",
         broken_now=bool(broken),
         broken_since=history.commits[min(broken)] if broken else "",
@@ -234,15 +253,18 @@ def _onset(
     bad: npt.NDArray[np.int64],
     executed: npt.NDArray[np.int64],
     states: npt.NDArray[np.float32],
-    history: History,
-) -> tuple[ChangePoint, tuple[str, ...]]:
-    """Return the change point over all kinds of job and branches in the order of commits, breakages left out."""
+) -> tuple[ChangePoint, tuple[int, ...]]:
+    """Return the change point over all kinds of job and branches in the order of commits, breakages left out.
+
+    With it the places of its commits: first of its range, most probable, last of its range.
+    """
     counted = states[:, BROKEN] < 0.5
-    places, at = np.unique(commit[counted], return_inverse=True)
-    failures = np.bincount(at, weights=bad[counted], minlength=len(places)).astype(np.int64)
-    runs = np.bincount(at, weights=executed[counted], minlength=len(places)).astype(np.int64)
+    at = commit[counted]
+    # Commits are places in a list, so that nothing has to be sorted.
+    places = np.flatnonzero(np.bincount(at))
+    failures, runs = (np.bincount(at, weights=one[counted])[places].astype(np.int64) for one in (bad, executed))
     found = onset(failures, runs)
-    return found, tuple(history.commits[places[step]] for step in (found.low, found.step, found.high))
+    return found, tuple(int(places[step]) for step in (found.low, found.step, found.high))
 
 
 def _since(found: ChangePoint | None, commits: tuple[str, ...], flaked: npt.NDArray[np.int64], history: History) -> str:
@@ -254,19 +276,16 @@ def _since(found: ChangePoint | None, commits: tuple[str, ...], flaked: npt.NDAr
     return history.commits[int(flaked.min())]
 
 
-def _changes(found: ChangePoint | None, commits: tuple[str, ...], kinds: set[int], history: History) -> tuple[str, ...]:
+def _changes(found: ChangePoint | None, places: tuple[int, ...], kinds: set[int], runs: _Runs) -> tuple[str, ...]:
     """Return what nearly all runs have since the change point and nearly none had before it."""
     if found is None or found.probability < CHANGE_FROM or not found.step:
         return ()
-    at = history.commits.index(commits[1])
-    # Newest first before it, oldest first after it, and no more of them than are looked at.
-    before = list(
-        islice((run for run in reversed(history.runs) if _is_there(run, kinds, history, before=at)), CHANGE_RUNS)
-    )
-    after = list(islice((run for run in history.runs if _is_there(run, kinds, history, since=at)), CHANGE_RUNS))
+    there, since = np.isin(runs.kind, list(kinds)), runs.commit >= places[1]
+    before = [runs.rows[place] for place in np.flatnonzero(there & ~since)[-CHANGE_RUNS:].tolist()]
+    after = [runs.rows[place] for place in np.flatnonzero(there & since)[:CHANGE_RUNS].tolist()]
     changes = []
     for name, words in SETTINGS.items():
-        old = Counter(setting(run, name) for run in reversed(before))
+        old = Counter(setting(run, name) for run in before)
         new = Counter(setting(run, name) for run in after)
         if not old or not new:
             continue
@@ -274,15 +293,6 @@ def _changes(found: ChangePoint | None, commits: tuple[str, ...], kinds: set[int
         if level and former and count >= CHANGED * new.total() and old[level] <= (1.0 - CHANGED) * old.total():
             changes.append(f"{words} changed from {former} to {level}")
     return tuple(changes)
-
-
-def _is_there(run: RunRow, kinds: set[int], history: History, *, since: int = 0, before: int | None = None) -> bool:
-    """Whether a run is no outage, of one of the kinds, and at a commit from `since` on and before `before`."""
-    place = history.slot_of.get(run.id)
-    if place is None:
-        return False
-    slot = history.slots[place]
-    return slot.kind in kinds and slot.commit >= since and (before is None or slot.commit < before)
 
 
 def setting(run: RunRow, name: str) -> str:
@@ -307,22 +317,22 @@ class _Streaks:
 
 def _streaks(one: _Series) -> _Streaks:
     """Count the streaks of failing commits of each branch by length, and the flips that long ones do not explain."""
-    short = long = flips = chances = 0
-    for begin, end in pairwise([*np.flatnonzero(one.first).tolist(), len(one.bad)]):
-        failing = (one.bad[begin:end] == one.executed[begin:end]).tolist()
-        lengths = [(fails, len(list(run))) for fails, run in groupby(failing)]
-        chances += len(failing) - 1
-        for index, (fails, length) in enumerate(lengths):
-            if not fails:
-                continue
-            sides = (index > 0) + (index < len(lengths) - 1)
-            if length >= LONG_STREAK:
-                long += 1
-                chances -= length
-            else:
-                flips += sides
-                short += sides == 2
-    return _Streaks(short, long, flips, max(chances, 0))
+    failing = one.bad == one.executed
+    begins = one.first
+    begins[1:] |= failing[1:] != failing[:-1]
+    start = np.flatnonzero(begins)
+    length = np.diff(start, append=len(failing))
+    # Whether another streak of the same branch comes before it, and after it.
+    before = ~one.first[start]
+    sides = before.astype(np.int64) + np.append(before[1:], False)
+    long = failing[start] & (length >= LONG_STREAK)
+    short = failing[start] & ~long
+    return _Streaks(
+        short=int((sides[short] == 2).sum()),
+        long=int(long.sum()),
+        flips=int(sides[short].sum()),
+        chances=max(0, len(failing) - int(one.first.sum()) - int(length[long].sum())),
+    )
 
 
 def _broken_since(one: _Series, fit: _Fitted) -> int | None:

@@ -90,27 +90,47 @@ def _cut(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else f"{text[:half]}\n{text[-half:]}"
 
 
+class Readings:
+    """Which rules fit a text, with channel and quote by the place of the rule; each text is read once.
+
+    Many tests fail with the same words, most of all when they have one cause.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = rules
+        self._known: dict[tuple[str, str, str], dict[int, tuple[str, str]]] = {}
+
+    def of(self, failure: FailureText) -> Mapping[int, tuple[str, str]]:
+        """Return the hits of all rules."""
+        text = (failure.type, failure.message, failure.detail)
+        if text not in self._known:
+            channels = channels_of(failure)
+            hits = ((place, _first_hit(rule, channels)) for place, rule in enumerate(self.rules))
+            self._known[text] = {place: hit for place, hit in hits if hit}
+        return self._known[text]
+
+
 def match_failures(
-    rules: Iterable[Rule], failures: Sequence[FailureText], counts: Mapping[bytes, int], name: str
+    readings: Readings, failures: Sequence[FailureText], counts: Mapping[bytes, int], name: str
 ) -> list[Match]:
     """Return the rules that fit the failures of one test, or its name.
 
     Args:
-        rules: the rules.
+        readings: the rules, with what they said of the texts of other tests.
         failures: texts of the test's failures, several of a fingerprint at most.
         counts: failures of the test by fingerprint; a fingerprint counts as a whole when one of its texts fits.
         name: the test's name, seen by the rules for names.
     """
-    texts = [(failure, channels_of(failure)) for failure in failures]
+    texts = [(failure, readings.of(failure)) for failure in failures]
     total = sum(counts.values())
     matches = []
-    for rule in rules:
+    for place, rule in enumerate(readings.rules):
         if "name" in rule.where and (found := rule.pattern.search(name)):
             matches.append(Match(rule, "name", 1.0, total, _quote(found, name), ""))
         fitting: dict[bytes, tuple[str, str, FailureText]] = {}
-        for failure, channels in texts:
-            if failure.fingerprint not in fitting and (hit := _first_hit(rule, channels)):
-                fitting[failure.fingerprint] = (*hit, failure)
+        for failure, hits in texts:
+            if failure.fingerprint not in fitting and place in hits:
+                fitting[failure.fingerprint] = (*hits[place], failure)
         if fitting:
             number = sum(counts.get(fingerprint, 0) for fingerprint in fitting)
             channel, quote, failure = next(iter(fitting.values()))

@@ -12,6 +12,7 @@ for the same mechanism are mostly the same words seen again: the second counts h
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from flakehunter.console import plural
 from flakehunter.db.queries.findings import ExperimentRow, FindingRow
@@ -176,9 +177,14 @@ def mechanism_log_odds(case: Case) -> dict[Mechanism, float]:
     return result
 
 
-def mechanism_shares(case: Case) -> dict[Mechanism, float]:
+def mechanism_shares(case: Case) -> Mapping[Mechanism, float]:
     """Return P(mechanism | flaky) of each mechanism; what is missing to 1 is "another cause"."""
-    scores = mechanism_log_odds(case)
+    return _shares(tuple(mechanism_log_odds(case).items()))
+
+
+@lru_cache(maxsize=1024)  # of most tests nothing is known
+def _shares(log_odds: tuple[tuple[Mechanism, float], ...]) -> Mapping[Mechanism, float]:
+    scores = dict(log_odds)
     prior = PRIOR_KNOWN / len(Mechanism)
     shares = {mechanism: prior * math.exp(min(scores.get(mechanism, 0.0), 60.0)) for mechanism in Mechanism}
     total = sum(shares.values()) + (1.0 - PRIOR_KNOWN)

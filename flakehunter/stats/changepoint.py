@@ -72,21 +72,15 @@ def onset(bad: Counts, executed: Counts, *, credible: float = 0.95) -> ChangePoi
 
 def _shortest(posterior: Floats, best: int, credible: float) -> tuple[int, int]:
     """Return the range around `best` that grows to the more probable side until it holds `credible`."""
-    low = high = best
-    # Plain numbers: those of an array take several times as long one by one. Nothing lies beyond the two ends.
-    around = [-1.0, *posterior.tolist(), -1.0]
-    held = around[best + 1]
-    left, right = around[low], around[high + 2]
-    while held < credible and (left >= 0.0 or right >= 0.0):
-        if left >= right:
-            low -= 1
-            held += left
-            left = around[low]
-        else:
-            high += 1
-            held += right
-            right = around[high + 2]
-    return low, high
+    left, right = posterior[:best][::-1], posterior[best + 1 :]
+    # Which side is next is a merge of the two by their largest heads: one step comes before another if the least
+    # probable on its way does. With equal ones the left is first.
+    ways = np.concatenate([np.minimum.accumulate(left), np.minimum.accumulate(right)])
+    order = np.argsort(-ways, kind="stable")
+    held = np.cumsum(np.concatenate([posterior[best : best + 1], np.concatenate([left, right])[order]]))
+    taken = order[: int(np.searchsorted(held, credible))]
+    on_left = int((taken < best).sum())
+    return best - on_left, best + len(taken) - on_left
 
 
 def _log_marginal(bad: Counts, good: Counts, prior: tuple[float, float]) -> Floats:

@@ -73,8 +73,8 @@ class History:
     """The results of one project, outages left out, as aggregates.
 
     `cells` has one row for each test that ever failed and each slot it was executed in: test case id, slot index,
-    failures, executions, and runs in which it both failed and passed. `totals` has, for every test: test case id,
-    failures and executions, outages left out.
+    failures, executions, and runs in which it both failed and passed; in the order of tests and slots. `totals` has,
+    for every test: test case id, failures and executions, outages left out.
     """
 
     runs: list[RunRow]
@@ -91,6 +91,14 @@ class History:
     """Slot of each run that is no outage, by run id."""
     failures: Ints
     """(n, 2) test case id and run id of every failed attempt, those in outages too."""
+
+    @property
+    def ever_failed(self) -> list[int]:
+        """Return the ids of the tests that have cells, in ascending order."""
+        test = self.cells[:, 0]
+        # Its rows stand in the order of tests: the first of each is told by the one before it.
+        ids: list[int] = test[np.flatnonzero(np.diff(test, prepend=-1))].tolist()
+        return ids
 
 
 def project_names(connection: Connection) -> list[str]:
@@ -194,8 +202,8 @@ def _artifacts_of(runs: ColumnElement[bool]) -> Select[int]:
     return select(Artifact.id).where(runs)
 
 
-def results_of_runs(connection: Connection, run_ids: Sequence[int]) -> Ints:
-    """Return the results of a few runs: test case id, run id, failures, executions."""
+def failures_of_runs(connection: Connection, run_ids: Sequence[int]) -> Ints:
+    """Return what failed in some runs: test case id, run id, failures, executions."""
     chunks = [np.zeros((0, 4), np.int64)]
     for start in range(0, len(run_ids), IDS_AT_ONCE):
         query = (
@@ -203,9 +211,11 @@ def results_of_runs(connection: Connection, run_ids: Sequence[int]) -> Ints:
             .where(Result.artifact_id.in_(_artifacts_of(Artifact.run_id.in_(run_ids[start : start + IDS_AT_ONCE]))))
             .where(EXECUTED)
             .group_by(Result.test_case_id, Result.run_id)
+            .having(func.sum(case((BAD, 1), else_=0)) > 0)
         )
         chunks.append(_numbers(connection.execute(query).all(), 4))
-    return np.concatenate([*chunks, _counts(read_pruned(connection, np.array(run_ids, np.int64)))])
+    counts = _counts(read_pruned(connection, np.array(run_ids, np.int64)))
+    return np.concatenate([*chunks, counts[counts[:, 2] > 0]])
 
 
 def _counts(packed: Packed) -> Ints:
