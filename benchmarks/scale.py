@@ -3,8 +3,8 @@
     python -m benchmarks.scale --sizes 1e5 1e6 1e7 --write        (an hour and 8 GB of disk; --hosts needs root)
     python -m benchmarks.scale --sizes --generated 1e8 --write    (results by COPY: detect alone, 25 GB of disk)
 
-For each size there are JUnit files of 500 results, a PostgreSQL server of our own (`fsync` as it comes), a dask
-scheduler, and workers with one thread each, which have imported flakehunter as docs/fleet.md says: one, two, and one in
+For each size there are JUnit files of 500 results, a PostgreSQL server of our own, a dask scheduler, and workers with
+one thread each, all with the settings of docs/fleet/compose.yaml (`fsync` as it comes): one worker, two, and one in
 each of three network namespaces with a host name of its own, which are joined by a bridge, so that all that they say
 goes over (virtual) networks. Every figure is the wall time of the command as a user types it, into an empty database.
 Efficiency is the time with one worker, divided by the time with n workers and by n. Namespaces have no CPUs of their
@@ -43,7 +43,13 @@ LAYOUT = "{commit}/{run_id}-{attempt}/{job}/**"
 CASES = 500
 """Results in a file."""
 
-PRELOAD = ("--preload", "flakehunter.ingest.fleet", "--preload", "flakehunter.detect.blocks")
+PRELOAD = ("--preload", "flakehunter.cli.fleet_worker")
+
+SETTINGS = "-c max_wal_size=8GB -c shared_buffers=1GB"
+"""Of the server: those of docs/fleet/compose.yaml."""
+
+WORKER_SETTINGS = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
+"""As in docs/fleet/compose.yaml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +176,8 @@ def fleet(network: Network, folder: Path) -> Iterator[str]:
 
 def _started(stack: ExitStack, command: Sequence[str], log: Path, pattern: str) -> str:
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        environment = os.environ | WORKER_SETTINGS
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
     stack.callback(process.wait)
     stack.callback(process.kill)
     while (found := re.search(pattern, log.read_text())) is None:
@@ -269,7 +276,7 @@ def main() -> None:
         with ExitStack() as stack:
             hosts = stack.enter_context(namespaces(options.hosts)) if options.hosts else None
             listen = f"127.0.0.1,{hosts.address}" if hosts else "127.0.0.1"
-            server = stack.enter_context(running_server(f"-c listen_addresses={listen} -c max_wal_size=8GB"))
+            server = stack.enter_context(running_server(f"-c listen_addresses={listen} {SETTINGS}"))
             if hosts:
                 _let_in(server, hosts.address)
             measured = []

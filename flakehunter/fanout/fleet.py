@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flakehunter import __version__
 from flakehunter.errors import RemoteError, UsageError
 from flakehunter.fanout.pool import Item, Outcome, Result, WorkerDiedError
-from flakehunter.fanout.task import Answer, broken, call
+from flakehunter.fanout.task import Answer, Parcel, broken, open_and_call
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -25,6 +25,14 @@ LOOK_S = 5.0
 """How often to look whether there are workers."""
 AHEAD = 2
 """Items that are sent for each thread of the fleet: one that is worked on, and one that is on its way."""
+
+QUIET = {
+    # What comes with an item is meant to: files, or a part of the history; else dask warns from 10 MB on.
+    "distributed.admin.large-graph-warning-threshold": "1TiB",
+    # The source of whoever called, for a dashboard.
+    "distributed.diagnostics.computations.nframes": 0,
+}
+"""Settings of dask while an item is sent."""
 
 START = "start them with: dask worker {address} --nthreads 1"
 
@@ -100,9 +108,7 @@ class FleetPool:
                     item: Item = entry  # type: ignore[assignment]
                     called = name(item)
                     try:
-                        future = self._client.submit(
-                            call, function, item, called, pure=False, resources=dict(resources or {})
-                        )
+                        future = self._submit(Parcel.of(function, item), called, resources)
                     except Exception as error:  # not every item can be pickled
                         if self._client.status != "running":
                             raise self._lost() from error
@@ -121,6 +127,12 @@ class FleetPool:
             if running:
                 with contextlib.suppress(Exception):
                     self._client.cancel(list(running), force=True)
+
+    def _submit(self, parcel: Parcel, called: str, resources: Mapping[str, float] | None) -> Future:
+        import dask
+
+        with dask.config.set(QUIET):
+            return self._client.submit(open_and_call, parcel, called, pure=False, resources=dict(resources or {}))
 
     def places(self, resources: Mapping[str, float]) -> int:
         """Return how many items with such needs can be worked on at once; see `Pool.places`."""

@@ -2,6 +2,7 @@
 
 import io
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,11 +31,18 @@ from flakehunter.ingest.redact import own_patterns, set_patterns
 from flakehunter.ingest.runs import RunNaming
 from flakehunter.ingest.sources import Source
 
-UNIT_BYTES = 2 << 20
-"""What a worker is sent at a time: some 10,000 results, which it parses and writes in half a second.
+FIRST_BYTES, UNIT_BYTES = 1 << 20, 4 << 20
+"""What a worker is sent at a time, at first and at most: 10,000 results, which it parses and writes in a quarter of a
+second, to 40,000.
 
-The last worker to be done makes all others wait for that long, and ingest is slower with smaller transactions.
+The last worker to be done makes all others wait for that long, and each unit costs the same beside what is in it.
 """
+
+UNITS_BEFORE = 32
+"""A unit is one part in so many of what was sent before it, within these limits: so the last one is short, by ratio."""
+
+IDLE_S = 2.0
+"""After so long without another unit a worker gives its connection back: who is done with an ingest is not told."""
 
 MOST_SENT = 64 << 20
 """Larger files are ingested by this machine: the scheduler would hold them in memory."""
@@ -112,11 +120,13 @@ def ingest_by_fleet(
 
 
 def _units(paths: Sequence[Path | str], options: IngestOptions, summary: Summary, here: Ingest) -> Iterator[_Unit]:
-    unit = _Unit()
+    unit, before = _Unit(), 0
     for source, kind, run in find_artifacts(paths, options, summary):
         key = run if run.external_id else source.path.parent
-        if unit.size_bytes >= UNIT_BYTES and key != unit.last_key:
+        enough = min(UNIT_BYTES, max(FIRST_BYTES, before // UNITS_BEFORE))
+        if unit.size_bytes >= enough and key != unit.last_key:
             yield unit
+            before += unit.size_bytes
             unit = _Unit()
         data = b"" if source.problem else _content(source)
         if data is None:
@@ -145,17 +155,58 @@ def _content(source: Source) -> bytes | None:
 
 
 class _Kept:
-    """What a worker keeps from one unit of an ingest to the next: ids, hashes, what files repeat; no connection."""
+    """What a worker keeps from one unit of an ingest to the next: ids, hashes, what files repeat, and a connection.
+
+    A new connection is a new process of the server, which has to read again what the tables look like.
+    """
 
     def __init__(self, url: str, project: str) -> None:
         self.engine: Engine = open_database(url)
         self.writer = Writer(self.engine, project)
         self.memory = Memory()
         self.known: frozenset[bytes] | None = None
+        self.closing: threading.Timer | None = None
 
 
 _kept: dict[bytes, list[_Kept]] = {}
 """Of the last ingest, by its number: one for each thread of the worker, and here only while it has nothing to do."""
+_keeping = threading.Lock()
+
+
+def _take(ingest: bytes) -> _Kept | None:
+    """Return what is kept of an ingest and not in use; forget what is of others."""
+    with _keeping:
+        for number in _kept.keys() - {ingest}:
+            for one in _kept.pop(number):
+                _close(one)
+        idle = _kept.setdefault(ingest, [])
+        mine = idle.pop() if idle else None
+        if mine is not None and mine.closing is not None:
+            mine.closing.cancel()
+        return mine
+
+
+def _keep(ingest: bytes, mine: _Kept) -> None:
+    """Keep it for the next unit; its connection for a moment only."""
+
+    def close_if_idle() -> None:
+        with _keeping:
+            # The next unit may have come while the timer went off.
+            if mine.closing is timer and mine in _kept.get(ingest, ()):
+                _close(mine)
+
+    timer = threading.Timer(IDLE_S, close_if_idle)
+    timer.daemon = True
+    with _keeping:
+        mine.closing = timer
+        _kept.setdefault(ingest, []).append(mine)
+    timer.start()
+
+
+def _close(mine: _Kept) -> None:
+    if mine.closing is not None:
+        mine.closing.cancel()
+    mine.engine.dispose()
 
 
 def _ingest_unit(
@@ -163,10 +214,7 @@ def _ingest_unit(
 ) -> tuple[Summary, Written]:
     """Parse and write the files of a unit; what another worker wrote of them before it died is known, and stays."""
     set_patterns(patterns)
-    if ingest not in _kept:
-        _kept.clear()
-    idle = _kept.setdefault(ingest, [])
-    mine = idle.pop() if idle else _Kept(url, options.project)
+    mine = _take(ingest) or _Kept(url, options.project)
     summary = Summary()
     try:
         options = replace(options, naming=_ToldNaming(repeating=frozenset(unit.repeating)))
@@ -177,9 +225,10 @@ def _ingest_unit(
                 for source, kind, run in unit.found:
                     work.take(source, kind, run)
             written, writer.written = writer.written, Written()
-    finally:
+    except BaseException:
         mine.engine.dispose()
-    idle.append(mine)
+        raise
+    _keep(ingest, mine)
     return summary, written
 
 

@@ -5,10 +5,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from flakehunter.cli.app import main
 from flakehunter.db.engine import open_database
@@ -106,6 +107,16 @@ EVENTS = (
 )
 
 
+def _wait_until_nobody_is_connected(url: str) -> None:
+    """Wait until the only connection to a database is ours."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with engine.connect() as connection:
+        while connection.scalar(text(others)):
+            time.sleep(0.05)
+    engine.dispose()
+
+
 @pytest.mark.needs("postgres")
 def test_ingest_by_workers_of_which_one_is_killed_gives_the_rows_of_one_machine(
     tmp_path: Path, runs: Path, history: str, postgres_database: str, monkeypatch: pytest.MonkeyPatch
@@ -124,6 +135,7 @@ def test_ingest_by_workers_of_which_one_is_killed_gives_the_rows_of_one_machine(
         victim = own.worker("two")
         first = ingest_by_fleet([runs], postgres_database, options, own.address, kill_in_the_middle)
         again = ingest_by_fleet([runs], postgres_database, options, own.address)
+        _wait_until_nobody_is_connected(postgres_database)  # the worker that lives is
     finally:
         own.end()
 

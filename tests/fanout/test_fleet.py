@@ -51,6 +51,13 @@ def test_errors_name_the_item_and_keep_their_own_fields(fleet: Fleet) -> None:
     assert [unsent[0], unsent[2]] == [None, None]
 
 
+def test_an_item_may_be_large(fleet: Fleet) -> None:
+    with open_pool(fleet.address) as pool:  # dask warns of more than 10 MB, and a warning is an error here
+        [outcome] = pool.map(len, [b"x" * 11_000_000], name=lambda _: "large")
+
+    assert outcome.value == 11_000_000
+
+
 def test_items_with_a_resource_go_to_the_workers_that_have_it(fleet: Fleet) -> None:
     with open_pool(fleet.address) as pool:
         pids = {one.value[1] for one in pool.map(pid_of, range(10), resources={"REPRO": 1})}

@@ -1,0 +1,17 @@
+"""For `dask worker --preload flakehunter.cli.fleet_worker`: what commands need of a worker, imported when it starts.
+
+Else the first item that it is given does so, while somebody waits.
+"""
+
+import contextlib
+
+import scipy.special  # noqa: F401
+
+import flakehunter.detect.blocks
+import flakehunter.ingest.fleet
+import flakehunter.scan.run  # noqa: F401
+
+# A worker without the driver may still judge and scan.
+with contextlib.suppress(ImportError):
+    import psycopg  # noqa: F401
+    import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
