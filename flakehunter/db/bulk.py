@@ -8,6 +8,7 @@ files or caches.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import date, datetime
+from functools import cache
 from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
 
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from flakehunter.db.copying import COLUMNS, CopiedRows
+from flakehunter.db.indexes import build_index_by_test, leave_out_index_by_test
 from flakehunter.db.locks import KEEP_ROLLUPS_OF_RUN, apart
 from flakehunter.db.partitions import ensure_partition
 from flakehunter.db.rows import ArtifactRow, CaseRow, Entries, FailureRow
@@ -72,6 +74,9 @@ class Bulk(Protocol):
     ) -> None:
         """Insert first attempts that passed, of the test cases with these ids, in order."""
 
+    def expect_many(self, connection: Connection) -> None:
+        """Get ready for very many results, which the transaction that begins will bring."""
+
     def write_out(self, connection: Connection) -> None:
         """Write results that wait for others: before the end of the transaction, and before somebody looks for them."""
 
@@ -114,16 +119,8 @@ def _fields(artifact: ArtifactRow) -> tuple[bytes, str, str, str, int]:
 _COPY_BYTES = 8 << 20
 """What waits for one COPY at most: 100,000 results."""
 
-_ROWS_A_STATEMENT = 32
+_ROWS_A_STATEMENT = 100
 """`executemany` opens the table and its indexes anew for each row, which takes as long as to insert it."""
-
-_INSERT_RESULTS = (f"INSERT INTO results ({RESULT_COLUMNS}) VALUES ", "(?,?,?,?,?,?,?)", "")
-_INSERT_PASSES = (
-    f"INSERT INTO results ({RESULT_COLUMNS}) SELECT column1, ?, ?, 1, 'passed', column2, NULL FROM (VALUES ",
-    "(?,?)",
-    ")",
-)
-"""Statements for many rows: what is before them, one of them, what is after them."""
 
 
 def driver_of(connection: Connection) -> Any:
@@ -131,15 +128,17 @@ def driver_of(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _insert_many(
-    connection: Connection, form: tuple[str, str, str], values: list[Any], width: int, fixed: tuple[Any, ...] = ()
-) -> None:
-    """Insert the rows whose `values`, `width` a row, stand one after the other; `fixed` is the same for all of them."""
-    driver, (before, row, after) = driver_of(connection), form
-    step = _ROWS_A_STATEMENT * width
-    for start in range(0, len(values), step):
-        part = values[start : start + step]
-        driver.execute(f"{before}{','.join([row] * (len(part) // width))}{after}", (*fixed, *part))
+@cache
+def _insert_results(rows: int) -> str:
+    """Return SQLite's statement for so many results."""
+    return f"INSERT INTO results ({RESULT_COLUMNS}) VALUES {','.join([f'({_marks(7)})'] * rows)}"
+
+
+@cache
+def _insert_passes(rows: int) -> str:
+    """Return SQLite's statement for so many passes: run and artifact, then test and duration of each."""
+    columns = "column1, ?, ?, 1, 'passed', column2, NULL"
+    return f"INSERT INTO results ({RESULT_COLUMNS}) SELECT {columns} FROM (VALUES {','.join(['(?,?)'] * rows)})"
 
 
 _PROPERTY_SET = text(
@@ -238,14 +237,25 @@ class SqliteBulk:
 
     def insert_results(self, connection: Connection, results: Sequence[StoredResult], _day: date) -> None:
         """Insert results, in order."""
-        _insert_many(connection, _INSERT_RESULTS, list(chain.from_iterable(results)), 7)
+        driver = driver_of(connection)
+        for start in range(0, len(results), _ROWS_A_STATEMENT):
+            part = results[start : start + _ROWS_A_STATEMENT]
+            driver.execute(_insert_results(len(part)), list(chain.from_iterable(part)))
 
     def insert_passes(
         self, connection: Connection, of: Origin, tests: Sequence[int], durations: Sequence[float]
     ) -> None:
         """Insert first attempts that passed, of the test cases with these ids, in order."""
+        driver = driver_of(connection)
         rows = list(chain.from_iterable(zip(tests, durations, strict=True)))
-        _insert_many(connection, _INSERT_PASSES, rows, 2, (of.run_id, of.artifact_id))
+        step = 2 * _ROWS_A_STATEMENT
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            driver.execute(_insert_passes(len(part) // 2), (of.run_id, of.artifact_id, *part))
+
+    def expect_many(self, connection: Connection) -> None:
+        """Do without the index by test where these are the first results."""
+        leave_out_index_by_test(connection)
 
     def write_out(self, connection: Connection) -> None:
         """Nothing waits."""
@@ -255,6 +265,7 @@ class SqliteBulk:
 
     def max_attempts(self, connection: Connection, run_id: int, test_ids: Iterable[int]) -> dict[int, int]:
         """Return the highest attempt stored in the run, for those of `test_ids` that have one."""
+        build_index_by_test(connection)
         found: dict[int, int] = {}
         for chunk in _chunks(test_ids):
             query = (
@@ -399,6 +410,9 @@ class PostgresBulk:
     def _copy_if_many(self, connection: Connection) -> None:
         if self._waiting.size > _COPY_BYTES:
             self.write_out(connection)
+
+    def expect_many(self, connection: Connection) -> None:
+        """Nothing is to be done: COPY takes what comes."""
 
     def forget(self) -> None:
         """Forget results that wait: their transaction is over."""

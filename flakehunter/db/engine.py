@@ -19,6 +19,8 @@ REVISIONS = ("0001",)
 LOCK_TIMEOUT_S = 60.0
 """How long a writer of SQLite waits for another; an ingest holds the lock for one artifact at a time."""
 
+CACHED_STATEMENTS = 256
+"""Of SQLite, for each connection: bulk inserts have one for each number of rows up to 100."""
 
 _NO_WRITE = ("42501", "25006")
 """PostgreSQL's insufficient_privilege and read_only_sql_transaction."""
@@ -44,14 +46,15 @@ def open_database(url: str, *, create: bool = False, check: bool = True) -> Engi
     shown = shown_url(url)
     try:
         parsed = make_url(url)
-        engine = create_engine(parsed)
+        sqlite = parsed.get_backend_name() == "sqlite"
+        engine = create_engine(parsed, connect_args={"cached_statements": CACHED_STATEMENTS} if sqlite else {})
     except (ArgumentError, SQLAlchemyError, ImportError, ValueError) as error:
         hint = "write a path, sqlite:///PATH or postgresql://USER@HOST/NAME"
         if isinstance(error, ImportError):
             hint = "install the driver: pip install 'flakehunter-ci[postgres]'"
         raise DatabaseError(f"cannot use database {shown}: {error}", url=shown, hint=hint) from error
     try:
-        if parsed.get_backend_name() == "sqlite":
+        if sqlite:
             _prepare_sqlite(engine, parsed, shown, create=create)
         if check:
             _check_revision(engine, shown, create=create)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from flakehunter.db.artifacts import ArtifactWriter, Latest, RunState, newest_artifact
 from flakehunter.db.bulk import bulk_for, driver_of
 from flakehunter.db.engine import readonly, shown_url
+from flakehunter.db.indexes import build_index_by_test, has_index_by_test
 from flakehunter.db.locks import begin_writing
 from flakehunter.db.queries.projects import of_project
 from flakehunter.db.rows import ArtifactRow, Batch, CaseRow, Known, RunRow, Written
@@ -70,9 +71,22 @@ class Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        with contextlib.suppress(SQLAlchemyError):
-            self._foreign_keys("ON")
-        self.connection.close()
+        try:
+            if self._engine.dialect.name == "sqlite" and not isinstance(error, DatabaseError):
+                self._build_index()
+        finally:
+            with contextlib.suppress(SQLAlchemyError):
+                self._foreign_keys("ON")
+            self.connection.close()
+
+    def _build_index(self) -> None:
+        """Build what a large ingest has left out, this one or one that was killed; most of the time all is there."""
+        with self._database_errors():
+            with readonly(self._engine).connect() as connection:
+                there = has_index_by_test(connection)
+            if not there:
+                with self.connection.begin():
+                    build_index_by_test(self.connection)
 
     def _foreign_keys(self, state: str) -> None:
         """Switch SQLite's checks: every id written here was read or made in the same transaction.
@@ -105,10 +119,11 @@ class Writer:
             told.insert(self.connection, self, self._project_id)
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, many: bool = False) -> Iterator[None]:
         """Open a transaction for several artifacts: all of them are committed at its end, or none.
 
-        What an artifact costs beside its rows, such as a commit and the pages of indexes, is then shared by all.
+        What an artifact costs beside its rows, such as a commit and the pages of indexes, is then shared by all. `many`
+        says that it will have as many results as a transaction should have, and more may come.
 
         Raises:
             DatabaseError: the database refused.
@@ -119,6 +134,8 @@ class Writer:
                 self._find_project()
                 with self.connection.begin():
                     begin_writing(self.connection)
+                    if many:
+                        self.bulk.expect_many(self.connection)
                     if self._latest is not None and not self._alone_since(self._latest):
                         self._latest = None
                     yield

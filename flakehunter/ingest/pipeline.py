@@ -353,20 +353,21 @@ class Ingest:
     def write(self) -> None:
         """Write what is waiting, all in one transaction."""
         waiting, self._waiting = self._waiting, []
+        many = self._waiting_results >= RESULTS_AT_ONCE
         self._waiting_results = self._waiting_bytes = 0
         if not waiting:
             return
-        told = persistently(lambda: self._write_all(waiting))
+        told = persistently(lambda: self._write_all(waiting, many=many))
         for read, (results, new, issues) in zip(waiting, told, strict=True):
             self._count(read.row, results, new, issues)
         if len(self._writer.written) >= RESULTS_A_ROLLUP:
             persistently(self._writer.roll_up)
 
-    def _write_all(self, waiting: Sequence[_Read]) -> list[tuple[int, int | None, list[IssueRow]]]:
+    def _write_all(self, waiting: Sequence[_Read], *, many: bool) -> list[tuple[int, int | None, list[IssueRow]]]:
         # Which tests a log brings is known only once its run is.
         of_files = (read.batches for read in waiting if read.row.kind == "junit")
         self._writer.insert_ahead(itertools.chain.from_iterable(of_files))
-        with self._writer.transaction():
+        with self._writer.transaction(many=many):
             return [self._write_read(read) for read in waiting]
 
     def _write_read(self, read: _Read) -> tuple[int, int | None, list[IssueRow]]:
