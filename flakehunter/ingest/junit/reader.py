@@ -218,17 +218,21 @@ class JUnitReader:
 
         99 % of all are passes of tests that earlier files had, with a name, a class name and a plain number as their
         time: those become columns without a step of Python for each. Where one is not, the halves are tried; what is
-        left goes the longer way, to the same rows.
+        left, and what no earlier file had, goes the longer way, to the same rows.
         """
         if not cases or (not self._in_rows and self._take_columns([case.attrib for case in cases], suite)):
             return
-        if self._in_rows or len(cases) == 1:
+        if self._in_rows or len(cases) == 1 or not self._knows_any(cases, suite):
             for case in cases:
                 self._take_child(case, suite)
             return
         half = len(cases) // 2
         self._take_plain(cases[:half], suite)
         self._take_plain(cases[half:], suite)
+
+    def _knows_any(self, cases: list[Element], suite: Suite) -> bool:
+        plain = self._memory.of_suite(self.framework, suite).plain
+        return any((case.get("classname"), case.get("name")) in plain for case in cases)
 
     def _take_columns(self, cases: list[dict[str, str]], suite: Suite) -> bool:
         """Add plain passes, given by their attributes, to the columns; return False, and add none, if one is not."""
