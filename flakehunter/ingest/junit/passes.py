@@ -29,6 +29,9 @@ FEWEST = 2
 
 _MOST_TIMES = 20_000
 
+_MOST_MARKS = 1000
+"""Exclamation marks that are looked at one by one."""
+
 
 class NotCut(Exception):  # noqa: N818 (it is what was found in a file, not a failure of ours)
     """The document has to be read as a whole."""
@@ -104,14 +107,18 @@ def cut_document(data: bytes, times: dict[str, float]) -> CutDocument | None:
             runs.append(Passes(heads, seconds[before + 1 : end], pieces[before + 1 : end]))  # type: ignore[arg-type]
         else:
             rest += [part for piece in pieces[before + 1 : end] for part in (_CASE, piece)]
-    return CutDocument("".join(rest).encode(), runs) if runs else None
+    left = "".join(rest)
+    # A document that has marks of its own is not cut.
+    return CutDocument(left.encode(), runs) if runs and left.count(MARK) == len(runs) else None
 
 
 def _hides_cases(text: str) -> bool:
-    """Whether there may be something that looks like a test case or a mark and is none."""
-    if MARK in text or text.count("<?") > text.startswith(("<?xml ", "\ufeff<?xml ")):
+    """Whether there may be something that looks like a test case and is none."""
+    declared = text.find("?>") if text.startswith(("<?xml ", "\ufeff<?xml ")) else 0
+    # Looking for one character that is rare takes a hundredth of looking for `<` and another.
+    if declared < 0 or (text.find("?", declared + 1) >= 0 and text.find("<?", declared) >= 0):
         return True
-    start = text.find("<!")
+    start = _declaration(text)
     while start >= 0:
         close = "]]>" if text.startswith("<![CDATA[", start) else "-->"
         end = text.find(close, start + 4)
@@ -119,6 +126,16 @@ def _hides_cases(text: str) -> bool:
             return True
         start = text.find("<!", end)
     return False
+
+
+def _declaration(text: str) -> int:
+    """Return where the first `<!` is, as `str.find` would."""
+    at = text.find("!")
+    for _ in range(_MOST_MARKS):
+        if at < 0 or text[at - 1 : at] == "<":
+            return max(at - 1, -1)
+        at = text.find("!", at + 1)
+    return text.find("<!", at - 1)
 
 
 def _seconds(rest: str) -> float | None:
