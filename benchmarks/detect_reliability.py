@@ -1,9 +1,11 @@
 """Is a test with P(flaky) of 0.7 flaky in seven of ten cases? And which weights would make it so?
 
-Run as `python -m benchmarks.detect_reliability`; it simulates histories of known truth, with and without outages, one
-or two runs a commit and flake rates from 0.5 to 50 %, judges them with `detect`, and writes docs/reliability.md: a
-reliability diagram, the Brier score, the weights of the history, learnt on half of the histories and judged on the
-other half, and what the labelled corpora say of text rules and scan. About 4 CPU-seconds a history.
+Run as `python -m benchmarks.detect_reliability --seconds 200`, again until nothing is left; it simulates histories of
+known truth, with and without outages, one or two runs a commit and flake rates from 0.5 to 50 %, judges them with
+`detect`, and writes docs/reliability.md: a reliability diagram, the Brier score, the weights of the history, learnt on
+half of the histories and judged on the other half, and what the labelled corpora say of text rules and scan. About 4
+CPU-seconds a history. What was measured of a history (the evidence and the truth) holds for any weights: the page is
+made anew from the kept rows.
 """
 
 import argparse
@@ -21,7 +23,7 @@ import numpy.typing as npt
 
 from benchmarks.detect_corpora import corpora
 from benchmarks.detect_history import Scenario, Simulated, simulate, write_database
-from benchmarks.turns import in_turns
+from benchmarks.turns import Row, in_turns
 from flakehunter.db.engine import open_database, readonly
 from flakehunter.db.queries.history import read_history
 from flakehunter.detect.assess import detect
@@ -100,6 +102,18 @@ def measure(scenario: Scenario) -> dict[str, list[float]]:
         "flaky": cases.flaky.astype(float).tolist(),
         "proven": cases.proven.astype(float).tolist(),
     }
+
+
+def weighed(row: Row) -> Cases:
+    """Return the cases of a row with what the weights in use make of them, whichever it was made with."""
+    columns = [row[name] for name in ("log_bayes", "told", "flaky", "proven")]
+    cases = Cases(*(np.array(column, kind) for column, kind in zip(columns, KINDS, strict=True)))
+    return replace(cases, told=in_use().p_flaky(cases))
+
+
+def in_use() -> Learnt:
+    """Return the weights of weights.toml."""
+    return Learnt(weights().prior_flaky, weights().history, weights().unproven)
 
 
 def scenarios(tests: int, commits: int) -> Iterator[Scenario]:
@@ -192,7 +206,7 @@ in a project nobody knows beforehand; a low prior errs on the side of not callin
 
 def report(train: Cases, test: Cases, what: str) -> tuple[str, Learnt]:
     """Return the page, and the learnt weights."""
-    learnt, used = learn(train), Learnt(weights().prior_flaky, weights().history, weights().unproven)
+    learnt, used = learn(train), in_use()
     share = float(train.flaky.mean())
     page = PAGE.format(
         what=what,
@@ -246,8 +260,7 @@ def main() -> None:
     parts: list[list[Cases]] = [[], []]
     for place, (key, _) in enumerate(work):
         seed = 1 + place * options.seeds // len(rows)
-        columns = [rows[key][name] for name in ("log_bayes", "told", "flaky", "proven")]
-        parts[seed % 2].append(Cases(*(np.array(column, kind) for column, kind in zip(columns, KINDS, strict=True))))
+        parts[seed % 2].append(weighed(rows[key]))
     what = f"{len(rows)} histories of {options.tests} tests and {options.commits} commits"
     text, learnt = report(joined(parts[1]), joined(parts[0]), what)
     if options.write:

@@ -141,7 +141,9 @@ def assess_project(
     history, bad_runs = set_apart(connection, history)
     failed = failed_tests(history, tests)
     texts = _texts(connection, project, leave_out, failed)
-    judged = judge_all(pool or InlinePool(), blocks(history, failed, texts, rules))
+    pool = pool or InlinePool()
+    shared = pool.stands and pool.workers > 1
+    judged = judge_all(pool, blocks(history, failed, texts, rules, shared=shared))
     found = _by_test(findings(connection, project, sources=[EvidenceSource.SCAN, EvidenceSource.TRACE]))
     tried = _by_test(experiments(connection, project))
     executed = dict(zip(history.totals[:, 0].tolist(), history.totals[:, 2].tolist(), strict=True))

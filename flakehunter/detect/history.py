@@ -86,6 +86,11 @@ class TestHistory:
         """Whether different outcomes were seen at one commit in one kind of job."""
         return bool(self.mixed)
 
+    @property
+    def only_breakages(self) -> bool:
+        """Whether each failure is one of three or more commits in a row."""
+        return bool(self.broken_streaks) and not self.flips and not self.mixed
+
 
 @dataclass(frozen=True, slots=True)
 class _Series:

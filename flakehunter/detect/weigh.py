@@ -1,7 +1,8 @@
 """Weigh the evidence of one test: P(flaky), P(mechanism | flaky), the verdict, and the reasons in words.
 
-P(flaky) starts from `PRIOR_FLAKY` and adds, in natural log-odds, the Bayes factor of the history model, up to
-the weight of `text` for failure texts that speak of a mechanism, and what reproductions and findings say.
+P(flaky) starts from `PRIOR_FLAKY`, for a test that has failed, and adds, in natural log-odds, the Bayes factor of the
+history model times a learnt weight, up to the weight of `text` for failure texts that speak of a mechanism, and what
+reproductions and findings say.
 
 P(mechanism | flaky) starts from eight mechanisms that share `PRIOR_KNOWN` evenly, and "another cause" with the rest.
 A rule of weight w means: with this match alone, the probability of its mechanism is w. So its likelihood ratio is
@@ -26,6 +27,9 @@ from flakehunter.model import Evidence, EvidenceSource, Interval, Mechanism, Rep
 PRIOR_FLAKY = weights().prior_flaky
 """A test that has failed at least once is flaky."""
 
+PRIOR_UNFAILED = weights().prior_unfailed
+"""A test that has never failed outside of outages is flaky."""
+
 PRIOR_KNOWN = 0.5
 """A flaky test flakes by one of the eight mechanisms; the rest is order, network, randomness and the like."""
 
@@ -42,8 +46,12 @@ TIMING = (
 UNPROVEN_LOG_ODDS = math.log(weights().unproven / (1.0 - weights().unproven))
 """Highest log-odds with one lone streak of failures and neither same-commit proof nor a reproduction."""
 
-UNKNOWN_FROM = 0.2
-"""From this P(flaky) to one half the verdict is `unknown`: a few more runs will tell."""
+SUREST = 20.0
+"""Log-odds beyond which nothing is said: the model may be wrong, and no P is 0 or 1."""
+
+UNKNOWN_FROM = 0.11
+"""From this P(flaky) to one half the verdict is `unknown`: a few more runs will tell. Between what is said of any test
+that has failed and the highest without proof, so that a lone short failure is unknown."""
 
 FEW_RUNS = 3
 """With fewer executions nothing is said but `unknown`."""
@@ -120,7 +128,7 @@ def _logit(probability: float) -> float:
 
 
 def _expit(log_odds: float) -> float:
-    return 1.0 / (1.0 + math.exp(-max(-700.0, min(700.0, log_odds))))
+    return 1.0 / (1.0 + math.exp(-max(-SUREST, min(SUREST, log_odds))))
 
 
 def _reproduced(experiment: ExperimentRow) -> bool:
@@ -128,8 +136,8 @@ def _reproduced(experiment: ExperimentRow) -> bool:
 
 
 def _p_flaky(case: Case) -> float:
-    log_odds = _logit(PRIOR_FLAKY)
     history = case.history
+    log_odds = _logit(PRIOR_FLAKY if history else PRIOR_UNFAILED)
     log_odds += (weights().history * history.log_bayes_factor if history else 0.0) + case.sensitivity
     if history:
         log_odds += weights().text * max((match.rule.weight * match.share for match in case.matches), default=0.0)
@@ -150,6 +158,8 @@ def _verdict(case: Case, p_flaky: float) -> Verdict:
         return Verdict.UNKNOWN
     if case.history and case.history.broken_now:
         return Verdict.BROKEN
+    if case.history and case.history.only_breakages:
+        return Verdict.HEALTHY
     return Verdict.UNKNOWN if p_flaky >= UNKNOWN_FROM else Verdict.HEALTHY
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-PLAIN = ("prior_flaky", "history", "unproven")
+PLAIN = ("prior_flaky", "history", "unproven", "prior_unfailed")
 """Weights that are no odds ratios."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each piece of evidence adds, in natural log-odds, but for the first three."""
+    """What each piece of evidence adds, in natural log-odds, but for the first four."""
 
     prior_flaky: float
     """Probability that a test which has failed at least once is flaky."""
@@ -20,6 +20,8 @@ class Weights:
     """Factor of the history model's log Bayes factor."""
     unproven: float
     """Highest probability with one lone streak of failures and neither same-commit proof nor a reproduction."""
+    prior_unfailed: float
+    """Probability that a test which has never failed outside of outages is flaky."""
     text: float
     """A text of weight 1: broken tests of such code show the same words, only not as often."""
     scan: float
