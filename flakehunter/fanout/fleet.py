@@ -40,6 +40,8 @@ START = "start them with: dask worker {address} --nthreads 1"
 class FleetPool:
     """The workers that have joined one dask scheduler."""
 
+    stands = True
+
     def __init__(self, address: str) -> None:
         """Join the scheduler at `address`, such as `tcp://host:8786`, and look at its workers.
 

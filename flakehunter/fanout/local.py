@@ -35,6 +35,7 @@ class InlinePool:
     """The pool of one: this process itself."""
 
     workers = 1
+    stands = True
 
     def map(
         self,
@@ -89,6 +90,8 @@ class _Worker:
 
 class LocalPool:
     """Processes of this machine, each started when there is an item for it, and kept until the pool is left."""
+
+    stands = False
 
     def __init__(self, workers: int, *, at_least: int = 1, start_method: str | None = None) -> None:
         """Have at most `workers` processes, and none for fewer than `at_least` items.

@@ -65,6 +65,11 @@ class Pool(Protocol):
         """How many items can be worked on at once."""
         ...
 
+    @property
+    def stands(self) -> bool:
+        """Whether its workers are there already, so that a fraction of a second of work is worth being shared."""
+        ...
+
     def map(
         self,
         function: Callable[[Item], Result],

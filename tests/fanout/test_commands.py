@@ -66,14 +66,22 @@ VERDICTS = (
 )
 
 
-@pytest.mark.parametrize("how", ["--jobs", "--scheduler"])
+@pytest.mark.parametrize(
+    ("how", "limit"), [("--jobs", "BLOCK_CELLS"), ("--scheduler", "BLOCK_CELLS"), ("--scheduler", "SHARED_CELLS")]
+)
 def test_detect_by_workers_says_and_stores_what_one_process_does(
-    fleet: Fleet, history: str, how: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fleet: Fleet,
+    history: str,
+    how: str,
+    limit: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert main(["-q", "detect", "--json", "--all", "--jobs", "1", "--db", history]) == 0
     said, stored = capsys.readouterr().out, rows(history, VERDICTS)
 
-    monkeypatch.setattr("flakehunter.detect.blocks.BLOCK_CELLS", 10)  # a small history gives many blocks, too
+    monkeypatch.setattr(f"flakehunter.detect.blocks.{limit}", 10)  # a small history gives many blocks, too
+    monkeypatch.setattr("flakehunter.detect.blocks.SHARED_TESTS", 2)
     worker = "2" if how == "--jobs" else fleet.address
     assert main(["-q", "detect", "--json", "--all", how, worker, "--db", history]) == 0
 
