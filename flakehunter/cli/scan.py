@@ -29,6 +29,7 @@ class FailOn(StrEnum):
     """What makes the command fail."""
 
     FINDINGS = "findings"
+    POSSIBLE = "possible"
 
 
 def scan(
@@ -44,8 +45,12 @@ def scan(
     ] = None,
     scheduler: SchedulerOption = None,
     fail_on: Annotated[
-        FailOn | None, typer.Option(help="Exit with 1 when there is a finding.", show_default=False)
+        FailOn | None,
+        typer.Option(help="Exit with 1 when there is a finding, or even a possible one.", show_default=False),
     ] = None,
+    possible: Annotated[
+        bool, typer.Option("--possible", help="Show also findings that little speaks for.", show_default=False)
+    ] = False,
     project: ProjectOption = None,
     db: DbOption = None,
 ) -> int:
@@ -56,11 +61,18 @@ def scan(
     """
     from flakehunter.scan.run import scan as scan_paths
 
-    report = scan_paths(paths, jobs=jobs, scheduler=scheduler, mechanisms=frozenset(mechanism) if mechanism else None)
+    report = scan_paths(
+        paths,
+        jobs=jobs,
+        scheduler=scheduler,
+        mechanisms=frozenset(mechanism) if mechanism else None,
+        possible=possible or fail_on is FailOn.POSSIBLE,
+    )
     _print(report, Format.JSON if json else format_)
     stored = _store(report, paths, project=project, db=db)
     _tell(report, stored)
-    return ExitCode.FINDINGS if fail_on is not None and report.findings else ExitCode.OK
+    counts = {None: [], FailOn.FINDINGS: report.likely, FailOn.POSSIBLE: report.findings}[fail_on]
+    return ExitCode.FINDINGS if counts else ExitCode.OK
 
 
 def _print(report: "Report", form: Format) -> None:
@@ -78,7 +90,7 @@ def _print(report: "Report", form: Format) -> None:
     out = console.out()
     styled = Text(output.as_text(report))
     styled.highlight_regex(r"(?m)^\S+:\d+:", "bold")
-    styled.highlight_regex(rf"(?m)(?<=: )(?:{'|'.join(Mechanism)})(?=: )", "bold red")
+    styled.highlight_regex(rf"(?m)(?<=: )(?:possible )?(?:{'|'.join(Mechanism)})(?=: )", "bold red")
     styled.highlight_regex(r"(?m)^ +\d+ \w+ *\|", "dim")
     out.print(styled, soft_wrap=True)
 
@@ -98,7 +110,7 @@ def _store(report: "Report", paths: list[Path], *, project: str | None, db: str 
     engine = open_database(database_url(db))
     found = [
         ScannedFinding(f.mechanism, f.file, f.function, f.look_line, report.SCORE, f.document() | {"text": f.message})
-        for f in report.findings
+        for f in report.likely
     ]
     try:
         with engine.begin() as connection:

@@ -100,6 +100,8 @@ class Calls(Walker):
             out.extend(inner)
         source = text(node)
         idiom = idiom_of(self.spec, dotted, source)
+        if idiom is not None and receiver is None and last in self.helpers and idiom.kind in (Kind.BIND, Kind.USE):
+            idiom = None  # a function of the project's own, which only has the library's name
         line = _line(name or node)
         if closures and idiom is not None and idiom.kind is Kind.SPAWN and idioms.command(source) is not None:
             self._answer(idiom, node, receiver, plain, closures, line, out)

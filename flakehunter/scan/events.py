@@ -204,6 +204,8 @@ class Function:
     is_fixture: bool = False
     retries: bool = False
     """A decorator runs it again until it passes."""
+    asks_status: bool = False
+    """It demands an exit status that only a child which handles the signal has: 0, or 128 and its number."""
     auto_reaps: bool = False
     """The runtime reaps children by itself (Node, JVM, .NET)."""
     end_line: int = 0

@@ -2,9 +2,18 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import ClassVar
 
 from flakehunter.model import SCHEMA_VERSION, Mechanism
+
+
+class Confidence(StrEnum):
+    """How much speaks for a finding."""
+
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+    """A shape that is as often right as flawed, or whose process is only guessed: shown when it is asked for."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,6 +33,7 @@ class Finding:
     message: str
     signal_source: str = ""
     look_source: str = ""
+    confidence: Confidence = Confidence.LIKELY
 
     @property
     def fingerprint(self) -> str:
@@ -35,6 +45,7 @@ class Finding:
         """Return the finding as `scan --json` prints it."""
         return {
             "mechanism": self.mechanism.value,
+            "confidence": self.confidence.value,
             "file": self.file,
             "function": self.function,
             "language": self.language,
@@ -63,6 +74,8 @@ class Report:
     """Weight of a finding as evidence: the source allows the flake, nobody has seen it."""
 
     findings: list[Finding] = field(default_factory=list)
+    held_back: int = 0
+    """Possible findings that are not among `findings`, for nobody asked for them."""
     files: int = 0
     parsed: int = 0
     """Files that could hold process code, and were parsed."""
@@ -74,6 +87,11 @@ class Report:
     skipped: list[Skipped] = field(default_factory=list)
     failed: list[Skipped] = field(default_factory=list)
     """Files that the rules could not judge: bugs of ours, which the command says out loud."""
+
+    @property
+    def likely(self) -> list[Finding]:
+        """The findings that count by default: in a database, and for what makes a command fail."""
+        return [finding for finding in self.findings if finding.confidence is Confidence.LIKELY]
 
     def add(self, other: "Report") -> None:
         """Add the outcome of other files."""
@@ -94,6 +112,7 @@ class Report:
             "files": self.files,
             "parsed": self.parsed,
             "silenced": self.silenced,
+            "held_back": self.held_back,
             "broken": self.broken,
             "skipped": [{"file": s.file, "reason": s.reason} for s in [*self.skipped, *self.failed]],
         }

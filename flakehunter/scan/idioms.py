@@ -149,6 +149,7 @@ def signal_name(source: str, default: str = "TERM") -> str:
 
 _WORDS = re.compile(r"[\"'`,\[\]()\s]+")
 _KILL = re.compile(r"(?:^|[/\s;&|])(?:kill|/bin/kill)\s+(?!-0\b|-s\s+0\b|-l\b)(?=[-\w$%{#])")
+_LIMITS = ("prlimit", "taskset", "ionice", "chrt", "renice", "cgclassify", "nsenter")
 _KILL_BY_NAME = re.compile(r"(?:^|[/\s;&|])(?:pkill|killall|skill)\s+(?!-0\b)")
 _KILL_TREE = re.compile(r"(?:^|[/\s;&|])taskkill(?:\.exe)?\s|Stop-Process\b|wmic\s+process\b.*\bdelete", re.IGNORECASE)
 _LOOK = re.compile(
@@ -156,9 +157,15 @@ _LOOK = re.compile(
 )
 
 
+_LIMIT = re.compile(
+    r"^\S{0,20}?(?:(?:prlimit|taskset|ionice|chrt)\s(?:.*\s)?(?:-\w*p|--pid)\b|renice\s.*-p\b|cgclassify\s|nsenter\s.*(?:-t|--target)\b)"
+)
+"""Programs that change or enter a process which runs already, and fail when it has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a command line does to a process: `kind` is SIGNAL or LOOK."""
+    """What a command line does to a process: `kind` is SIGNAL, LOOK or ASSIGN."""
 
     kind: Kind
     scope: Scope = Scope.LEADER
@@ -167,7 +174,9 @@ class Command:
 
 def command(source: str) -> Command | None:
     """Return what the command line in a call's source does to another process; None where it does nothing such."""
-    if not any(word in source for word in ("kill", "ps", "pgrep", "pidof", "tasklist", "/proc/", "Process", "lsof")):
+    if not any(
+        word in source for word in ("kill", "ps", "pgrep", "pidof", "tasklist", "/proc/", "Process", "lsof", *_LIMITS)
+    ):
         return None
     quoted = re.search(r"[\"'`\[](.*)", source, re.DOTALL)
     words = " ".join(w for w in _WORDS.split(quoted[1]) if w not in (".arg", ".args")).strip() if quoted else ""
@@ -177,8 +186,10 @@ def command(source: str) -> Command | None:
     if "sleep " in words and not words.startswith(("pkill ", "killall ", "pgrep ")):
         return None
     if not re.match(r"(?:sudo |env |cmd(?:\.exe)? /c |(?:/bin/)?(?:ba)?sh -l?c |/usr)?\S{0,20}?(?:p?kill|taskkill|killall|ps|pgrep|"  # noqa: E501
-                    r"pidof|tasklist|lsof|test|powershell)\b", words):  # fmt: skip
+                    r"pidof|tasklist|lsof|test|powershell|" + "|".join(_LIMITS) + r")\b", words):  # fmt: skip
         return None
+    if _LIMIT.search(words):
+        return Command(Kind.ASSIGN)
     if _LOOK.search(words):
         return Command(Kind.LOOK)
     if _KILL_TREE.search(words):

@@ -30,6 +30,10 @@ CONSTANT_BYTES = 600
 _ZOMBIE = re.compile(r"zombie|ZOMBIE|['\"]ZX?['\"]|defunct|['\"]X?Z['\"]")
 
 
+_ASKS_STATUS = re.compile(
+    rb"(?i:assert|expect|require|should)[^\n;]*(?:returncode|exit_?code|exitstatus|exit_status|exitvalue|status\.code|ExitCode|\.wait\(\))"
+    rb"[^\n;]*(?<![-\w.])(?:0|129|130|143)(?![\w.])|assertEquals?\(\s*(?:0|129|130|143)\s*,[^\n;]*(?i:returncode|exit_?code|exitvalue|\.wait)"
+)
 _ENDS_ALL = re.compile(r"KillOnJobClose|KILL_ON_JOB_CLOSE|KillOnClose")
 """A job that ends its processes when its last handle is closed."""
 _BODIES = frozenset(["body_statement", "block_body", "then", "else", "do", "begin", "ensure", "rescue"])
@@ -85,6 +89,7 @@ class Lowering(Loops):
             strings="\n".join(self.strings),
             is_fixture="fixture" in decorators or "contextmanager" in decorators,
             retries=bool(re.search(r"@\S*retr(?:y|ies)", decorators)),
+            asks_status=_ASKS_STATUS.search(source) is not None,
             auto_reaps=self.spec.auto_reaps,
             end_line=node.end_point[0] + 1,
         )

@@ -11,6 +11,7 @@ from flakehunter.scan.events import (
     Kind,
     Scope,
 )
+from flakehunter.scan.findings import Confidence
 from flakehunter.scan.processes import (
     BACKGROUND,
     EXCLUSIVE,
@@ -33,14 +34,23 @@ instructions; a second is reached under the stressors of `repro`, five are not.
 """
 
 
-_LOOKS_FOR = re.compile(r"exist|\[ +(?:! +)?-[efsS] ")
+PAUSE_LINES = 5
+"""A pause further above a look for a file was for something else as often as not."""
+_LOOKS_FOR = re.compile(r"exist|\[ +(?:! +)?-[efsS] |\btest +(?:! +)?-[efsS] |\bcat\b")
 """Looks for a file, and does not take it."""
 _SET_BY_WAIT = re.compile(r"\.returncode$")
 """What only a wait or poll sets: it is no look of its own."""
+_SERVES = re.compile(
+    r"serv|daemon|listen|http|port[= ]|bind|socket|node |uvicorn|gunicorn|flask|\.jar\b|\bnc\b|:\d{2,5}\b|\s-[lS]\b",
+    re.IGNORECASE,
+)
+"""A program that others connect to, by its name or options."""
 _COMMAND = re.compile(r"\b(?:pgrep|pidof|ps|tasklist)\b")
 _REMOVES = re.compile(r"remove|unlink|rm|delete|RemoveAll", re.IGNORECASE)
 _PART = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{4,}")
 _OF_ALL = frozenset(["pid", "path", "dir", "file", "self", "this", "proc", "process", "tmp", "temp", "kill", "get"])
+_GIVES_INPUT = re.compile(r"\.communicate\(\s*(?:input\s*=\s*)?b?[\"']")
+"""What the child reads now lets it go on, as a line written to its input does."""
 _UNLINKS = re.compile(
     r"^\W*(?:\w+(?:\.|::))*(?:os\.remove|unlink\w*|remove_file|os\.Remove|rm)\b(?!.*-\w*r)|File\.delete"
 )
@@ -71,7 +81,7 @@ class Mechanisms(Tracking):
                 False,
                 self.site,
             )
-            process.sent, process.slept_since_start = None, None
+            process.sent, process.slept_since_start, process.ended = None, None, False
             process.words |= words
             self.returned = known[0]
             return
@@ -128,11 +138,13 @@ class Mechanisms(Tracking):
             or HANDLERS.search(self.current.strings)
             or HANDLERS.search(self.function.strings)
         )
-        if not handles and (event.signal not in ("USR1", "USR2") or HANDLES_NOTHING.search(process.text)):
+        slept = process.slept_since_start
+        asks = self.function.asks_status and slept is not None and process.sent is None
+        told = handles or event.signal in ("USR1", "USR2") or asks
+        if not told or (not handles and HANDLES_NOTHING.search(process.text)):
             return
         if process.site == self.site and self.site != 0:
             return
-        slept = process.slept_since_start
         how = (
             "before it can have set its handler"
             if slept is None
@@ -172,6 +184,8 @@ class Mechanisms(Tracking):
                 else:
                     self._short(number, process.sent, self._line(event.line), said)
             process.ordered = process.ready = True
+            process.ended = limit_s is None and not event.limit_name and not event.tolerant
+            process.let_go = process.let_go or _GIVES_INPUT.search(event.text) is not None
             process.reaped = process.reaped or event.reaps
             process.unreaped = process.unreaped or not event.reaps
 
@@ -207,12 +221,13 @@ class Mechanisms(Tracking):
             if not numbers and not event.names and self.state.pause is not None and _COMMAND.search(event.text):
                 numbers = [self.state.new(Process(pidlike=True))]  # `pgrep NAME`: whoever is called that
         for number in numbers:
-            short = self.state.processes[number].short
-            if isinstance(short, Flaw) and expect is Expect.DEAD:
+            held = self.state.processes[number].short
+            short = held if isinstance(held, Flaw) else None
+            if short is not None and expect is Expect.DEAD:
                 self._add(short)
             flaw = self._too_early(event, number, expect) if expect in (Expect.DEAD, Expect.VALUE) else None
             if expect is Expect.VALUE:
-                self.last_look = _Stored(event, flaw)
+                self.last_look = _Stored(event, flaw or short)
             elif flaw is not None:
                 self._add(flaw)
                 process = self.state.processes[number]
@@ -259,7 +274,11 @@ class Mechanisms(Tracking):
             text = f"a fixed sleep (line {slept}) stands for a wait: poll to a deadline, or wait on the process"
             return Flaw(Mechanism.FIXED_SLEEP, sent.line, line, text)
         text = "looks whether the process is gone right after the signal, which is delivered and handled later: poll to a deadline, or wait on the process"  # noqa: E501
-        return Flaw(Mechanism.CHECK_BEFORE_EXIT, sent.line, line, text)
+        # A function or method that only its name is known of may well wait for whom it ends, if not for whom that made.
+        named = process.own or process.pidlike or event.by_pid or event.counts_zombies
+        sure = process.derived or (named and not sent.guessed)
+        confidence = Confidence.LIKELY if sure else Confidence.POSSIBLE
+        return Flaw(Mechanism.CHECK_BEFORE_EXIT, sent.line, line, text, confidence)
 
     def _paused_after_stop(self, event: Event, process: Process, line: int) -> Flaw | None:
         """fixed-sleep: `daemon.stop()`, a pause, and the process has to be gone.
@@ -326,7 +345,10 @@ class Mechanisms(Tracking):
         own_site = self.state.pause_site == self.site and self.site != 0
         if self.state.pause is not None and not self.state.calm and not own_site:
             text = "a fixed sleep stands for the wait until the file is there: poll for it to a deadline"
-            self._add(Flaw(Mechanism.FIXED_SLEEP, self.state.pause, self._line(event.line), text))
+            starting = any(p.own and p.started is not None and not p.ready for p in self.state.processes.values())
+            before = self._line(event.line) - self.state.pause <= PAUSE_LINES
+            confidence = Confidence.LIKELY if starting or before else Confidence.POSSIBLE
+            self._add(Flaw(Mechanism.FIXED_SLEEP, self.state.pause, self._line(event.line), text, confidence))
             self.state.pause = None
 
     def _resource(self, words: frozenset[str], line: int, what: str, text: str = "") -> None:
@@ -342,8 +364,9 @@ class Mechanisms(Tracking):
                 continue
             shared = sorted(words & process.words)
             unknown = not process.own and not process.words and not process.derived and what != "started again"
+            akin = self._akin(number, words) if unknown else False
             if unknown and (what == "looked for" or _REMOVES.search(text)):
-                unknown = self._akin(number, words)  # whose folder it is, only the names can tell
+                unknown = akin  # whose folder it is, only the names can tell
             if not shared and not (words and unknown):
                 continue
             if sent.name == "KILL" and _UNLINKS.search(text) and self.function.language != "csharp":
@@ -361,10 +384,16 @@ class Mechanisms(Tracking):
                 if process.slept_since_signal is None
                 else f" (the sleep on line {process.slept_since_signal} may be too short)"
             )
-            self._flaw(
-                Mechanism.RESOURCE_STILL_HELD, sent, line,
-                f"{name} is {what} while the signalled process may still hold it{slept}: wait on the process first",
-            )  # fmt: skip
+            self._add(
+                Flaw(
+                    Mechanism.RESOURCE_STILL_HELD,
+                    sent.line,
+                    line,
+                    f"{name} is {what} while the signalled process may still hold it{slept}: wait on the process first",
+                    # That it holds this is a guess where nothing of its start is known.
+                    Confidence.LIKELY if (shared or akin) and not sent.guessed else Confidence.POSSIBLE,
+                )
+            )
             process.ordered = True
 
     def _akin(self, number: int, words: frozenset[str]) -> bool:
@@ -375,14 +404,15 @@ class Mechanisms(Tracking):
     def _assign(self, event: Event) -> None:
         for number in self._known(event.names):
             process = self.state.processes[number]
-            started = process.started
+            parent = self.state.processes.get(process.parent) if process.parent is not None else None
+            started = process.started if parent is None else parent.started
             if process.site == self.site and self.site != 0 and self.current.file == self.function.file:
                 continue  # the helper is judged for itself
             if (
                 started is None
                 or event.tolerant
                 or SUSPENDED.search(process.text)
-                or LONG_LIVED.search(process.text)
+                or LONG_LIVED.search(f"{process.text} {self._expanded(parent.text) if parent is not None else ''}")
                 or process.let_go
             ):
                 continue
@@ -400,10 +430,19 @@ class Mechanisms(Tracking):
             if not process.own or process.started is None or process.ready or process.sent is not None:
                 continue
             if process.slept_since_start is not None:
-                self._flaw(
-                    Mechanism.FIXED_SLEEP, Sent(process.started, Scope.LEADER, "", -1), line,
-                    f"a fixed sleep (line {process.slept_since_start}) stands for the wait until the child is ready: poll to a deadline",  # noqa: E501
-                )  # fmt: skip
+                offers = bool(resources(event.text) & process.words)
+                if not offers and _LOOKS_FOR.search(event.text) is None:
+                    offers = _SERVES.search(process.text) is not None
+                self._add(
+                    Flaw(
+                        Mechanism.FIXED_SLEEP,
+                        process.started,
+                        line,
+                        f"a fixed sleep (line {process.slept_since_start}) stands for the wait until the child is ready: poll to a deadline",  # noqa: E501
+                        # Who else may offer it, only the source of the start can tell.
+                        Confidence.LIKELY if offers else Confidence.POSSIBLE,
+                    )
+                )
                 process.ready = True
 
     def _effect(self, event: Event) -> None:

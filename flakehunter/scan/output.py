@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from flakehunter.console import plural
-from flakehunter.scan.findings import Finding, Report
+from flakehunter.scan.findings import Confidence, Finding, Report
 from flakehunter.scan.sarif import as_sarif
 
 __all__ = ["Format", "as_text", "render", "summary"]
@@ -39,7 +39,9 @@ def as_text(report: Report) -> str:
 
 
 def _paragraph(finding: Finding) -> str:
-    lines = [f"{finding.file}:{finding.look_line}: {finding.mechanism}: {finding.message}", f"  in {finding.function}"]
+    unsure = "" if finding.confidence is Confidence.LIKELY else "possible "
+    where = f"{finding.file}:{finding.look_line}"
+    lines = [f"{where}: {unsure}{finding.mechanism}: {finding.message}", f"  in {finding.function}"]
     quoted = {finding.signal_line: finding.signal_source, finding.look_line: finding.look_source}
     first = "starts" if finding.mechanism in ("assign-after-exit",) else "signals"
     roles = {finding.signal_line: first, finding.look_line: "looks"}
@@ -55,6 +57,9 @@ def summary(report: Report) -> str:
     """Return the closing line: how many findings, in how many files, and what was left out."""
     count = len(report.findings)
     parts = [f"{plural(count, 'finding')} in {plural(report.files, 'source file')}"]
+    if report.held_back:
+        them = "it" if report.held_back == 1 else "them"
+        parts.append(f"{plural(report.held_back, 'possible one')} not shown (--possible shows {them})")
     if report.silenced:
         parts.append(f"{report.silenced} silenced by comments")
     if report.broken:
@@ -71,11 +76,15 @@ def _as_json(report: Report) -> str:
 
 def _as_github(report: Report) -> str:
     """Return workflow commands, one a finding: they become annotations of the lines of a pull request."""
-    return "\n".join(
-        f"::warning file={_property(f.file)},line={f.look_line},title={_property(f'flakehunter: {f.mechanism}')}::"
-        f"{_data(f'{f.message} (signalled on line {f.signal_line}, in {f.function})')}"
-        for f in report.findings
-    )
+    return "\n".join(map(_annotation, report.findings))
+
+
+def _annotation(finding: Finding) -> str:
+    level = "warning" if finding.confidence is Confidence.LIKELY else "notice"
+    where = f"file={_property(finding.file)},line={finding.look_line}"
+    title = _property(f"flakehunter: {finding.mechanism}")
+    text = _data(f"{finding.message} (signalled on line {finding.signal_line}, in {finding.function})")
+    return f"::{level} {where},title={title}::{text}"
 
 
 def _data(text: str) -> str:
@@ -98,7 +107,7 @@ def _as_gitlab(report: Report) -> str:
                 "description": f"{finding.message} (in {finding.function}, signalled on line {finding.signal_line})",
                 "check_name": finding.mechanism.value,
                 "fingerprint": f"{finding.fingerprint}{number or ''}",
-                "severity": "minor",
+                "severity": "minor" if finding.confidence is Confidence.LIKELY else "info",
                 "location": {"path": finding.file, "lines": {"begin": finding.look_line}},
             }
         )

@@ -103,6 +103,8 @@ class Process:
     reaped_beside: bool = False
     """A thread, a goroutine or the runtime reaps it."""
     let_go: bool = False
+    ended: bool = False
+    """It was waited for without a time limit: no signal that comes later reaches it."""
     short: "object" = None
     """The flaw of a short wait for it that would say nothing: one, where it is then taken to be gone."""
     wrapped: bool = False
@@ -207,5 +209,6 @@ def _merge_process(mine: Process, other: Process, before: Process | None) -> Non
     mine.reaped = mine.reaped or other.reaped
     mine.reaped_beside = mine.reaped_beside or other.reaped_beside
     mine.let_go = mine.let_go or other.let_go
+    mine.ended = mine.ended and other.ended
     mine.started = mine.started or other.started
     mine.text = mine.text or other.text

@@ -262,6 +262,9 @@ class Machine(Following):
                     number, sent, line,
                     _polls_for(step.deadline_s),
                 )  # fmt: skip
+            elif sent is None and not process.own and not process.ordered and (step.deadline_s or SHORT_S) < SHORT_S:
+                # Nobody is seen to signal it; one who then demands that it is gone had that in mind.
+                process.short = Flaw(Mechanism.DEADLINE_TOO_SHORT, line, line, _polls_for(step.deadline_s or SHORT_S))
             process.ordered = True
             process.reaped = process.reaped or reaps
         if not looked:
@@ -419,7 +422,8 @@ class Machine(Following):
             self._add(flaw)
         for number, flaw in self.assigned:
             process = self.state.processes.get(number)
-            if process is None or not process.let_go:
+            parent = self.state.processes.get(process.parent) if process and process.parent is not None else None
+            if not any(held is not None and held.let_go for held in (process, parent)):
                 self.flaws.append(flaw)
 
 

@@ -51,11 +51,13 @@ def scan(
     jobs: int | None = None,
     scheduler: str | None = None,
     mechanisms: frozenset[Mechanism] | None = None,
+    possible: bool = False,
 ) -> Report:
     """Scan every source file at or below `paths`; findings come sorted by file and line.
 
     `jobs` is the number of processes (default: one a CPU); `scheduler` is the address of a fleet that does it instead,
-    and is sent the text of the files; `mechanisms` limits what is reported.
+    and is sent the text of the files; `mechanisms` limits what is reported. Without `possible`, findings that little
+    speaks for are only counted.
 
     Raises:
         UsageError: a path does not exist, or there is no fleet at the address.
@@ -82,6 +84,9 @@ def scan(
             report.add(parts[number])
     if mechanisms is not None:
         report.findings = [finding for finding in report.findings if finding.mechanism in mechanisms]
+    if not possible:
+        report.held_back = len(report.findings) - len(report.likely)
+        report.findings = report.likely
     report.findings.sort()
     return report
 
@@ -237,6 +242,7 @@ def _scan_one(file: SourceFile, source: bytes, report: Report) -> None:
                     message=flaw.message,
                     signal_source=_quote(lines, flaw.signal_line),
                     look_source=_quote(lines, flaw.look_line),
+                    confidence=flaw.confidence,
                 )
             )
 

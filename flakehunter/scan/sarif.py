@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from flakehunter import __version__
 from flakehunter.model import Mechanism
-from flakehunter.scan.findings import Finding, Report
+from flakehunter.scan.findings import Confidence, Finding, Report
 
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 FINGERPRINT = "flakehunterScan/v1"
@@ -92,7 +92,7 @@ def _result(finding: Finding, rule: int) -> dict[str, Any]:
     return {
         "ruleId": finding.mechanism.value,
         "ruleIndex": rule,
-        "level": "warning",
+        "level": "warning" if finding.confidence is Confidence.LIKELY else "note",
         "message": {"text": f"{finding.message[:1].upper()}{finding.message[1:]}. In {finding.function}."},
         "locations": [look | {"logicalLocations": [{"name": finding.function, "kind": "function"}]}],
         "relatedLocations": [signal | {"id": 1, "message": {"text": "signals here"}}],

@@ -180,11 +180,8 @@ class Statements(Calls):
             else:
                 self._visit(value, out)
         body = child(node, "body")
-        boxed = (
-            _TIMEBOX.search(path(node.named_children[0].named_children[0].named_children[0])[:-2])
-            if node.named_children[0].named_child_count
-            else None
-        )
+        first = next((n for n in node.named_children[0].named_children if n.type == "with_item"), None)
+        boxed = _TIMEBOX.search(path(first.named_children[0])[:-2]) if first is not None else None
         inner_flow = self._flow_of(body)
         clause = text(node.named_children[0])
         if boxed or "fail_after" in clause or ".timeout(" in clause:

@@ -13,6 +13,7 @@ from flakehunter.scan.events import (
     Function,
     Scope,
 )
+from flakehunter.scan.findings import Confidence
 from flakehunter.scan.processes import (
     PIDLIKE,
     Process,
@@ -32,6 +33,7 @@ class Flaw:
     signal_line: int
     look_line: int
     message: str
+    confidence: Confidence = Confidence.LIKELY
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,5 +169,5 @@ class Tracking:
         process = self.state.processes[number]
         if sent.name == "KILL" and sent.scope is not Scope.OPAQUE:
             self.short.pop(number, None)  # the short wait only decided how to go on
-        process.sent, process.ordered, process.slept_since_signal = sent, False, None
+        process.sent, process.ordered, process.slept_since_signal = sent, process.ended, None
         self.state.sent = [n for n in self.state.sent if n != number] + [number]

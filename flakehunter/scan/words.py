@@ -17,7 +17,7 @@ FILE_ENDS = (
         -TERM 'TERM' "TERM" estroy( estroyF estroyP destroy! abort( AbortController AbortSignal Abort( .signal( .Signal(
         send_signal SIGINT SIGHUP SIGUSR AssignProcess cgroup.procs Popen pawn ancel( sAlive is_alive pid_exists
         HasExited GetProcessById /proc/ pgrep ProcessBuilder exec.Command proc_open add_process ob.assign( group.assign(
-        aemonize --daemon
+        aemonize --daemon Alive( Running(
         """
     ),
 )
@@ -28,7 +28,7 @@ FILE_HAS = (
         """
         Pid PID subprocess child_process childProcess Popen pawn( pawn_ Process( Process. Process: Process;
         CreateProcess ProcessBuilder .poll( sAlive is_alive alive( alive? HasExited exitCode proc_ getRuntime
-        exec.Command Command:: Deno.Command fork /proc/ running( is_running isRunning Processes execa
+        exec.Command Command:: Deno.Command fork /proc/ running( is_running Running( isRunning Processes execa Alive(
         """
     ),
 )
@@ -60,7 +60,8 @@ PAUSES = _words("leep elay( setTimeout")
 ASKS = _words(
     """
     pid_exists is_alive isAlive IsAlive is_running isRunning HasExited try_wait GetProcessById returncode exitcode
-    pgrep pidof tasklist getpgid _alive( alive? _running( sRunning( ProcessState aemonize --daemon .poll( .pid" .pid'
+    pgrep pidof tasklist getpgid _alive( alive? _running( sRunning( Alive( Running( ProcessState
+    aemonize --daemon .poll( .pid" .pid'
     """
 )
 """A function that pauses and asks with one of these is judged, whoever was to end what it asks for."""

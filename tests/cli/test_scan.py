@@ -109,6 +109,42 @@ def test_fail_on_findings(project: Path) -> None:
     assert main(["scan", ".", "--fail-on", "findings", "--mechanism", "survivor"]) == 0
 
 
+POSSIBLE = """import os
+import subprocess
+import pytest
+from somewhere import process
+
+
+def test_stop():
+    child = subprocess.Popen(["server"])
+    process.kill_child(child)
+    with pytest.raises(OSError):
+        os.kill(child.pid, 0)
+"""
+
+
+def test_possible_findings_are_shown_when_asked_for(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = project / "tests" / "test_good.py"
+    path.write_text(POSSIBLE)
+    assert main(["scan", str(path)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "0 findings in 1 source file; 1 possible one not shown (--possible shows it)\n"
+    assert main(["scan", str(path), "--possible"]) == 0
+    assert capsys.readouterr().out.startswith("tests/test_good.py:11: possible check-before-exit: looks whether")
+    assert main(["scan", str(path), "--possible", "--json"]) == 0
+    assert [f["confidence"] for f in json.loads(capsys.readouterr().out)["findings"]] == ["possible"]
+    assert main(["scan", str(path), "--possible", "--format", "github"]) == 0
+    assert capsys.readouterr().out.startswith("::notice file=tests/test_good.py,line=11,")
+
+
+def test_possible_findings_fail_only_when_asked_for(project: Path) -> None:
+    path = str(project / "tests" / "test_good.py")
+    Path(path).write_text(POSSIBLE)
+    assert main(["scan", path, "--possible", "--fail-on", "findings"]) == 0
+    assert main(["scan", path, "--fail-on", "possible"]) == 1
+
+
 def test_missing_path_is_a_usage_error(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scan", "no/such"]) == 2
     assert "no such file or folder: no/such" in capsys.readouterr().err

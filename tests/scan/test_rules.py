@@ -308,6 +308,21 @@ def test_chained_assignments_take_no_exponential_time(tmp_path: Path) -> None:
     assert findings(tmp_path, source, "chain.js") == []
 
 
+def test_comment_before_what_a_with_statement_opens(tmp_path: Path) -> None:
+    source = """
+    import os
+
+    def test_it(pid):
+        with (  # both at once
+            open("a"),
+            open("b"),
+        ):
+            os.kill(pid, 9)
+    """
+    (tmp_path / "test_it.py").write_text(textwrap.dedent(source))
+    assert scan([tmp_path], jobs=1).failed == []
+
+
 def test_minified_file_is_left_out_and_named(tmp_path: Path) -> None:
     (tmp_path / "bundle.js").write_text("var a=1;" * 4000 + "p.kill(pid)\n")
     report = scan([tmp_path], jobs=1)

@@ -139,7 +139,7 @@ class BashLowering:
                 inner,
                 variables(source),
                 derived=derived,
-                from_file=derived and bool(re.search(r"cat|<", source)),
+                from_file=derived and bool(re.search(r"cat|<", source)) and not _written_here(node, source),
             )
         )
 
@@ -418,6 +418,18 @@ def imports(source: str) -> tuple[str, ...]:
         re.MULTILINE,
     )
     return tuple(re.sub(r"\.(?:sh|bash|bats)$", "", path) for path in found)
+
+
+def _written_here(node: Node, source: str) -> bool:
+    """Whether the script itself writes the pid into the file from which `source` reads it: `echo $! > "$FILE"`."""
+    file = re.search(r"(?:cat|<)\s+[\"']?([^\s\"')]+)", source)
+    if file is None:
+        return False
+    root = node
+    while root.parent is not None:
+        root = root.parent
+    script = (root.text or b"").decode("utf-8", "replace")
+    return re.search(rf"\$!\S*\s*>+\s*[\"']?{re.escape(file[1])}", script) is not None
 
 
 SPEC = Spec(
