@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+import scipy  # its parts are imported when they are first asked for: not by every worker that collects
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from flakehunter.stats.changepoint import onset
 from flakehunter.stats.splits import fisher_greater, q_values, rank_greater
@@ -16,7 +16,7 @@ pairs = st.integers(0, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.jus
 @given(pairs, pairs)
 def test_fisher_agrees_with_scipy(first: tuple[int, int], second: tuple[int, int]) -> None:
     (a, m), (b, n) = first, second
-    expected = stats.fisher_exact([[a, m - a], [b, n - b]], alternative="greater").pvalue
+    expected = scipy.stats.fisher_exact([[a, m - a], [b, n - b]], alternative="greater").pvalue
     assert fisher_greater(a, m, b, n) == pytest.approx(expected, abs=1e-9)
 
 
@@ -27,14 +27,14 @@ def test_rank_test_agrees_with_scipy(first: list[int], second: list[int]) -> Non
     if len(set(first + second)) == 1:
         assert rank_greater(one, two) == 1.0
         return
-    expected = stats.mannwhitneyu(one, two, alternative="greater", method="asymptotic").pvalue
+    expected = scipy.stats.mannwhitneyu(one, two, alternative="greater", method="asymptotic").pvalue
     assert rank_greater(one, two) == pytest.approx(expected, abs=1e-9)
 
 
 @settings(max_examples=60)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_q_values_agree_with_scipy(p_values: list[float]) -> None:
-    np.testing.assert_allclose(q_values(p_values), stats.false_discovery_control(p_values), atol=1e-12)
+    np.testing.assert_allclose(q_values(p_values), scipy.stats.false_discovery_control(p_values), atol=1e-12)
 
 
 def test_onset_is_found_within_its_range() -> None:
@@ -62,7 +62,7 @@ def test_onset_agrees_with_direct_integration() -> None:
 
     def marginal(part: slice, prior: tuple[float, float]) -> float:
         k, n = bad[part].sum(), executed[part].sum()
-        return float((stats.beta(*prior).pdf(grid) * grid**k * (1 - grid) ** (n - k)).mean())
+        return float((scipy.stats.beta(*prior).pdf(grid) * grid**k * (1 - grid) ** (n - k)).mean())
 
     changes = [marginal(slice(0, t), (0.5, 20.0)) * marginal(slice(t, 4), (0.5, 0.5)) for t in (1, 2, 3)]
     steady = marginal(slice(0, 4), (0.5, 0.5))

@@ -1,9 +1,9 @@
 """Intervals for rates, against scipy and published values."""
 
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from flakehunter.stats.intervals import clopper_pearson, jeffreys, trials_for_upper_bound, wilson
 
@@ -16,7 +16,7 @@ def test_exact_and_wilson_agree_with_scipy(counts: tuple[int, int], confidence: 
     failures, trials = counts
     if trials == 0:
         return
-    oracle = stats.binomtest(failures, trials)
+    oracle = scipy.stats.binomtest(failures, trials)
     for ours, method in ((clopper_pearson, "exact"), (wilson, "wilson")):
         expected = oracle.proportion_ci(confidence, method)
         got = ours(failures, trials, confidence=confidence)
@@ -36,8 +36,8 @@ def test_every_interval_holds_the_observed_rate_and_lies_in_zero_to_one(
 
 def test_jeffreys_is_the_equal_tailed_beta_interval() -> None:
     got = jeffreys(7, 30)
-    assert got.low == pytest.approx(stats.beta.ppf(0.025, 7.5, 23.5))
-    assert got.high == pytest.approx(stats.beta.ppf(0.975, 7.5, 23.5))
+    assert got.low == pytest.approx(scipy.stats.beta.ppf(0.025, 7.5, 23.5))
+    assert got.high == pytest.approx(scipy.stats.beta.ppf(0.975, 7.5, 23.5))
     assert (jeffreys(0, 30).low, jeffreys(30, 30).high) == (0.0, 1.0)
 
 
@@ -50,7 +50,7 @@ def test_exact_interval_covers_at_least_as_often_as_it_says() -> None:
     for rate in (0.01, 0.05, 0.3, 0.5, 0.97):
         for trials in (5, 30, 72):
             covered = sum(
-                stats.binom.pmf(failures, trials, rate)
+                scipy.stats.binom.pmf(failures, trials, rate)
                 for failures in range(trials + 1)
                 if clopper_pearson(failures, trials).low <= rate <= clopper_pearson(failures, trials).high
             )

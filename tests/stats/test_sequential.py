@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+import scipy
 
 from flakehunter.stats.intervals import clopper_pearson
 from flakehunter.stats.sequential import Counts, evidence_above, evidence_below, evidence_of_improvement
@@ -22,10 +22,10 @@ def test_evidence_on_one_rate_is_the_mixture_it_says(failures: int, trials: int)
     rate = 0.05
 
     def ratio(p: float) -> float:
-        return float(stats.binom.pmf(failures, trials, p) / stats.binom.pmf(failures, trials, rate))
+        return float(scipy.stats.binom.pmf(failures, trials, p) / scipy.stats.binom.pmf(failures, trials, rate))
 
-    above = integrate.quad(ratio, rate, 1.0)[0] / (1.0 - rate)
-    below = 0.5 * ratio(0.0) + 0.5 * integrate.quad(ratio, 0.0, rate)[0] / rate
+    above = scipy.integrate.quad(ratio, rate, 1.0)[0] / (1.0 - rate)
+    below = 0.5 * ratio(0.0) + 0.5 * scipy.integrate.quad(ratio, 0.0, rate)[0] / rate
     assert evidence_above(Counts(failures, trials), rate) == pytest.approx(above, rel=1e-6)
     assert evidence_below(Counts(failures, trials), rate) == pytest.approx(below, rel=1e-6)
 
