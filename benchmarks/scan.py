@@ -1,10 +1,11 @@
 """How fast `flakehunter scan` reads: trees without process code, and trees with it.
 
-    python benchmarks/scan.py [FOLDER…]
+    python benchmarks/scan.py [--write] [FOLDER…]
 
-Without folders, the standard library's tests (process code) and a tree made of its other modules (none) are used. Each
-tree is read twice and the best is shown, so that the disk does not count. On a machine that does other work too,
-the seconds of CPU say more than those on the clock: both are shown.
+Without folders, three trees are made of the standard library and what is installed beside it: its modules without
+process code, all of it, and only the files that are parsed. Each tree is read twice and the best is shown, so that the
+disk does not count. On a machine that does other work too, the seconds of CPU say more than those on the clock: both
+are shown. `--write` writes the table to benchmarks/scan.md.
 """
 
 import os
@@ -15,13 +16,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from sections import machine
+
 from flakehunter.scan.run import may_matter, scan
 
 RUNS = 2
+PAGE = Path(__file__).with_suffix(".md")
 
 
-def measure(folder: Path) -> str:
-    """Return one line: files, megabytes, share parsed, seconds, megabytes a second."""
+def measure(name: str, folder: Path) -> str:
+    """Return one row: files, megabytes, files parsed, seconds on the clock and of CPU, megabytes a second of each."""
     best, cpu, report = float("inf"), float("inf"), None
     for _ in range(RUNS):
         start, used = time.perf_counter(), _cpu_s()
@@ -30,8 +34,8 @@ def measure(folder: Path) -> str:
     assert report is not None
     size = report.size_bytes / 1e6
     return (
-        f"{report.files:6} files {size:6.1f} MB {report.parsed:5} parsed {best:6.2f} s on the clock {size / best:6.1f} MB/s, "  # noqa: E501
-        f"{cpu:6.2f} s of CPU {size / cpu:6.1f} MB/s a CPU  {folder}"
+        f"| {name} | {report.files:,} | {size:.1f} | {report.parsed:,} | {best:.2f} | {size / best:.1f} | {cpu:.2f} | "
+        f"{size / cpu:.1f} |"
     )
 
 
@@ -47,24 +51,49 @@ def plain_tree(source: Path, target: Path, wanted_bytes: int = 80_000_000) -> Pa
     while size < wanted_bytes:
         round_ += 1
         for module in modules:
-            copy = target / str(round_) / module.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(module, copy)
-            size += copy.stat().st_size
+            size += _copy(module, target / str(round_) / module.relative_to(source))
     return target
 
 
-def main(arguments: list[str]) -> None:
-    """Measure the given folders, or the two trees."""
-    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
-    if arguments:
-        for folder in arguments:
-            print(measure(Path(folder)))
-        return
+def parsed_tree(source: Path, target: Path) -> Path:
+    """Copy the modules below `source` that may have process code."""
+    for module in source.rglob("*.py"):
+        if may_matter(module.read_bytes()):
+            _copy(module, target / module.relative_to(source))
+    return target
+
+
+def _copy(source: Path, target: Path) -> int:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    return target.stat().st_size
+
+
+def table(folders: list[Path]) -> str:
+    """Measure the given folders, or the three trees, and return the page."""
+    rows = [
+        machine(),
+        "",
+        "| tree | files | MB | parsed | s on the clock | MB/s | s of CPU | MB/s a CPU |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     library = Path(sysconfig.get_path("stdlib"))
     with tempfile.TemporaryDirectory() as folder:
-        print("without process code:", measure(plain_tree(library, Path(folder))))
-    print("with process code:   ", measure(library))
+        if folders:
+            rows += [measure(str(given), given) for given in folders]
+        else:
+            rows.append(measure("without process code", plain_tree(library, Path(folder) / "plain")))
+            rows.append(measure("the library, its tests and what is installed", library))
+            rows.append(measure("only the files that are parsed", parsed_tree(library, Path(folder) / "parsed")))
+    return "\n".join(rows)
+
+
+def main(arguments: list[str]) -> None:
+    """Measure, print, and write where that is asked for."""
+    page = table([Path(given) for given in arguments if given != "--write"])
+    print(page)
+    if "--write" in arguments:
+        PAGE.write_text(f"# How fast `flakehunter scan` reads\n\nMade by `python benchmarks/scan.py --write`. {page}\n")
 
 
 if __name__ == "__main__":
