@@ -36,8 +36,11 @@ class Place:
     reports: Path
     own: Path
 
-    def run(self, *argv: str, code: str = "", columns: int = 120) -> str:
-        """Return what a program of the tool's environment prints; `code` is run by its Python instead."""
+    def run(self, *argv: str, code: str = "", columns: int = 120, said: bool = False) -> str:
+        """Return what a program of the tool's environment prints; `code` is run by its Python instead.
+
+        With `said`, what it prints as messages.
+        """
         command = (
             [str(self.programs / "python"), "-c", code, *argv] if code else [str(self.programs / argv[0]), *argv[1:]]
         )
@@ -50,9 +53,11 @@ class Place:
             timeout=TIME_LIMIT_S,
             check=False,
         )
-        if done.returncode not in (0, 1):
-            raise RuntimeError(f"{command[:3]}: exit {done.returncode}: {done.stderr[-500:]}")
-        return done.stdout
+        # Some tools say by 1 that there are flaky tests; Python says by it that the tool is not there, or broke down.
+        if done.returncode not in (0, 1) or "Traceback" in done.stderr:
+            last = (done.stderr.strip() or "nothing said").splitlines()[-1]
+            raise RuntimeError(f"{Path(command[0]).name}: exit {done.returncode}: {last}")
+        return done.stderr if said else done.stdout
 
 
 def flakehunter(place: Place, files: Files) -> set[str]:
@@ -139,7 +144,7 @@ def flaky_tests_detection(place: Place, files: Files) -> set[str]:
         os.link(path, flat / f"{number:06d}.xml")
     size = str(len(files))
     window = ["--grouping-option", "runs", "--window-size", size, "--window-count", "1", "--top-n", "100000"]
-    printed = place.run("flaky", "--junit-files", str(flat), *window)
+    printed = place.run("flaky", "--junit-files", str(flat), *window, said=True)
     found = re.findall(r"(?m)^(\S+) --- score: ([\d.]+)", printed)
     return {name.rpartition("::")[2] for name, rate in found if float(rate) > 0}
 

@@ -87,17 +87,20 @@ def measure(scenario: Scenario) -> dict[str, int | float]:
 
 def table(rows: Mapping[str, Mapping[str, float]], names: Sequence[str], seeds: int) -> list[str]:
     """Return the Markdown rows, each the sum over the seeds that were run."""
-    lines = ["| history | precision | recall | regressed called flaky | CPU-s |", "|---|---:|---:|---:|---:|"]
+    lines = [
+        "| history | seeds | precision | recall | regressed called flaky | CPU-s |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
     for name in names:
         part = [rows[key] for seed in range(1, seeds + 1) if (key := f"{name}, seed {seed}") in rows]
         if not part:
-            lines.append(f"| {name} | not run | | | |")
+            lines.append(f"| {name} | not run | | | | |")
             continue
         total = {key: int(sum(row[key] for row in part)) for key in part[0] if key not in ("key", "seconds")}
         precision = total["right"] / total["called"] if total["called"] else 1.0
-        seconds = max(row["seconds"] for row in part)
+        recall, seconds = total["right"] / total["flaky"], max(row["seconds"] for row in part)
         lines.append(
-            f"| {name} | {precision:.3f} | {total['right'] / total['flaky']:.3f} | {total['regressed_called']} of "
+            f"| {name} | {len(part)} | {precision:.3f} | {recall:.3f} | {total['regressed_called']} of "
             f"{total['regressed']} | {seconds:.1f} |"
         )
     return lines
@@ -122,9 +125,7 @@ def main() -> None:
     lines = table(rows, [name for name, _ in named], options.seeds)
     print("\n".join(lines))
     if options.write:
-        text = (
-            f"Seeds a history: {options.seeds}, added up; CPU-seconds of the longest `detect` of them. {machine()}\n\n"
-        )
+        text = f"The seeds of a history are added up; CPU-seconds of the longest `detect` of them. {machine()}\n\n"
         write_section(PAGE, "detect_simulated", text + "\n".join(lines))
 
 
