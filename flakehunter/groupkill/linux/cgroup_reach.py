@@ -177,7 +177,7 @@ class FreezerReach(CgroupReach):
             return
         self._state("FROZEN", tracker)
         for pid in self.pids():
-            if not tracker.is_known(pid):
+            if not tracker.recognise(pid):
                 tracker.take(pid, self.is_member)
         tracker.signal_new(signal.SIGKILL)
         self._state("THAWED", tracker)

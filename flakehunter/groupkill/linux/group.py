@@ -101,7 +101,7 @@ class LinuxProcessGroup(ProcessGroup):
         self._tracker.note_deaths(0)  # or the next blow would be written down for one that had ended before it
         before = len(self._tracker.processes)
         for pid in self._reach.pids():
-            if not self._tracker.is_known(pid):
+            if not self._tracker.recognise(pid):
                 self._tracker.take(pid, self._reach.is_member)
         return len(self._tracker.processes) - before
 

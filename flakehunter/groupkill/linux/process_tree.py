@@ -63,7 +63,7 @@ class TreeReach(Reach):
         if number == signal.SIGKILL:
             tracker.signal_new(signal.SIGSTOP)
             for _ in range(MOST_WALKS):
-                new = [pid for pid in self.pids() if not tracker.is_known(pid) and tracker.take(pid, self.is_member)]
+                new = [pid for pid in self.pids() if not tracker.recognise(pid) and tracker.take(pid, self.is_member)]
                 if not new:
                     break
                 tracker.signal_new(signal.SIGSTOP)

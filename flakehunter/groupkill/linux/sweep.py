@@ -95,7 +95,7 @@ class Sweeper(Tracker):
         waiting = [os.getpid()]
         while waiting:
             for pid in children(waiting.pop()):
-                if pid not in seen and (self.is_known(pid) or self.take(pid, lambda stat: stat.ppid in seen)):
+                if pid not in seen and (self.recognise(pid) or self.take(pid, lambda stat: stat.ppid in seen)):
                     seen.add(pid)
                     waiting.append(pid)
         return len(self.processes) - before

@@ -131,12 +131,16 @@ class Tracker:
 
     # --- finding -----------------------------------------------------------------------------------------------
 
-    def is_known(self, pid: int) -> bool:
-        """Whether the process that has `pid` now is one that is held already."""
+    def recognise(self, pid: int) -> bool:
+        """Whether the process that has `pid` now is held already; what has changed in its life is taken over."""
         if pid not in self._pids:
             return False
         stat = read_stat(pid)
-        return stat is not None and stat.identity in self.processes
+        tracked = self.processes.get(stat.identity) if stat is not None else None
+        if stat is None or tracked is None:
+            return False
+        tracked.see(stat)
+        return True
 
     def take(self, pid: int, is_member: Callable[[ProcessStat], bool]) -> bool:
         """Hold `pid`, if `is_member` says so of its state; returns whether it is held now and was not before.
@@ -163,9 +167,10 @@ class Tracker:
 
         For a blow that reaches members by other means than these pids: nothing is checked here, for speed.
         """
-        held = {tracked.first.pid for tracked in self._by_fd.values()}
         return [
-            Prepared(pid, self._open(pid), read_argv(pid), *_group_and_session(pid)) for pid in pids if pid not in held
+            Prepared(pid, self._open(pid), read_argv(pid), *_group_and_session(pid))
+            for pid in pids
+            if not self.recognise(pid)
         ]
 
     def adopt(self, prepared: Iterable[Prepared], *, dying_s: float) -> list[Tracked]:
