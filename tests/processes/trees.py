@@ -97,21 +97,23 @@ class Observer:
     def living(self) -> set[int]:
         """Return the pids of the living members now."""
         found: set[int] = set()
-        seen: set[Path] = set()
+        seen: set[str] = set()
         # Until a listing shows nobody new: a chain that forks and exits is ahead of a single one.
-        while new := {path for path in Path("/proc").iterdir() if path.name.isdecimal()} - seen:
+        while new := {name for name in os.listdir("/proc") if name.isdecimal()} - seen:  # noqa: PTH208
             seen |= new
-            found.update(int(path.name) for path in new if self._is_living_member(path))
+            found.update(int(pid) for pid in new if self._is_living_member(pid))
         return found - {os.getpid()}
 
-    def _is_living_member(self, folder: Path) -> bool:
+    def _is_living_member(self, pid: str) -> bool:
         try:
-            words = (folder / "cmdline").read_bytes()
-            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            # A supervisor has its command's arguments in its own; it is no member.
+            if self.mark.encode() not in words or any(word in words for word in NO_MEMBERS):
+                return False
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             return False
-        # A supervisor has its command's arguments in its own; it is no member.
-        return self.mark.encode() in words and state not in "ZX" and not any(word in words for word in NO_MEMBERS)
+        return state not in "ZX"
 
     def wait_for(self, count: int, deadline_s: float = 30.0) -> set[int]:
         """Wait until `count` members run and return them."""
