@@ -60,8 +60,11 @@ def resumed_sleep(world: World, process: Process, call: Call) -> None:
     attempts.append((call.entered, expiry))
     if call.result is not None and call.result >= 0:
         end = call.returned or call.entered
+        descriptors = world.interrupted.pop(call.tid, [])
         if call.result > 0:
-            _note_wait(world, process, call.tid, (armed, end, expiry), world.interrupted.pop(call.tid, []))
+            _note_wait(world, process, call.tid, (armed, end, expiry), descriptors)
+        if call.result == len(descriptors):  # else it is not to be known which of them it was
+            _tell_ends(world, process, descriptors, end)
         world.note_wake(call.tid, Wake(call.entered, end, call.result == 0, armed))
 
 
@@ -83,11 +86,16 @@ def polled(world: World, process: Process, call: Call) -> None:
     if timeout is not None:
         _note_wait(world, process, call.tid, (armed, end, call.entered + timeout), ready)
     world.note_wake(call.tid, Wake(call.entered, end, False, call.entered))
+    _tell_ends(world, process, ready, end)
+
+
+def _tell_ends(world: World, process: Process, ready: list[int], time: float) -> None:
+    """Tell a process of the end of those whose pidfds are readable."""
     for number in ready:
         target = world.find(process.pid_descriptors.get(number, 0))
         if target is not None:
-            world.tell_end(process, target, end)
-            process.awaited[target.index] = end
+            world.tell_end(process, target, time)
+            process.awaited[target.index] = time
 
 
 def _note_wait(

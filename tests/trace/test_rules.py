@@ -68,6 +68,19 @@ def test_pidfd_that_polled_readable_is_an_edge_for_the_exit_and_not_for_the_reap
     assert mechanisms(group + DEATH + poll + kill + END) == [Mechanism.ZOMBIE_COUNTED_ALIVE]
 
 
+def test_pidfd_whose_poll_a_signal_interrupted_is_an_edge() -> None:
+    pidfd = "1698  1795323073.322800 pidfd_open(1700, 0) = 5<anon_inode:[pidfd]> <0.00001>\n"
+    poll = (
+        "1698  1795323073.323400 poll([{fd=5<anon_inode:[pidfd]>, events=POLLIN}], 1, 5000 <unfinished ...>\n"
+        "1698  1795323073.323450 <... poll resumed>) = ? ERESTART_RESTARTBLOCK (Interrupted by signal) <0.00005>\n"
+        "1698  1795323073.323500 restart_syscall(<... resuming interrupted poll ...>) = 1 <0.00010>\n"
+    )
+    group = GROUP.replace("1698  1795323073.322867", pidfd + "1698  1795323073.322867")
+    assert judge(group + DEATH + poll + LOOK + END) == []
+    two = poll.replace("], 1, 5000", ", {fd=9<pipe:[5]>, events=POLLIN}], 2, 5000")
+    assert mechanisms(group + DEATH + two + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT], "it may be the other one"
+
+
 def test_what_another_thread_learned_after_the_pause_orders_the_look_and_during_it_does_not() -> None:
     """The threads tell each other through memory; only what came while the pause ran cannot have ended it."""
     group = GROUP.replace("kill(-1699", "kill(1700").replace(
@@ -389,6 +402,29 @@ def test_orphan_that_came_to_the_caller_cannot_vanish_before_it_is_reaped() -> N
     assert mechanisms(text) == [Mechanism.ASSIGN_AFTER_EXIT]
     reap = "10  100.080000 wait4(-1, [{WIFEXITED(s)}], 0, NULL) = 12 <0.0001>\n"
     assert judge(text.replace("10  100.090000", reap + "10  100.090000")) == []
+
+
+def test_pidfd_that_is_opened_to_wait_is_no_assignment() -> None:
+    mark = '10  100.039000 access("/.flakehunter/wait/timeout=inf//t.py:3", F_OK) = -1 ENOENT (No) <0.00001>\n'
+    pidfd = "10  100.040000 pidfd_open(12, 0) = 5<anon_inode:[pidfd]> <0.0001>\n"
+    assign = '10  100.040000 write(4</sys/fs/cgroup/x/cgroup.procs>, "12\\n", 3) = 3 <0.0001>\n'
+    assert mechanisms(ASSIGN.replace(assign, pidfd)) == [Mechanism.ASSIGN_AFTER_EXIT]
+    assert judge(ASSIGN.replace(assign, mark + pidfd)) == []
+
+
+def test_zombie_whose_parent_waits_for_a_word_is_kept() -> None:
+    """The first process of a PID namespace reaps when its maker has told it that the pidfd is open."""
+    pidfd = "10  100.040000 pidfd_open(12, 0) = 5<anon_inode:[pidfd]> <0.0001>\n"
+    assign = '10  100.040000 write(4</sys/fs/cgroup/x/cgroup.procs>, "12\\n", 3) = 3 <0.0001>\n'
+    word = (
+        '10  100.075000 write(6<pipe:[8]>, "x", 1) = 1 <0.0001>\n'
+        '11  100.076000 read(7<pipe:[8]>, "x", 1) = 1 <0.0001>\n'
+        "11  100.077000 wait4(-1, [{WIFEXITED(s)}], 0, NULL) = 12 <0.0001>\n"
+    )
+    last = "10  100.090000"
+    assert judge(ASSIGN.replace(assign, pidfd).replace(last, word + last)) == []
+    early = "11  100.074500 wait4(-1, [{WIFEXITED(s)}], 0, NULL) = 12 <0.0001>\n" + word[: word.index("11  100.077")]
+    assert mechanisms(ASSIGN.replace(assign, pidfd).replace(last, early + last)) == [Mechanism.ASSIGN_AFTER_EXIT]
 
 
 def test_orphan_comes_to_the_nearest_subreaper_that_lives() -> None:

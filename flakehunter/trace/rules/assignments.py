@@ -21,8 +21,8 @@ def find(world: World) -> Iterator[Finding]:
             continue  # an orphan that came to it: as with a child of its own, the pid stays until it reaps it
         if assignment.failed and not world.has_failed(assignment.caller, assignment.time):
             continue  # it tolerates that
-        if assignment.how == "pidfd_open" and assignment.caller.knowledge.get((FactKind.EXIT, target.index, "")):
-            continue  # opened to wait for the end
+        if assignment.how == "pidfd_open" and (_opened_to_wait(assignment) or _kept_by_its_parent(assignment)):
+            continue
         slack = target.exited - assignment.time
         if slack > LONGEST_SLACK_S or (slack < 0 and not assignment.failed):
             continue
@@ -39,6 +39,22 @@ def find(world: World) -> Iterator[Finding]:
             look_kind=assignment.how,
             look_mark=assignment.mark,
         )
+
+
+def _opened_to_wait(assignment: Assignment) -> bool:
+    caller, index = assignment.caller, assignment.target.index
+    return index in caller.deadlines or caller.knowledge.get((FactKind.EXIT, index, "")) is not None
+
+
+def _kept_by_its_parent(assignment: Assignment) -> bool:
+    """Tell whether who reaps the target was told of the pidfd: then it may have waited for that, and kept the zombie.
+
+    In a PID namespace the reaping itself is not judged.
+    """
+    target = assignment.target
+    parent = target.reaped_by or target.parent
+    heard = parent.knowledge.get((FactKind.ASSIGNED, target.index, "")) if parent is not None else None
+    return heard is not None and heard <= (target.reaped or heard)
 
 
 def _waited_for_it(assignment: Assignment) -> bool:
