@@ -427,6 +427,22 @@ def test_zombie_whose_parent_waits_for_a_word_is_kept() -> None:
     assert mechanisms(ASSIGN.replace(assign, pidfd).replace(last, early + last)) == [Mechanism.ASSIGN_AFTER_EXIT]
 
 
+def test_zombie_in_a_namespace_is_kept_by_its_first_process() -> None:
+    text = (
+        '10  100.000000 execve("/usr/bin/python3", ["python3", "t.py"], 0x1) = 0 <0.0001>\n'
+        "10  100.010000 unshare(CLONE_NEWPID) = 0 <0.0001>\n"
+        "10  100.020000 clone(child_stack=NULL, flags=SIGCHLD) = 11 <0.0001>\n"
+        '12  100.030000 execve("/usr/bin/sleep", ["sleep", "0.05"], 0x1) = 0 <0.0001>\n'
+        "10  100.040000 pidfd_open(12, 0) = 5<anon_inode:[pidfd]> <0.0001>\n"
+        '10  100.045000 write(6<pipe:[8]>, "x", 1) = 1 <0.0001>\n'
+        '11  100.046000 read(7<pipe:[8]>, "x", 1) = 1 <0.0001>\n'
+        "12  100.074000 +++ exited with 0 +++\n"
+        "10  100.090000 +++ exited with 0 +++\n"
+    )
+    assert judge(text) == []
+    assert mechanisms(text.replace("unshare(CLONE_NEWPID)", "unshare(CLONE_NEWNS)")) == [Mechanism.ASSIGN_AFTER_EXIT]
+
+
 def test_orphan_comes_to_the_nearest_subreaper_that_lives() -> None:
     text = """
 10  100.0 execve("/usr/bin/a", ["a"], 0x1) = 0 <0.0001>

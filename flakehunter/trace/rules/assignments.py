@@ -49,12 +49,15 @@ def _opened_to_wait(assignment: Assignment) -> bool:
 def _kept_by_its_parent(assignment: Assignment) -> bool:
     """Tell whether who reaps the target was told of the pidfd: then it may have waited for that, and kept the zombie.
 
-    In a PID namespace the reaping itself is not judged.
+    In a PID namespace reapings are not judged, and whose child is whose may be mixed up or unknown when several give
+    birth at once: there it is any first process of a namespace that the caller has made.
     """
-    target = assignment.target
-    parent = target.reaped_by or target.parent
-    heard = parent.knowledge.get((FactKind.ASSIGNED, target.index, "")) if parent is not None else None
-    return heard is not None and heard <= (target.reaped or heard)
+    target, caller = assignment.target, assignment.caller
+    parents = [target.reaped_by or target.parent]
+    if target.namespaced or target.parent is None:
+        parents = [child for child in caller.children if child.namespaced]
+    facts = [parent.knowledge.get((FactKind.ASSIGNED, target.index, "")) for parent in parents if parent is not None]
+    return any(heard is not None and heard <= (target.reaped or heard) for heard in facts)
 
 
 def _waited_for_it(assignment: Assignment) -> bool:
