@@ -5,7 +5,8 @@
 Flawed variants are traced until N of their traces passed (a trace of a failing run proves less), fixed ones N times.
 Exit status 1 when a flawed variant of Python or Node is named in less than 95 % of its passing traces, or any fixed
 variant has a finding. `--write` puts the table into benchmarks/trace.md. Two pairs are measured at a time: a trace
-judges the order of events, so a neighbour costs only flawed runs that fail, which are run again.
+judges the order of events, so a neighbour costs only flawed runs that fail, which are run again; where all of them
+failed, the pair is measured again without one.
 """
 
 import argparse
@@ -169,6 +170,8 @@ def main() -> int:
 
         with ThreadPoolExecutor(options.jobs) as pool:
             rows = list(pool.map(one, pairs))
+        # A neighbour may make all flawed runs of a pair fail, which is what that pair is for: once more, alone.
+        rows = [row if row.passing or options.jobs == 1 else one(row.pair) for row in rows]
     text = f"{table(rows)}\n\n{summary(rows)} {time.monotonic() - started:.0f} s on {machine()}.\n"
     print(text)
     if options.write:
