@@ -81,6 +81,17 @@ def test_pidfd_whose_poll_a_signal_interrupted_is_an_edge() -> None:
     assert mechanisms(group + DEATH + two + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT], "it may be the other one"
 
 
+def test_answer_of_a_long_poll_that_strace_cuts_off_is_known_when_all_are_ready() -> None:
+    pidfd = "1698  1795323073.322800 pidfd_open(1700, 0) = 50<anon_inode:[pidfd]> <0.00001>\n"
+    group = GROUP.replace("1698  1795323073.322867", pidfd + "1698  1795323073.322867")
+    asked = ", ".join(f"{{fd={number}<anon_inode:[pidfd]>, events=POLLIN}}" for number in range(10, 51))
+    said = ", ".join(f"{{fd={number}, revents=POLLIN}}" for number in range(10, 42))
+    poll = f"1698  1795323073.323400 poll([{asked}], 41, 5000) = 41 ([{said}, ...]) <0.00010>\n"
+    assert judge(group + DEATH + poll + LOOK + END) == []
+    some = poll.replace(" = 41 (", " = 33 (")
+    assert mechanisms(group + DEATH + some + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
+
+
 def test_what_another_thread_learned_after_the_pause_orders_the_look_and_during_it_does_not() -> None:
     """The threads tell each other through memory; only what came while the pause ran cannot have ended it."""
     group = GROUP.replace("kill(-1699", "kill(1700").replace(
