@@ -423,6 +423,21 @@ def test_pidfd_that_is_opened_to_wait_is_no_assignment() -> None:
     assert judge(ASSIGN.replace(assign, mark + pidfd)) == []
 
 
+def test_pidfd_of_a_process_that_is_asked_for_afterwards_is_no_race() -> None:
+    pidfd = "10  100.040000 pidfd_open(12, 0) = 5<anon_inode:[pidfd]> <0.0001>\n"
+    assign = '10  100.040000 write(4</sys/fs/cgroup/x/cgroup.procs>, "12\\n", 3) = 3 <0.0001>\n'
+    stat = '10  100.040300 openat(AT_FDCWD</tmp>, "/proc/12/stat", O_RDONLY) = 6</proc/12/stat> <0.0001>\n'
+    assert judge(ASSIGN.replace(assign, pidfd + stat)) == []
+    listing = '10  100.039000 openat(AT_FDCWD</tmp>, "/proc", O_RDONLY|O_DIRECTORY) = 7</proc> <0.0001>\n'
+    assert judge(ASSIGN.replace(assign, listing + pidfd + stat)) == []
+    assert mechanisms(ASSIGN.replace(assign, listing + pidfd)) == [Mechanism.ASSIGN_AFTER_EXIT]
+    before = stat.replace("100.0403", "100.0390")
+    assert mechanisms(ASSIGN.replace(assign, before + pidfd)) == [Mechanism.ASSIGN_AFTER_EXIT]
+    gone = stat.replace("100.0403", "100.0750").replace("= 6</proc/12/stat>", "= -1 ENOENT (No such file)")
+    last = "10  100.090000"
+    assert judge(ASSIGN.replace(assign, pidfd).replace(last, gone + last)) == []
+
+
 def test_zombie_whose_parent_waits_for_a_word_is_kept() -> None:
     """The first process of a PID namespace reaps when its maker has told it that the pidfd is open."""
     pidfd = "10  100.040000 pidfd_open(12, 0) = 5<anon_inode:[pidfd]> <0.0001>\n"
