@@ -69,6 +69,7 @@ def resumed_sleep(world: World, process: Process, call: Call) -> None:
 
 
 def polled(world: World, process: Process, call: Call) -> None:
+    _tell_of_cut_answer(world, process, call)
     end = call.returned or call.entered
     timeout = _timeout(call)
     armed = call.entered
@@ -161,6 +162,22 @@ def _ready(call: Call) -> list[int]:
     asked = _polled_descriptors(call)
     # Of the answer strace shows 32, and of the question all.
     return asked if len(asked) == call.result else members(call.note)
+
+
+def _tell_of_cut_answer(world: World, process: Process, call: Call) -> None:
+    """Tell of what the last poll(2) of the thread has said where strace cut its answer off.
+
+    It is known by the next one, if that asks for all the others: who was ready is not asked for again.
+    """
+    last = world.cut_answers.pop(call.tid, None)
+    asked = _polled_descriptors(call)
+    if last is not None:
+        before, count, time = last
+        left_out = [number for number in before if number not in asked]
+        if len(left_out) == count:
+            _tell_ends(world, process, left_out, time)
+    if call.result is not None and 0 < call.result < len(asked) and "..." in call.note:
+        world.cut_answers[call.tid] = (asked, call.result, call.returned or call.entered)
 
 
 def pid_descriptor(world: World, process: Process, call: Call) -> None:

@@ -106,6 +106,8 @@ class World:
         """(start, expiry) of every call that blocks for a limited time, also of those that a signal interrupted."""
         self.interrupted: dict[int, list[int]] = {}
         """Descriptors of a poll(2) that a signal has interrupted, by thread id."""
+        self.cut_answers: dict[int, tuple[list[int], int, float]] = {}
+        """Descriptors of a poll(2), how many of them were ready, and when, where not all of these are known."""
         self.scans: dict[int, float] = {}
         """When a thread last listed processes, by thread id."""
         self.channels: dict[str, Channel] = defaultdict(Channel)
@@ -397,6 +399,7 @@ class World:
             self.threads.pop(tid, None)
             self.attempts.pop(tid, None)
             self.interrupted.pop(tid, None)
+            self.cut_answers.pop(tid, None)
             self.dealing.discard(tid)
             self.scans.pop(tid, None)
 

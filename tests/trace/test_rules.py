@@ -90,6 +90,11 @@ def test_answer_of_a_long_poll_that_strace_cuts_off_is_known_when_all_are_ready(
     assert judge(group + DEATH + poll + LOOK + END) == []
     some = poll.replace(" = 41 (", " = 33 (")
     assert mechanisms(group + DEATH + some + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
+    rest = ", ".join(f"{{fd={number}<anon_inode:[pidfd]>, events=POLLIN}}" for number in range(42, 50))
+    again = f"1698  1795323073.323600 poll([{rest}], 8, 5000) = 1 ([{{fd=42, revents=POLLIN}}]) <0.00001>\n"
+    assert judge(group + DEATH + some + again + LOOK + END) == [], "it does not ask for number 50 again"
+    another = again.replace(rest, rest.replace("fd=49", "fd=50"))
+    assert mechanisms(group + DEATH + some + another + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
 
 
 def test_what_another_thread_learned_after_the_pause_orders_the_look_and_during_it_does_not() -> None:
