@@ -90,6 +90,8 @@ class Process:
     """Process ids of its pidfds: the process may show itself later, where its birth is not seen."""
     listed: dict[int, list[float]] = field(default_factory=dict)
     """When it was in a list of processes that another one took, by that one's index."""
+    asked: dict[int, float] = field(default_factory=dict)
+    """When its entry in /proc was last read by one that had opened a pidfd of it just before, by that one's index."""
     awaited: dict[int, float] = field(default_factory=dict)
     """When a pidfd of a process was last seen readable, or nobody was left to wait for, by that process's index."""
     deadlines: dict[int, tuple[float, float]] = field(default_factory=dict)

@@ -33,6 +33,8 @@ ROUND_S = 0.01
 """Looks that are closer to each other are one: a library reads several files of /proc for one answer."""
 LONGEST_POLL_PAUSE_S = 1.5
 """Who looked in vain for a file no longer ago than this is polling for it."""
+RECENT, ASKED_SOON_S = 8, 0.1
+"""Who opens a pidfd and asks whose it is does so at once: among so many assignments, in so many seconds."""
 _LISTING = re.compile(r"^/proc/?$|^/proc/\d+/task/\d+/children$|/cgroup\.procs$")
 _STATE = re.compile(r"(?:^\d+ \(.*\) |State:\s+)([A-Za-z])", re.DOTALL)
 
@@ -237,6 +239,12 @@ def _looks_at_proc(world: World, process: Process, call: Call, path: str) -> boo
     mark = world.take_mark(call)
     if victim is None or victim is process or process.namespaced:
         return True
+    if any(
+        one.how == "pidfd_open" and one.caller is process and one.target is victim
+        for one in world.assignments[-RECENT:]
+        if call.entered - one.time <= ASKED_SOON_S
+    ):
+        victim.asked[process.index] = call.entered
     if world.is_scanning(call.tid):
         listed = victim.listed.setdefault(process.index, [])
         if not listed or (len(listed) < MONITORING_ROUNDS and call.entered - listed[-1] > ROUND_S):

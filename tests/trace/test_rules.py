@@ -435,6 +435,7 @@ def test_pidfd_of_a_process_that_is_asked_for_afterwards_is_no_race() -> None:
     assert judge(ASSIGN.replace(assign, pidfd + stat)) == []
     listing = '10  100.039000 openat(AT_FDCWD</tmp>, "/proc", O_RDONLY|O_DIRECTORY) = 7</proc> <0.0001>\n'
     assert judge(ASSIGN.replace(assign, listing + pidfd + stat)) == []
+    assert judge(ASSIGN.replace(assign, listing + stat.replace("100.0403", "100.0395") + pidfd + stat)) == []
     assert mechanisms(ASSIGN.replace(assign, listing + pidfd)) == [Mechanism.ASSIGN_AFTER_EXIT]
     before = stat.replace("100.0403", "100.0390")
     assert mechanisms(ASSIGN.replace(assign, before + pidfd)) == [Mechanism.ASSIGN_AFTER_EXIT]

@@ -5,13 +5,10 @@ from collections.abc import Iterator
 from flakehunter.model import Mechanism
 from flakehunter.trace.findings import LONGEST_SLACK_S, Finding, milliseconds, name_of
 from flakehunter.trace.knowledge import FactKind
-from flakehunter.trace.processes import Assignment, LookKind
+from flakehunter.trace.processes import Assignment
 from flakehunter.trace.world import World
 
 __all__ = ["find"]
-
-ASKED_SOON_S = 0.1
-PROC = (LookKind.PROC, LookKind.PROC_STATE)
 
 
 def find(world: World) -> Iterator[Finding]:
@@ -26,8 +23,8 @@ def find(world: World) -> Iterator[Finding]:
             continue  # it tolerates that
         if assignment.how == "pidfd_open" and (_opened_to_wait(assignment) or _kept_by_its_parent(assignment)):
             continue
-        if assignment.how == "pidfd_open" and _asked_afterwards(world, assignment):
-            continue
+        if assignment.how == "pidfd_open" and target.asked.get(assignment.caller.index, 0.0) >= assignment.time:
+            continue  # opened first and asked for then, as is right with a process that may end or be another one
         slack = target.exited - assignment.time
         if slack > LONGEST_SLACK_S or (slack < 0 and not assignment.failed):
             continue
@@ -49,17 +46,6 @@ def find(world: World) -> Iterator[Finding]:
 def _opened_to_wait(assignment: Assignment) -> bool:
     caller, index = assignment.caller, assignment.target.index
     return index in caller.deadlines or caller.knowledge.get((FactKind.EXIT, index, "")) is not None
-
-
-def _asked_afterwards(world: World, assignment: Assignment) -> bool:
-    """Tell whether its entry in /proc was read with the pidfd in hand.
-
-    That is how a pidfd is got of a process that may end or be another one by now: open it, then ask whose it is.
-    """
-    caller, target = assignment.caller, assignment.target
-    asked = [look.time for look in world.looks if look.looker is caller and look.victim is target and look.kind in PROC]
-    asked += target.listed.get(caller.index, [])
-    return any(assignment.time <= time <= assignment.time + ASKED_SOON_S for time in asked)
 
 
 def _kept_by_its_parent(assignment: Assignment) -> bool:
