@@ -6,6 +6,7 @@ of them. They are judged before, by the same rules; who could still become a fin
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from flakehunter.trace.findings import Finding
 from flakehunter.trace.knowledge import Fact, FactKind, Knowledge
@@ -134,7 +135,8 @@ def _drop_facts(world: World, gone: dict[int, Process], horizon: float) -> None:
             continue
         process.knowledge.forget(is_over, lost)
         process.by_signal.forget(lost)
-        for seen in (process.listed, process.awaited):
+        of_others: list[dict[int, Any]] = [process.listed, process.asked, process.awaited, process.deadlines]
+        for seen in of_others:
             for index in [index for index in seen if index in gone]:
                 del seen[index]
     dropped: set[str] = set()

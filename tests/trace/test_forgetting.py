@@ -99,3 +99,16 @@ def test_what_outlives_its_test_is_found_after_the_test_was_forgotten() -> None:
     keeps, forgets = worlds(text)
     assert told(forgets) == told(keeps)
     assert Mechanism.SURVIVOR in {mechanism for mechanism, *_ in told(keeps)}
+
+
+def test_deadlines_for_whom_is_forgotten_go_with_them() -> None:
+    wait = (
+        '1698  1795323073.322880 access("/.flakehunter/wait/timeout=9.0//w/a.py:3", F_OK) = -1 ENOENT (No) <0.00001>\n'
+    )
+    pidfd = "1698  1795323073.322890 pidfd_open(1700, 0) = 5<anon_inode:[pidfd]> <0.000010>\n"
+    text = FIRST + "\n" + "".join(moved(BODY + wait + pidfd + POLL, number) for number in range(60)) + moved(END, 60)
+    keeps, forgets = worlds(text)
+    assert keeps.root is not None
+    assert forgets.root is not None
+    assert len(keeps.root.deadlines) == 60
+    assert forgets.root.deadlines.keys() <= {process.index for process in forgets.processes}
