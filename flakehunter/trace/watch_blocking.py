@@ -69,7 +69,8 @@ def resumed_sleep(world: World, process: Process, call: Call) -> None:
 
 
 def polled(world: World, process: Process, call: Call) -> None:
-    _tell_of_cut_answer(world, process, call)
+    asked = _polled_descriptors(call)
+    _tell_of_cut_answer(world, process, call, asked)
     end = call.returned or call.entered
     timeout = _timeout(call)
     armed = call.entered
@@ -77,13 +78,13 @@ def polled(world: World, process: Process, call: Call) -> None:
         armed = _armed(world, call, call.entered + timeout)
         world.attempts[call.tid].append((call.entered, call.entered + timeout))
     if call.result is None or call.result < 0:
-        world.interrupted[call.tid] = _polled_descriptors(call)
+        world.interrupted[call.tid] = asked
         return
     if call.result == 0:
         if timeout is not None and end - armed >= SHORTEST_PAUSE_S:
             world.note_wake(call.tid, Wake(call.entered, end, True, armed))
         return
-    ready = _ready(call)
+    ready = _ready(call, asked)
     if timeout is not None:
         _note_wait(world, process, call.tid, (armed, end, call.entered + timeout), ready)
     world.note_wake(call.tid, Wake(call.entered, end, False, call.entered))
@@ -156,21 +157,19 @@ def _polled_descriptors(call: Call) -> list[int]:
     return [int(number) for number in re.findall(r"\bfd=(\d+)", call.arguments)]
 
 
-def _ready(call: Call) -> list[int]:
+def _ready(call: Call, asked: list[int]) -> list[int]:
     if call.name.startswith("epoll"):
         return [int(number) for number in re.findall(r"(?:u32|fd)=(\d+)", call.arguments)]
-    asked = _polled_descriptors(call)
     # Of the answer strace shows 32, and of the question all.
     return asked if len(asked) == call.result else members(call.note)
 
 
-def _tell_of_cut_answer(world: World, process: Process, call: Call) -> None:
+def _tell_of_cut_answer(world: World, process: Process, call: Call, asked: list[int]) -> None:
     """Tell of what the last poll(2) of the thread has said where strace cut its answer off.
 
     It is known by the next one, if that asks for all the others: who was ready is not asked for again.
     """
     last = world.cut_answers.pop(call.tid, None)
-    asked = _polled_descriptors(call)
     if last is not None:
         before, count, time = last
         left_out = [number for number in before if number not in asked]
@@ -190,7 +189,8 @@ def pid_descriptor(world: World, process: Process, call: Call) -> None:
     mark = world.peek_mark(call)
     if mark is not None and mark.timeout_s is not None:
         start, length = process.deadlines.get(target.index, (0.0, 0.0))
-        # A later round of the same wait: it has what is left of its time.
-        if not call.entered <= call.entered + mark.timeout_s <= start + length + EXPIRY_TOLERANCE_S:
+        left = start + length - call.entered
+        # A later round of the same wait has what is left of its time.
+        if not 0 <= mark.timeout_s <= left + EXPIRY_TOLERANCE_S:
             process.deadlines[target.index] = (call.entered, mark.timeout_s)
     note_assignment(world, process, target, "pidfd_open", call)

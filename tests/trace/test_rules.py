@@ -324,6 +324,7 @@ ASSIGN = """
 12  100.074000 +++ exited with 0 +++
 10  100.090000 +++ exited with 0 +++
 """
+ENTERS = '10  100.040000 write(4</sys/fs/cgroup/x/cgroup.procs>, "12\\n", 3) = 3 <0.0001>\n'
 
 
 def test_process_that_ends_by_itself_after_its_assignment_is_found() -> None:
@@ -423,40 +424,37 @@ def test_orphan_that_came_to_the_caller_cannot_vanish_before_it_is_reaped() -> N
 def test_pidfd_that_is_opened_to_wait_is_no_assignment() -> None:
     mark = '10  100.039000 access("/.flakehunter/wait/timeout=inf//t.py:3", F_OK) = -1 ENOENT (No) <0.00001>\n'
     pidfd = "10  100.040000 pidfd_open(12, 0) = 5<anon_inode:[pidfd]> <0.0001>\n"
-    assign = '10  100.040000 write(4</sys/fs/cgroup/x/cgroup.procs>, "12\\n", 3) = 3 <0.0001>\n'
-    assert mechanisms(ASSIGN.replace(assign, pidfd)) == [Mechanism.ASSIGN_AFTER_EXIT]
-    assert judge(ASSIGN.replace(assign, mark + pidfd)) == []
+    assert mechanisms(ASSIGN.replace(ENTERS, pidfd)) == [Mechanism.ASSIGN_AFTER_EXIT]
+    assert judge(ASSIGN.replace(ENTERS, mark + pidfd)) == []
 
 
 def test_pidfd_of_a_process_that_is_asked_for_afterwards_is_no_race() -> None:
     pidfd = "10  100.040000 pidfd_open(12, 0) = 5<anon_inode:[pidfd]> <0.0001>\n"
-    assign = '10  100.040000 write(4</sys/fs/cgroup/x/cgroup.procs>, "12\\n", 3) = 3 <0.0001>\n'
     stat = '10  100.040300 openat(AT_FDCWD</tmp>, "/proc/12/stat", O_RDONLY) = 6</proc/12/stat> <0.0001>\n'
-    assert judge(ASSIGN.replace(assign, pidfd + stat)) == []
+    assert judge(ASSIGN.replace(ENTERS, pidfd + stat)) == []
     listing = '10  100.039000 openat(AT_FDCWD</tmp>, "/proc", O_RDONLY|O_DIRECTORY) = 7</proc> <0.0001>\n'
-    assert judge(ASSIGN.replace(assign, listing + pidfd + stat)) == []
-    assert judge(ASSIGN.replace(assign, listing + stat.replace("100.0403", "100.0395") + pidfd + stat)) == []
-    assert mechanisms(ASSIGN.replace(assign, listing + pidfd)) == [Mechanism.ASSIGN_AFTER_EXIT]
+    assert judge(ASSIGN.replace(ENTERS, listing + pidfd + stat)) == []
+    assert judge(ASSIGN.replace(ENTERS, listing + stat.replace("100.0403", "100.0395") + pidfd + stat)) == []
+    assert mechanisms(ASSIGN.replace(ENTERS, listing + pidfd)) == [Mechanism.ASSIGN_AFTER_EXIT]
     before = stat.replace("100.0403", "100.0390")
-    assert mechanisms(ASSIGN.replace(assign, before + pidfd)) == [Mechanism.ASSIGN_AFTER_EXIT]
+    assert mechanisms(ASSIGN.replace(ENTERS, before + pidfd)) == [Mechanism.ASSIGN_AFTER_EXIT]
     gone = stat.replace("100.0403", "100.0750").replace("= 6</proc/12/stat>", "= -1 ENOENT (No such file)")
     last = "10  100.090000"
-    assert judge(ASSIGN.replace(assign, pidfd).replace(last, gone + last)) == []
+    assert judge(ASSIGN.replace(ENTERS, pidfd).replace(last, gone + last)) == []
 
 
 def test_zombie_whose_parent_waits_for_a_word_is_kept() -> None:
     """The first process of a PID namespace reaps when its maker has told it that the pidfd is open."""
     pidfd = "10  100.040000 pidfd_open(12, 0) = 5<anon_inode:[pidfd]> <0.0001>\n"
-    assign = '10  100.040000 write(4</sys/fs/cgroup/x/cgroup.procs>, "12\\n", 3) = 3 <0.0001>\n'
     word = (
         '10  100.075000 write(6<pipe:[8]>, "x", 1) = 1 <0.0001>\n'
         '11  100.076000 read(7<pipe:[8]>, "x", 1) = 1 <0.0001>\n'
         "11  100.077000 wait4(-1, [{WIFEXITED(s)}], 0, NULL) = 12 <0.0001>\n"
     )
     last = "10  100.090000"
-    assert judge(ASSIGN.replace(assign, pidfd).replace(last, word + last)) == []
+    assert judge(ASSIGN.replace(ENTERS, pidfd).replace(last, word + last)) == []
     early = "11  100.074500 wait4(-1, [{WIFEXITED(s)}], 0, NULL) = 12 <0.0001>\n" + word[: word.index("11  100.077")]
-    assert mechanisms(ASSIGN.replace(assign, pidfd).replace(last, early + last)) == [Mechanism.ASSIGN_AFTER_EXIT]
+    assert mechanisms(ASSIGN.replace(ENTERS, pidfd).replace(last, early + last)) == [Mechanism.ASSIGN_AFTER_EXIT]
 
 
 def test_zombie_in_a_namespace_is_kept_by_its_first_process() -> None:

@@ -21,10 +21,8 @@ def find(world: World) -> Iterator[Finding]:
             continue  # an orphan that came to it: as with a child of its own, the pid stays until it reaps it
         if assignment.failed and not world.has_failed(assignment.caller, assignment.time):
             continue  # it tolerates that
-        if assignment.how == "pidfd_open" and (_opened_to_wait(assignment) or _kept_by_its_parent(assignment)):
+        if assignment.how == "pidfd_open" and _is_right(assignment):
             continue
-        if assignment.how == "pidfd_open" and target.asked.get(assignment.caller.index, 0.0) >= assignment.time:
-            continue  # opened first and asked for then, as is right with a process that may end or be another one
         slack = target.exited - assignment.time
         if slack > LONGEST_SLACK_S or (slack < 0 and not assignment.failed):
             continue
@@ -43,9 +41,12 @@ def find(world: World) -> Iterator[Finding]:
         )
 
 
-def _opened_to_wait(assignment: Assignment) -> bool:
-    caller, index = assignment.caller, assignment.target.index
-    return index in caller.deadlines or caller.knowledge.get((FactKind.EXIT, index, "")) is not None
+def _is_right(assignment: Assignment) -> bool:
+    """Tell whether a pidfd was opened to wait for the end, or as is right with a process that may end: to ask then."""
+    caller, target = assignment.caller, assignment.target
+    waits = target.index in caller.deadlines or caller.knowledge.get((FactKind.EXIT, target.index, "")) is not None
+    asks = target.asked.get(caller.index, 0.0) >= assignment.time
+    return waits or asks or _kept_by_its_parent(assignment)
 
 
 def _kept_by_its_parent(assignment: Assignment) -> bool:

@@ -42,8 +42,7 @@ def _is_heartbeat(world: World, wait: Wait, victim: Process) -> bool:
     Such a time begins when the one before it runs out. It is no deadline if the signal came later, or if its thread has
     nothing to do with processes: an input and output thread that tries to connect again, say.
     """
-    signalled = any(sent.time <= wait.start for sent in world.sent_to(victim))
-    return wait.follows and (wait.by_stranger or not signalled)
+    return wait.follows and (wait.by_stranger or all(sent.time > wait.start for sent in world.sent_to(victim)))
 
 
 def _polled(world: World) -> Iterator[Finding]:
