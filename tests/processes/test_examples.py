@@ -1,64 +1,83 @@
-"""The examples: the flawed ones fail now and then, the mended ones never."""
+"""The examples: with the grandchild's exit held back, the flawed ones fail every time and the mended ones never."""
 
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-FLAWED_RUNS = 20
-MENDED_RUNS = 2  # each takes what init takes to reap an orphan, which may be seconds
+FLAWED_TRIALS = 5
+MENDED_TRIALS = 2
+EXIT_LATE = "delay:exit:100@depth={depth}"
 
 
-def environment(**more: str) -> dict[str, str]:
-    """Return the environment with `flakehunter` on the PATH."""
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more}
-
-
-def run(argv: list[str], folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command in `folder`."""
+def run(argv: Sequence[str | Path], folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a command in `folder`, with `flakehunter` on the PATH."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        argv, cwd=folder, env=environment(**more), capture_output=True, text=True, timeout=110, check=False
+        list(argv),
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
     )
 
 
-AGAIN = """
-import os
-
-def pytest_generate_tests(metafunc):
-    metafunc.fixturenames.append("again")
-    metafunc.parametrize("again", range(int(os.environ["RUNS"])))
-"""
-
-
-def outcomes_of_pytest(name: str, runs: int, folder: Path) -> dict[str, int]:
-    """Run a Python example that many times in one pytest and count the outcomes."""
-    (folder / "again.py").write_text(AGAIN)
-    example = EXAMPLES / "abort_python"
+def failures(
+    command: Sequence[str | Path], *, depth: int, trials: int, folder: Path, database: Path
+) -> tuple[int, dict[str, int]]:
+    """Run a command with the exits of the processes `depth` below it held back; return failures and messages."""
     done = run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "again", str(example / name)],
-        example,
-        PYTHONPATH=os.pathsep.join([str(example), str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]),
-        RUNS=str(runs),
+        [
+            "flakehunter", "repro", "--json", "--db", database, "--stress", EXIT_LATE.format(depth=depth),
+            "--trials", str(trials), "--", *command,
+        ],
+        folder,
+    )  # fmt: skip
+    (arm,) = json.loads(done.stdout)["arms"]
+    assert arm["trials"] == trials, done.stderr
+    assert arm["errors"] == arm["hangs"] == 0, done.stderr
+    return arm["failures"], arm["messages"]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "flakehunter.db"
+
+
+def pytest_on(*names: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *names]
+
+
+def test_python_flawed_fails_each_time(database: Path) -> None:
+    failed, messages = failures(
+        pytest_on("test_flawed.py"),
+        depth=2,
+        trials=FLAWED_TRIALS,
+        folder=EXAMPLES / "abort_python",
+        database=database,
     )
-    summary = done.stdout.strip().splitlines()[-1]
-    outcomes = {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|error)", summary)}
-    assert sum(outcomes.values()) == runs, done.stdout
-    return outcomes
+    assert failed == FLAWED_TRIALS
+    assert list(messages) == ["assert not True"]
 
 
-def test_python_flawed_fails_now_and_then(tmp_path: Path) -> None:
-    assert outcomes_of_pytest("test_flawed.py", FLAWED_RUNS, tmp_path).get("failed", 0) > 0
-
-
-@pytest.mark.parametrize("name", ["test_by_hand.py", "test_by_flakehunter.py"])
-def test_python_mended_never_fails(name: str, tmp_path: Path) -> None:
-    assert outcomes_of_pytest(name, MENDED_RUNS, tmp_path) == {"passed": MENDED_RUNS}
+def test_python_mended_never_fails(database: Path) -> None:
+    failed, messages = failures(
+        pytest_on("test_by_hand.py", "test_by_flakehunter.py"),
+        depth=2,
+        trials=MENDED_TRIALS,
+        folder=EXAMPLES / "abort_python",
+        database=database,
+    )
+    assert failed == 0, messages
 
 
 @pytest.fixture
@@ -72,22 +91,22 @@ def typescript(tmp_path: Path) -> Path:
 
 
 @pytest.mark.needs("node")
-def test_typescript_flawed_fails_now_and_then_and_mended_never(typescript: Path) -> None:
-    vitest = ["node_modules/.bin/vitest", "run", "--root", "."]
-    flawed = run([*vitest, "flawed"], typescript, REPEATS=str(FLAWED_RUNS))
-    assert flawed.returncode == 1
-    assert "expected true to be false" in flawed.stdout + flawed.stderr
-    mended = run([*vitest, "by_"], typescript, REPEATS=str(MENDED_RUNS - 1))
-    assert mended.returncode == 0, mended.stdout + mended.stderr
+def test_typescript_flawed_fails_each_time_and_mended_never(typescript: Path, database: Path) -> None:
+    vitest = ["node_modules/.bin/vitest", "run", "--root", "."]  # its workers are processes
+    failed, _ = failures([*vitest, "flawed"], depth=3, trials=2, folder=typescript, database=database)
+    assert failed == 2
+    failed, messages = failures([*vitest, "by_"], depth=3, trials=1, folder=typescript, database=database)
+    assert failed == 0, messages
 
 
 @pytest.mark.needs("go")
-def test_go_flawed_fails_now_and_then_and_mended_never(tmp_path: Path) -> None:
+def test_go_flawed_fails_each_time_and_mended_never(tmp_path: Path, database: Path) -> None:
     folder = EXAMPLES / "abort_go"
     binary = tmp_path / "abort.test"
-    assert run(["go", "test", "-c", "-o", str(binary)], folder).returncode == 0
-    flawed = run([str(binary), "-test.run", "Flawed", f"-test.count={FLAWED_RUNS}"], folder)
-    assert flawed.returncode == 1
-    assert "is alive" in flawed.stdout
-    mended = run([str(binary), "-test.run", "By", f"-test.count={MENDED_RUNS}"], folder)
-    assert mended.returncode == 0, mended.stdout
+    assert run(["go", "test", "-c", "-o", binary], folder).returncode == 0
+    flawed = [binary, "-test.run", "Flawed"]
+    failed, _ = failures(flawed, depth=2, trials=FLAWED_TRIALS, folder=folder, database=database)
+    assert failed == FLAWED_TRIALS
+    mended = [binary, "-test.run", "By"]
+    failed, messages = failures(mended, depth=2, trials=MENDED_TRIALS, folder=folder, database=database)
+    assert failed == 0, messages
