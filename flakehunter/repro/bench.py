@@ -18,6 +18,9 @@ from flakehunter.repro.schedule import Tally
 from flakehunter.repro.stressors import Stress
 from flakehunter.repro.trial import Nursery, PendingTrial, TrialError, TrialReport, TrialSpec, output_tail
 
+MISSED_TRIALS = 5
+"""So often a trial is run again in which a process was gone before it could be held; one in a hundred is by chance."""
+
 
 @dataclass(slots=True)
 class Arm:
@@ -175,25 +178,18 @@ def _junit_of(command: Command, spec: TrialSpec) -> Path | None:
 
 
 def run_trials(nursery: Nursery, command: Command, specs: Sequence[TrialSpec]) -> list[Finished]:
-    """Run trials of `command` side by side, on this machine."""
+    """Run trials of `command` side by side, on this machine; one that missed its delay is run again."""
     host = socket.gethostname()
     found = []
     with ExitStack() as stack:
         begin = time.monotonic()
-        running: list[PendingTrial | TrialError] = []
-        for spec in specs:
-            junit = _junit_of(command, spec)
-            if junit is not None:
-                junit.unlink(missing_ok=True)  # else the last trial's report would be taken for this one's
-            try:
-                started = nursery.start(spec)
-            except TrialError as error:
-                running.append(error)
-            else:
-                stack.callback(started.close)
-                running.append(started)
+        running = [_start(nursery, command, spec, stack) for spec in specs]
         for spec, started_or_not in zip(specs, running, strict=True):
             report, judgement = _finish(command, spec, started_or_not)
+            for _ in range(MISSED_TRIALS):
+                if report is None or not report.delay_missed:
+                    break
+                report, judgement = _finish(command, spec, _start(nursery, command, spec, stack))
             told = judgement.outcome in (TrialOutcome.PASSED, TrialOutcome.FAILED)
             found.append(
                 Finished(
@@ -208,6 +204,19 @@ def run_trials(nursery: Nursery, command: Command, specs: Sequence[TrialSpec]) -
     return found
 
 
+def _start(nursery: Nursery, command: Command, spec: TrialSpec, stack: ExitStack) -> PendingTrial | TrialError:
+    """Start a trial, which `stack` ends at last."""
+    junit = _junit_of(command, spec)
+    if junit is not None:
+        junit.unlink(missing_ok=True)  # else the last trial's report would be taken for this one's
+    try:
+        started = nursery.start(spec)
+    except TrialError as error:
+        return error
+    stack.callback(started.close)
+    return started
+
+
 def _finish(
     command: Command, spec: TrialSpec, pending: PendingTrial | TrialError
 ) -> tuple[TrialReport | None, Judgement]:
@@ -217,6 +226,8 @@ def _finish(
         report = pending.finish()
     except TrialError as error:
         return None, Judgement(TrialOutcome.ERRORED, error.message)
+    if report.delay_missed:
+        return report, Judgement(TrialOutcome.ERRORED, "a process was gone before it could be held")
     junit = _junit_of(command, spec)
     judgement = judge(
         report, junit=junit, test=command.test, is_pytest=command.is_pytest, time_limit_s=spec.time_limit_s

@@ -147,6 +147,8 @@ class TrialReport:
     errors: tuple[str, ...] = field(default=())
     window_opened: bool = False
     """Whether the process that the loads waited for (`window_from`) came."""
+    delay_missed: bool = False
+    """Whether a process was gone before the plan could hold it, so that the trial says nothing of the plan."""
 
     @property
     def survivors(self) -> tuple[ProcessRecord, ...]:

@@ -90,6 +90,7 @@ def _parse(answer: Mapping[str, Any]) -> TrialReport:
         clean=answer["clean"],
         errors=tuple(answer["errors"]),
         window_opened=answer["window_opened"],
+        delay_missed=answer.get("delay_missed", False),
     )
 
 

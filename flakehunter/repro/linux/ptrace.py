@@ -58,8 +58,23 @@ def seize(tid: int) -> None:
 
 
 def go_on(tid: int, number: int = 0) -> None:
-    """Let a stopped tracee go on, with signal `number` delivered; nothing happens when SIGKILL took it meanwhile."""
-    _call(PTRACE_CONT, tid, number, gone_is_fine=True)
+    """Let a stopped tracee go on, with signal `number` delivered; nothing happens when SIGKILL took it meanwhile.
+
+    SIGKILL wakes it from any stop, and on its way out it stops once more, for EVENT_EXIT. PTRACE_CONT does not say
+    which stop it is for: it would end that one before anybody heard of it. So a stop that nobody has waited for yet is
+    left alone. Between the question and the request there is still a moment: the tracer has to expect an end without
+    EVENT_EXIT.
+    """
+    if not _has_news(tid):
+        _call(PTRACE_CONT, tid, number, gone_is_fine=True)
+
+
+def _has_news(tid: int) -> bool:
+    """Whether a stop or the end of `tid` waits to be taken by waitpid(2)."""
+    try:
+        return os.waitid(os.P_PID, tid, os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT | WALL) is not None
+    except ChildProcessError:
+        return False
 
 
 def stay_stopped(tid: int) -> None:

@@ -39,6 +39,7 @@ class Traced:
     """One process of the trial, from its creation to its end; moments are of time.monotonic()."""
 
     __slots__ = (
+        "announced",
         "argv",
         "code",
         "depth",
@@ -71,6 +72,8 @@ class Traced:
         self.state = ""
         self.signals: list[tuple[str, float, int | None]] = []
         self.threads = {pid}
+        self.announced = False
+        """Whether it stopped on its way out, which is when it can be held."""
         self.held: set[str] = set()
         """Events at which it was held already: each delay happens once."""
 
@@ -102,6 +105,7 @@ class Tracer(Supervisor):
         self.reports_late = any(delay["event"] == "report" for delay in self.delays)
         self.processes: list[Traced] = []
         self.warnings: list[str] = []
+        self.delay_missed = False
         self.by_tid: dict[int, Traced] = {}
         self.early: dict[int, int] = {}
         """Stops of tracees whose creation was not reported yet, by tid."""
@@ -223,6 +227,7 @@ class Tracer(Supervisor):
         if tid != process.pid:
             ptrace.go_on(tid)
             return
+        process.announced = True
         process.stat = read_stat(tid) or process.stat
         status = ptrace.event_message(tid)
         if status & 0x7F == signal.SIGKILL:
@@ -238,6 +243,11 @@ class Tracer(Supervisor):
             process.reap_s = time.monotonic()
             process.exit_s = process.exit_s or process.reap_s
             process.code = code
+            if not process.announced:
+                # SIGKILL came just when it was told to go on, see `ptrace.go_on`: nobody could hold it.
+                if code == -signal.SIGKILL:
+                    process.signals.append(("SIGKILL", process.reap_s, None))
+                self.delay_missed |= self._delay_ms("exit", process) + self._delay_ms("report", process) > 0
 
     # --- delays ------------------------------------------------------------------------------------------------
 
@@ -298,6 +308,7 @@ class Tracer(Supervisor):
             "hung": self.hung,
             "aborted": self.aborted,
             "window_opened": self.attendant.was_open,
+            "delay_missed": self.delay_missed,
             "duration_s": round(self.end_s - self.begin_s, 6),
             "processes": rows,
             "clean": swept.clean,
