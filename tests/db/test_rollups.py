@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from flakehunter.db.engine import open_database
-from flakehunter.db.queries import rollups, tally
+from flakehunter.db.queries import packing, rollups, tally
 from flakehunter.db.queries.history import History, read_history
-from flakehunter.db.queries.rollups import read_packed, update_rollups
+from flakehunter.db.queries.rollups import read_packed, read_parts, update_rollups
 from flakehunter.db.rows import RunRow, Written
 from flakehunter.db.schema import Artifact, Result, Rollup, Run
 from flakehunter.errors import DatabaseError
@@ -93,6 +93,42 @@ def test_history_does_not_depend_on_how_ids_are_looked_up(
     before = read_history(connection, "default")
     monkeypatch.setattr(tally, "DIRECT_IDS", 0)  # as with ids too large to be places in an array
     assert same(before, read_history(connection, "default"))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_history_is_the_same_from_grids_and_from_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    draw = random.Random(seed)
+    builder = DatabaseBuilder(tmp_path)
+    names = [f"test_{number}" for number in range(8)]
+    for commit in range(30):
+        if draw.random() < 0.2:  # a test comes or goes
+            names = sorted({f"test_{number}" for number in range(12)} - set(draw.sample(names, 2)))
+        for job in ("linux", "windows"):
+            run = builder.run(f"c{commit}", job=job)
+            out = draw.random() < 0.1
+            for name in names if job == "linux" else names[::2]:
+                builder.result(run, name, "F" if out else draw.choice(["P"] * 12 + ["F", "S", "FP", "E"]))
+    engine = open_database(builder.close())
+    read = {}
+    with engine.connect() as connection:
+        update_rollups(connection, "default")
+        for worth in (1, 30, 10**9):
+            monkeypatch.setattr(packing, "WORTH_A_GRID", worth)
+            parts = read_parts(connection, "default")
+            assert any(isinstance(part, packing.Grid) for part in parts) == (worth < 10**9)
+            assert packed(connection) == rows(connection)
+            for test in (None, 1, 5):
+                read[worth, test] = read_history(connection, "default", test_id=test)
+    engine.dispose()
+    assert read[1, None].outages
+    for test in (None, 1, 5):
+        assert same(read[1, test], read[10**9, test])
+        assert same(read[30, test], read[10**9, test])
+        # Results of one run stand in another order; nothing depends on it.
+        failures = [sorted(map(tuple, read[worth, test].failures.tolist())) for worth in (1, 30, 10**9)]
+        assert failures[0] == failures[1] == failures[2]
 
 
 def test_what_came_later_is_read_from_rows_and_then_rolled_up(connection: Connection) -> None:

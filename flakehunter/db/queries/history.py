@@ -4,15 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
+from flakehunter.db.queries.packing import BAD as BAD_CODE
+from flakehunter.db.queries.packing import SKIPPED, Packed, Part
 from flakehunter.db.queries.projects import of_project
-from flakehunter.db.queries.rollups import BAD as BAD_CODE
-from flakehunter.db.queries.rollups import SKIPPED, Packed, read_parts, read_pruned
+from flakehunter.db.queries.rollups import read_parts, read_pruned
 from flakehunter.db.queries.tally import Table, by_run, by_slot, by_test, failures
 from flakehunter.db.schema import Artifact, Project, Result, Run
 from flakehunter.model import Outcome
@@ -132,8 +133,8 @@ def read_history(
     failed = failures(parts)
     out_tests, out_counts = np.unique(failed.test[slots.of(failed.run) < 0], return_counts=True)
     if test_id is not None:
-        parts = [part.where(part.test == test_id) for part in parts]
-        failed = failed.where(failed.test == test_id)
+        parts = [part.of_test(test_id) for part in parts]
+        failed = failed.of_test(test_id)
     totals = by_test(parts, slots)
     ever_failed = totals[totals[:, 1] > 0, 0]
     return History(
@@ -162,7 +163,7 @@ def find_outages(runs: Sequence[RunRow], *, share: float = OUTAGE_SHARE) -> list
     return [run for run in suspects if out[run.kind] <= OUTAGE_MAX_RUNS * total[run.kind]]
 
 
-def _runs(connection: Connection, project: str, parts: Sequence[Packed]) -> list[RunRow]:
+def _runs(connection: Connection, project: str, parts: Sequence[Part]) -> list[RunRow]:
     """Return the runs that have results, with what their results came to."""
     settings = (Run.cpus, Run.parallel, Run.time_limit_s)
     query = select(
@@ -228,11 +229,8 @@ def _counts(packed: Packed) -> Ints:
     return np.column_stack([pairs, bad, np.bincount(at.ravel())]).astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class TestRun:
-    """One test in one run."""
-
-    __test__ = False  # the name makes pytest think that this is a test class
+class TestRun(NamedTuple):
+    """One test in one run; a tuple, since there are many and dataclasses take four times as long to make."""
 
     test_id: int
     run_id: int
@@ -262,7 +260,7 @@ def runs_of_tests(connection: Connection, test_ids: Sequence[int], *, newest: in
         )
         rows += [
             TestRun(test, run, int(bad), int(count), float(spent))
-            for test, run, bad, count, spent in connection.execute(query)
+            for test, run, bad, count, spent in connection.execute(query).all()
         ]
     return rows
 
@@ -271,7 +269,7 @@ def neighbour_durations(connection: Connection, leave_out: Sequence[int], *, new
     """Return the mean duration in seconds of the passed results of each of the newest runs, some tests left out."""
     since = connection.execute(select(func.max(Run.id))).scalar_one() or 0
     artifacts = select(Artifact.id, Artifact.run_id).where(Artifact.run_id > since - newest)
-    run_of = {int(artifact): int(run) for artifact, run in connection.execute(artifacts)}
+    run_of = {int(artifact): int(run) for artifact, run in connection.execute(artifacts).all()}
     # By artifact, in the order of the index: a database would have to sort the results to group them by run.
     query = (
         select(Result.artifact_id, func.sum(Result.duration_s), func.count())

@@ -6,9 +6,7 @@ some were deleted or came late, is left out and its results are read from their 
 (`db.prune`) a rollup of their own is all that is left: it always counts.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -16,13 +14,13 @@ import numpy.typing as npt
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from flakehunter.db.locks import settled, try_rollup
+from flakehunter.db.queries.packing import BAD as BAD
+from flakehunter.db.queries.packing import PASSED, Part, decoded, encoded, from_rows, joined, parts_of
+from flakehunter.db.queries.packing import SKIPPED as SKIPPED
+from flakehunter.db.queries.packing import Packed as Packed
 from flakehunter.db.rows import Written
 from flakehunter.db.schema import Artifact, Project, Result, Rollup, Run
-from flakehunter.errors import DatabaseError
 from flakehunter.model import Outcome
-
-PASSED, BAD, SKIPPED = 0, 1, 2
-"""What an attempt came to."""
 
 ROWS_A_ROLLUP = 500_000
 """Results from which a rollup is full: about 5 MB before it is compressed."""
@@ -34,25 +32,12 @@ ROWS_AT_ONCE = 50_000
 """Rows that are Python objects at one time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """Results as columns: (n,) test case ids, (n,) run ids, (n,) what the attempt came to."""
-
-    test: npt.NDArray[np.int32]
-    run: npt.NDArray[np.int32]
-    outcome: npt.NDArray[np.uint8]
-
-    def where(self, mask: npt.NDArray[np.bool_]) -> "Packed":
-        """Return the results that `mask` says."""
-        return Packed(self.test[mask], self.run[mask], self.outcome[mask])
-
-
 def read_packed(connection: Connection, project: str) -> Packed:
     """Return every result of `project`: from rollups, and from rows what came after them."""
     return joined(read_parts(connection, project))
 
 
-def read_parts(connection: Connection, project: str) -> list[Packed]:
+def read_parts(connection: Connection, project: str) -> list[Part]:
     """Return every result of `project` in some parts, which takes less time and memory than all in one."""
     project_id = connection.scalar(select(Project.id).where(Project.name == project))
     if project_id is None:
@@ -60,8 +45,8 @@ def read_parts(connection: Connection, project: str) -> list[Packed]:
     good = _good(connection, int(project_id))
     counts = Rollup.pruned | (Rollup.upto <= good)
     query = select(Rollup.data).where(Rollup.project_id == project_id, counts).order_by(Rollup.id)
-    parts = [_decoded(bytes(data)) for data in connection.scalars(query)]
-    return parts + [_columns(rows) for rows in _from_rows(connection, int(project_id), good)]
+    parts = [part for data in connection.scalars(query) for part in parts_of(bytes(data))]
+    return parts + [from_rows(rows) for rows in _from_rows(connection, int(project_id), good)]
 
 
 def update_rollups(
@@ -90,11 +75,11 @@ def update_rollups(
     if told is not None and told.whole and told.artifacts.keys() == _artifacts(connection, int(project_id), good, upto):
         parts = [_packed(told)]
     else:
-        parts = (_columns(rows) for rows in _from_rows(connection, int(project_id), good, upto))
+        parts = (from_rows(rows) for rows in _from_rows(connection, int(project_id), good, upto))
     small = _small(connection, int(project_id))
     old: list[Packed] = []
     if len(small) >= MANY_SMALL:
-        old = [_decoded(data) for _, data in small]
+        old = [decoded(data) for _, data in small]
         connection.execute(delete(Rollup).where(Rollup.id.in_([id_ for id_, _ in small])))
     values = {"project_id": project_id, "upto": upto, "stamp": stamp, "pruned": False}
     stored = _store(connection, chain(old, parts), values)
@@ -113,12 +98,12 @@ def keep_pruned(connection: Connection, project: str, runs: npt.NDArray[np.int64
     of_project = select(Rollup.id).where(Rollup.project_id == project_id, ~Rollup.pruned)
     parts: list[Packed] = []
     for id_ in connection.scalars(of_project).all():
-        whole = _decoded(bytes(connection.scalars(select(Rollup.data).where(Rollup.id == id_)).one()))
+        whole = decoded(bytes(connection.scalars(select(Rollup.data).where(Rollup.id == id_)).one()))
         goes = np.isin(whole.run, runs)
         if goes.any():
             parts.append(whole.where(goes))
             rest = whole.where(~goes)
-            kept = {"results": len(rest.test), "data": _encoded(rest)}
+            kept = {"results": len(rest.test), "data": encoded(rest)}
             connection.execute(update(Rollup).where(Rollup.id == id_).values(kept))
     if not parts:
         return 0
@@ -128,14 +113,14 @@ def keep_pruned(connection: Connection, project: str, runs: npt.NDArray[np.int64
 def read_pruned(connection: Connection, runs: npt.NDArray[np.int64]) -> Packed:
     """Return those results of `runs` whose rows are gone."""
     data = connection.scalars(select(Rollup.data).where(Rollup.pruned).order_by(Rollup.id))
-    parts = [_decoded(bytes(one)) for one in data]
+    parts = [decoded(bytes(one)) for one in data]
     return joined([part.where(np.isin(part.run, runs)) for part in parts])
 
 
 def has_pruned(connection: Connection, project_id: int, run: int) -> bool:
     """Whether rows of results of a run are gone."""
     data = connection.scalars(select(Rollup.data).where(Rollup.project_id == project_id, Rollup.pruned))
-    return any(bool((_decoded(bytes(one)).run == run).any()) for one in data)
+    return any(bool((decoded(bytes(one)).run == run).any()) for one in data)
 
 
 def _store(connection: Connection, parts: Iterable[Packed], values: Mapping[str, object]) -> int:
@@ -156,7 +141,7 @@ def _store(connection: Connection, parts: Iterable[Packed], values: Mapping[str,
 
 
 def _store_one(connection: Connection, whole: Packed, values: Mapping[str, object]) -> int:
-    connection.execute(insert(Rollup).values(**values, results=len(whole.test), data=_encoded(whole)))
+    connection.execute(insert(Rollup).values(**values, results=len(whole.test), data=encoded(whole)))
     return len(whole.test)
 
 
@@ -223,68 +208,3 @@ def _from_rows(
     # A driver of PostgreSQL takes in all rows before the first, unless they are asked for part by part.
     for rows in connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
         yield np.fromiter(chain.from_iterable(rows), dtype=np.int64).reshape(-1, 3)
-
-
-def joined(parts: Iterable[Packed]) -> Packed:
-    """Return the results of all parts as one."""
-    parts = list(parts) or [_columns(np.zeros((0, 3), np.int64))]
-    return Packed(
-        np.concatenate([part.test for part in parts]),
-        np.concatenate([part.run for part in parts]),
-        np.concatenate([part.outcome for part in parts]),
-    )
-
-
-def _columns(rows: npt.NDArray[np.int64]) -> Packed:
-    return Packed(rows[:, 0].astype(np.int32), rows[:, 1].astype(np.int32), rows[:, 2].astype(np.uint8))
-
-
-_HEAD = np.dtype([("format", "<u4"), ("results", "<u4"), ("runs", "<u4"), ("width", "<u4")])
-_FORMAT = 1
-
-
-def _encoded(part: Packed) -> bytes:
-    """Return the results, in the order of run and test, in a form that is small and quick to read.
-
-    A head of four numbers: format, results, runs, width of a step in bytes. Then, little-endian, the run ids, how many
-    results each run has, the steps from each test case id to the next, and the outcomes; all that compressed by zlib.
-    Tests of a run mostly have ids one after the other, and each run has them all again.
-    """
-    order = np.argsort(part.run.astype(np.int64) << 32 | part.test, kind="stable")
-    runs, counts = np.unique(part.run, return_counts=True)
-    steps = np.diff(part.test[order], prepend=np.int32(0))
-    most = int(np.abs(steps).max(initial=0))
-    width = next(width for width in (1, 2, 4) if most < 1 << (8 * width - 1))
-    head = np.array([(_FORMAT, len(part.test), len(runs), width)], _HEAD)
-    columns = (head, runs.astype("<i4"), counts.astype("<i4"), steps.astype(f"<i{width}"), part.outcome[order])
-    return zlib.compress(b"".join(column.tobytes() for column in columns), 1)
-
-
-def _decoded(data: bytes) -> Packed:
-    raw = zlib.decompress(data)
-    head = np.frombuffer(raw[: _HEAD.itemsize].ljust(_HEAD.itemsize, b"\0"), _HEAD)[0]
-    results, runs, width = int(head["results"]), int(head["runs"]), int(head["width"])
-    begin = _HEAD.itemsize + 8 * runs
-    if head["format"] != _FORMAT or len(raw) != begin + (width + 1) * results:
-        return _decoded_columns(raw)
-    ids = np.frombuffer(raw, "<i4", runs, _HEAD.itemsize)
-    counts = np.frombuffer(raw, "<i4", runs, _HEAD.itemsize + 4 * runs)
-    steps = np.frombuffer(raw, f"<i{width}", results, begin)
-    outcome = np.frombuffer(raw, np.uint8, results, begin + width * results)
-    return Packed(np.cumsum(steps, dtype=np.int32), np.repeat(ids, counts), outcome)
-
-
-def _decoded_columns(raw: bytes) -> Packed:
-    """Return the results of a rollup as they were packed at first: whole columns, one after the other."""
-    count, rest = divmod(len(raw), 9)
-    if rest:
-        raise DatabaseError(
-            "the database holds rollups that this version of flakehunter cannot read",
-            url="",
-            hint="use the version that made them, or ingest the artifacts into a new database",
-        )
-    return Packed(
-        np.frombuffer(raw, "<i4", count),
-        np.frombuffer(raw, "<i4", count, 4 * count),
-        np.frombuffer(raw, np.uint8, count, 8 * count),
-    )

@@ -1,7 +1,8 @@
 """Counts over millions of packed results: by run, by test, and by test and slot.
 
-Ids are small whole numbers that the database gave out one after the other, so they serve as places in arrays, and
-nothing is sorted. Where they are not small, results are sorted instead, which takes ten times as long.
+Results come as columns or as grids, see `queries.packing`. Ids are small whole numbers that the database gave out one
+after the other, so they serve as places in arrays, and nothing is sorted. Where they are not small, results are sorted
+instead, which takes ten times as long.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,9 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from flakehunter.db.queries.rollups import BAD, SKIPPED, Packed, joined
-
-Ints = npt.NDArray[np.int64]
+from flakehunter.db.queries.packing import BAD, SKIPPED, Grid, Ints, Packed, Part, joined
 
 OUTCOMES = 3
 """What an attempt may come to: `PASSED`, `BAD` or `SKIPPED`."""
@@ -42,39 +41,70 @@ class Table:
         return self._values[np.searchsorted(self._ids, wanted)]
 
 
-def by_run(parts: Iterable[Packed], places: Table, many: int) -> Ints:
+def by_run(parts: Iterable[Part], places: Table, many: int) -> Ints:
     """Return how many results of each of `many` runs passed, failed and were skipped: (many, 3)."""
-    counts = np.zeros(many * OUTCOMES, np.int64)
+    counts = np.zeros((many, OUTCOMES), np.int64)
     for part in parts:
-        counts += np.bincount(places.of(part.run) * OUTCOMES + part.outcome, minlength=len(counts))
-    return counts.reshape(many, OUTCOMES)
+        place = places.of(part.run)
+        if isinstance(part, Grid):
+            bad, skipped = (np.bincount(part.places(code)[0], minlength=len(place)) for code in (BAD, SKIPPED))
+            counts[place] += _by_outcome(len(part.test), bad, skipped)
+        else:
+            found = np.bincount(place * OUTCOMES + part.outcome, minlength=counts.size)
+            counts += found.reshape(counts.shape)
+    return counts
 
 
-def by_test(parts: Sequence[Packed], slots: Table) -> Ints:
+def by_test(parts: Sequence[Part], slots: Table) -> Ints:
     """Return for each test with results in a slot: test case id, failures and executions there."""
     largest = max((int(part.test.max(initial=0)) for part in parts), default=0)
     if largest >= DIRECT_IDS:
         tests = np.unique(np.concatenate([part.test for part in parts]))
     else:
         tests = np.arange(largest + 1)
-    counts = np.zeros(len(tests) * OUTCOMES, np.int64)
+    of_test = np.zeros((len(tests), OUTCOMES), np.int64)
     for part in parts:
         inside = slots.of(part.run) >= 0
-        usable = part if inside.all() else part.where(inside)
-        place = usable.test if largest < DIRECT_IDS else np.searchsorted(tests, usable.test).astype(np.int32)
-        counts += np.bincount(place * OUTCOMES + usable.outcome, minlength=len(counts))
-    of_test = counts.reshape(-1, OUTCOMES)
+        place = part.test if largest < DIRECT_IDS else np.searchsorted(tests, part.test).astype(np.int32)
+        if isinstance(part, Grid):
+            # A test that was tried again stands there again.
+            np.add.at(of_test, place, _in_rows(part, inside))
+        else:
+            keys = place * OUTCOMES + part.outcome
+            counts = np.bincount(keys if inside.all() else keys[inside], minlength=of_test.size)
+            of_test += counts.reshape(of_test.shape)
     there = of_test.sum(axis=1) > 0
     executed = of_test.sum(axis=1) - of_test[:, SKIPPED]
     return np.stack([tests[there], of_test[there, BAD], executed[there]], axis=1).astype(np.int64)
 
 
-def failures(parts: Sequence[Packed]) -> Packed:
+def _in_rows(grid: Grid, inside: npt.NDArray[np.bool_]) -> Ints:
+    """Return how many results of each test of a grid passed, failed and were skipped, in some of the runs: (M, 3)."""
+    found = []
+    for code in (BAD, SKIPPED):
+        rows, columns = grid.places(code)
+        found.append(np.bincount(columns[inside[rows]], minlength=len(grid.test)))
+    return _by_outcome(int(inside.sum()), *found)
+
+
+def _by_outcome(many: int, bad: Ints, skipped: Ints) -> Ints:
+    """Return counts of results, each of `many`, in columns: passed, failed, skipped."""
+    return np.stack([many - bad - skipped, bad, skipped], axis=1)
+
+
+def failures(parts: Sequence[Part]) -> Packed:
     """Return the failed results."""
-    return joined([part.where(part.outcome == BAD) for part in parts])
+    return joined(_failures(part) for part in parts)
 
 
-def by_slot(parts: Iterable[Packed], slots: Table, tests: Ints, *, runs: Table, many: tuple[int, int]) -> Ints:
+def _failures(part: Part) -> Packed:
+    if isinstance(part, Grid):
+        row, column = part.places(BAD)
+        return Packed(part.test[column], part.run[row], np.full(len(row), BAD, np.uint8))
+    return part.where(part.outcome == BAD)
+
+
+def by_slot(parts: Iterable[Part], slots: Table, tests: Ints, *, runs: Table, many: tuple[int, int]) -> Ints:
     """Return for each of `tests`, in ascending order, and each slot it was executed in how often it failed there.
 
     Args:
@@ -105,7 +135,8 @@ def by_slot(parts: Iterable[Packed], slots: Table, tests: Ints, *, runs: Table, 
     # One row stands for each test and run with both outcomes.
     mixed = np.bincount(at[both], minlength=len(keys))
     columns = [tests[keys[there] // many[0]], keys[there] % many[0], failed[there], counts[there], mixed[there]]
-    return np.stack(columns, axis=1).astype(np.int64)
+    # Each column stands in one piece, since they are mostly looked at one by one.
+    return np.stack(columns).astype(np.int64, copy=False).T
 
 
 class Chosen:
@@ -129,9 +160,14 @@ class Chosen:
         return np.where(self._tests[place] == wanted, place, -1).astype(np.int32)
 
 
-def _executed(part: Packed, slots: Table, chosen: Chosen) -> Packed:
+def _executed(part: Part, slots: Table, chosen: Chosen) -> Packed:
     """Return the results of chosen tests that are in a slot and were not skipped."""
-    some = part.where((chosen.places(part.test) >= 0) & (part.outcome != SKIPPED))
+    wanted = chosen.places(part.test) >= 0
+    if isinstance(part, Grid):
+        some = part.some(np.flatnonzero(slots.of(part.run) >= 0), np.flatnonzero(wanted))
+        executed = some.outcome != SKIPPED
+        return some if executed.all() else some.where(executed)
+    some = part.where(wanted & (part.outcome != SKIPPED))
     inside = slots.of(some.run) >= 0
     return some if inside.all() else some.where(inside)
 
