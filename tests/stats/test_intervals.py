@@ -5,7 +5,7 @@ import scipy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flakehunter.stats.intervals import clopper_pearson, jeffreys, trials_for_upper_bound, wilson
+from flakehunter.stats.intervals import beta_quantile, clopper_pearson, jeffreys, trials_for_upper_bound, wilson
 
 COUNTS = st.integers(0, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 CONFIDENCE = st.floats(0.5, 0.999)
@@ -32,6 +32,21 @@ def test_every_interval_holds_the_observed_rate_and_lies_in_zero_to_one(
     for ours in (clopper_pearson, wilson, jeffreys):
         got = ours(*counts, confidence=confidence)
         assert 0.0 <= got.low <= got.value <= got.high <= 1.0
+
+
+@given(
+    probability=st.floats(1e-6, 1.0 - 1e-6),
+    a=st.floats(0.5, 1e5),
+    b=st.floats(0.5, 1e5),
+)
+def test_beta_quantile_agrees_with_scipy(probability: float, a: float, b: float) -> None:
+    assert beta_quantile(probability, a, b) == pytest.approx(scipy.stats.beta.ppf(probability, a, b), rel=1e-9)
+
+
+@pytest.mark.parametrize("parameters", [(0.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.5, 0.0, 1.0), (0.5, 1.0, -1.0)])
+def test_impossible_quantile_is_refused(parameters: tuple[float, float, float]) -> None:
+    with pytest.raises(ValueError, match="no quantile"):
+        beta_quantile(*parameters)
 
 
 def test_jeffreys_is_the_equal_tailed_beta_interval() -> None:
