@@ -207,6 +207,14 @@ def test_batches_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(fit(*histories).log_bayes_factor, whole)
 
 
+def test_states_do_not_depend_on_how_many_places_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    histories = [letters("PP PF PP FP FF FF PP PF"), letters("PP FF FF PP"), letters("P F P F P")]
+    whole = fit(*histories).states
+    for places in (1, 2, 5):
+        monkeypatch.setattr("flakehunter.stats.smoothing.PLACES_AT_ONCE", places)
+        np.testing.assert_allclose(fit(*histories).states, whole, atol=1e-6)
+
+
 def test_many_executions_at_one_step_do_not_underflow() -> None:
     result = fit([(0, 50_000), (20_000, 40_000), (50_000, 50_000)])
     assert np.isfinite(result.log_bayes_factor).all()
