@@ -71,8 +71,8 @@ def text_corpus() -> tuple[tuple[int, int, float], tuple[int, int]]:
     entries = tomllib.loads(FAILURES.read_text(encoding="utf-8"))["failure"]
     right, told, false_alarms, without = 0, [], 0, 0
     for entry in entries:
-        text = FailureText(1, 1, b"f", 1, 1, entry["type"], entry["message"], entry["detail"])
-        matches = match_failures(Readings(built_in()), [text], {b"f": 1}, "test_something")
+        text = FailureText(1, 1, b"f", 1, 1, 1, entry["type"], entry["message"], entry["detail"])
+        matches = match_failures(Readings(built_in()), [text], "test_something")
         mechanism, p = most_likely(mechanism_shares(Case(executed=10, history=None, matches=matches)))
         if entry["mechanism"] == "none":
             without += 1

@@ -1,7 +1,7 @@
 """`detect`: read the history and the texts of every test, weigh them, keep the verdicts."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -9,13 +9,13 @@ from sqlalchemy import Connection
 
 from flakehunter.clock import utc_now
 from flakehunter.db.engine import open_database, readonly, shown_url
-from flakehunter.db.queries.failures import failure_counts, failure_texts, log_events
+from flakehunter.db.queries.failures import failure_texts, log_events
 from flakehunter.db.queries.findings import experiments, findings
 from flakehunter.db.queries.history import OUTAGE_SHARE, History, RunRow, project_names, read_history
 from flakehunter.db.queries.rollups import update_rollups
 from flakehunter.db.queries.tests import TestRow, list_tests
 from flakehunter.detect.blocks import WORTH_WORKERS, Texts, blocks, failed_tests, judge_all
-from flakehunter.detect.circumstances import Cost, look_around
+from flakehunter.detect.circumstances import Cost, loads, look_around
 from flakehunter.detect.clusters import BadRun, by_test, sensitivities, set_apart
 from flakehunter.detect.rulebook import Rule, built_in
 from flakehunter.detect.text import Match
@@ -143,7 +143,10 @@ def assess_project(
     texts = _texts(connection, project, leave_out, failed)
     pool = pool or InlinePool()
     shared = pool.stands and pool.workers > 1
-    judged = judge_all(pool, blocks(history, failed, texts, rules, shared=shared))
+    # The database sums up many durations, which needs a processor and no Python, while the model is fitted.
+    with ThreadPoolExecutor(1) as beside:
+        durations = beside.submit(loads, connection, history) if failed else None
+        judged = judge_all(pool, blocks(history, failed, texts, rules, shared=shared))
     found = _by_test(findings(connection, project, sources=[EvidenceSource.SCAN, EvidenceSource.TRACE]))
     tried = _by_test(experiments(connection, project))
     executed = dict(zip(history.totals[:, 0].tolist(), history.totals[:, 2].tolist(), strict=True))
@@ -161,18 +164,22 @@ def assess_project(
         )
         for test in tests
     }
-    cases |= _with_circumstances(connection, history, tests, cases)
+    cases |= _with_circumstances(connection, history, tests, cases, durations.result() if durations else {})
     assessments = [_assessed(test, cases[test.id]) for test in tests]
     assessments.sort(key=_worst_first)
     return Detection(assessments, len(history.runs), len(history.commits), history.outages, bad_runs, outage_share)
 
 
 def _with_circumstances(
-    connection: Connection, history: History, tests: Sequence[TestRow], cases: Mapping[int, Case]
+    connection: Connection,
+    history: History,
+    tests: Sequence[TestRow],
+    cases: Mapping[int, Case],
+    durations: Mapping[int, float],
 ) -> dict[int, Case]:
     """Return the cases of the flaky tests with what their failed runs have in common."""
     flaky = [test_id for test_id, case in cases.items() if verdict_of(case) is Verdict.FLAKY]
-    around = look_around(connection, history, flaky)
+    around = look_around(connection, history, flaky, durations)
     labels = {test.id: test.identity.label for test in tests}
     return {
         test_id: replace(
@@ -197,6 +204,8 @@ def _worst_first(one: Assessment) -> tuple[int, float, str]:
 
 def _joined(parts: Iterable[Detection], outage_share: float) -> Detection:
     parts = list(parts)
+    if len(parts) == 1:
+        return parts[0]
     return Detection(
         assessments=sorted((one for part in parts for one in part.assessments), key=_worst_first),
         runs=sum(part.runs for part in parts),
@@ -212,12 +221,9 @@ def _texts(
 ) -> dict[int, Texts]:
     """Return what was said of the failures of each test outside of outages."""
     only = tests[0].id if len(tests) == 1 else None
-    counts: dict[int, dict[bytes, int]] = defaultdict(dict)
-    for (test_id, fingerprint), count in failure_counts(connection, project, leave_out).items():
-        counts[test_id][fingerprint] = count
     texts = _by_test(failure_texts(connection, project, leave_out, test_id=only))
     events = _by_test(log_events(connection, {test.id for test in tests}, leave_out))
-    return {test.id: Texts(counts[test.id], texts.get(test.id, []), events.get(test.id, [])) for test in tests}
+    return {test.id: Texts(texts.get(test.id, []), events.get(test.id, [])) for test in tests}
 
 
 class _OfTest(Protocol):

@@ -30,7 +30,6 @@ WORTH_WORKERS = 8
 class Texts:
     """What was said of the failures of one test."""
 
-    counts: Mapping[bytes, int]
     failures: Sequence[FailureText]
     events: Sequence[Event]
 
@@ -77,7 +76,7 @@ def blocks(
     failures = history.failures[np.argsort(history.failures[:, 0], kind="stable")]
     places = np.searchsorted(failures[:, 0], [(test.id, test.id + 1) for test in failed]).reshape(-1, 2).tolist()
     runs = {test.id: set(failures[begin:end, 1].tolist()) for test, (begin, end) in zip(failed, places, strict=True)}
-    cells = history.cells[np.argsort(history.cells[:, 0], kind="stable")]
+    cells = history.cells
     bare = replace(history, totals=history.totals[:0], failures=history.failures[:0], outages=[], outage_failures={})
     members: list[TestRow] = []
     begin = 0
@@ -107,7 +106,7 @@ def judge(block: Block) -> Judged:
         said = block.texts[test.id]
         name = f"{test.identity.classname} {test.identity.name}"
         matches[test.id] = [
-            *match_failures(readings, said.failures, said.counts, name),
+            *match_failures(readings, said.failures, name),
             *match_log(block.rules, said.events, block.failed_runs[test.id]),
         ]
     return Judged(summarise(block.history, p_flaky=PRIOR_FLAKY), matches)

@@ -75,18 +75,24 @@ class Circumstances:
         return any(split.factor == "load" for split in self.splits)
 
 
-def look_around(connection: Connection, history: History, test_ids: Sequence[int]) -> dict[int, Circumstances]:
-    """Return the circumstances of each of the given (flaky) tests."""
+def loads(connection: Connection, history: History) -> dict[int, float]:
+    """Return how long a test took on average in each of the newest runs, in seconds, from tests that never failed."""
+    return neighbour_durations(connection, history.ever_failed, newest=_newest(history))
+
+
+def look_around(
+    connection: Connection, history: History, test_ids: Sequence[int], durations: Mapping[int, float]
+) -> dict[int, Circumstances]:
+    """Return the circumstances of each of the given (flaky) tests; `durations` are what `loads` returned."""
     if not test_ids:
         return {}
     out = {run.id for run in history.outages}
     runs = {run.id: run for run in history.runs if run.id not in out}
-    newest = _newest(history)
     rows: dict[int, list[TestRun]] = {}
-    for row in runs_of_tests(connection, test_ids, newest=newest):
+    for row in runs_of_tests(connection, test_ids, newest=_newest(history)):
         if row.run_id in runs:
             rows.setdefault(row.test_id, []).append(row)
-    slowness = _slowness(neighbour_durations(connection, history.ever_failed, newest=newest), runs)
+    slowness = _slowness(durations, runs)
     levels = _levels({row.run_id: runs[row.run_id] for of_test in rows.values() for row in of_test})
     candidates = [(test, *one) for test in rows for one in _comparisons(rows[test], levels, slowness)]
     values = q_values([p_value for _, _, _, p_value in candidates])

@@ -72,7 +72,7 @@ def set_apart(connection: Connection, history: History) -> tuple[History, list[B
         return history, []
     results = failures_of_runs(connection, [run.id for run in suspected])
     results = results[np.argsort(results[:, 1], kind="stable")]
-    cells, bad_runs = history.cells.copy(), []
+    cells, bad_runs = history.cells.copy(order="K"), []
     beside = _passed_beside(history)
     keys = cells[:, 0] * len(history.slots) + cells[:, 1]
     order = np.argsort(keys, kind="stable")

@@ -117,13 +117,16 @@ class _Runs:
     rows: list[RunRow]
     kind: npt.NDArray[np.int64]
     commit: npt.NDArray[np.int64]
+    varying: dict[str, str]
+    """Those of `SETTINGS` that are not the same in all runs."""
 
 
 def _runs(history: History) -> _Runs:
     rows = [run for run in history.runs if run.id in history.slot_of]
     slots = [history.slots[history.slot_of[run.id]] for run in rows]
     kind, commit = [slot.kind for slot in slots], [slot.commit for slot in slots]
-    return _Runs(rows, np.array(kind, np.int64), np.array(commit, np.int64))
+    varying = {name: words for name, words in SETTINGS.items() if len({getattr(run, name) for run in rows}) > 1}
+    return _Runs(rows, np.array(kind, np.int64), np.array(commit, np.int64), varying)
 
 
 def summarise(history: History, *, p_flaky: float, prior: HistoryPrior | None = None) -> dict[int, TestHistory]:
@@ -155,10 +158,13 @@ def _split(history: History, branches: dict[str, int]) -> Iterator[_Series]:
     kind = np.array([slot.kind for slot in slots], np.int64)
     branch = np.array([branches[slot.branch] for slot in slots], np.int64)
     commit = np.array([slot.commit for slot in slots], np.int64)
-    # One number for test and slot, which is mostly in order already: then sorting takes one look at each.
+    # One number for test and slot, which is mostly in order already.
     rank = np.argsort(np.lexsort((commit, branch, kind)))
     key = history.cells[:, 0] * len(slots) + rank[history.cells[:, 1]]
-    test, slot, bad, executed, mixed = history.cells[np.argsort(key, kind="stable")].T
+    columns = np.ascontiguousarray(history.cells.T)
+    if (key[1:] < key[:-1]).any():
+        columns = columns[:, np.argsort(key, kind="stable")]
+    test, slot, bad, executed, mixed = columns
     changes = np.flatnonzero((np.diff(test) != 0) | (np.diff(kind[slot]) != 0)) + 1
     for start, end in pairwise([0, *changes.tolist(), len(test)]):
         part = slice(start, end)
@@ -283,13 +289,13 @@ def _since(found: ChangePoint | None, commits: tuple[str, ...], flaked: npt.NDAr
 
 def _changes(found: ChangePoint | None, places: tuple[int, ...], kinds: set[int], runs: _Runs) -> tuple[str, ...]:
     """Return what nearly all runs have since the change point and nearly none had before it."""
-    if found is None or found.probability < CHANGE_FROM or not found.step:
+    if found is None or found.probability < CHANGE_FROM or not found.step or not runs.varying:
         return ()
     there, since = np.isin(runs.kind, list(kinds)), runs.commit >= places[1]
     before = [runs.rows[place] for place in np.flatnonzero(there & ~since)[-CHANGE_RUNS:].tolist()]
     after = [runs.rows[place] for place in np.flatnonzero(there & since)[:CHANGE_RUNS].tolist()]
     changes = []
-    for name, words in SETTINGS.items():
+    for name, words in runs.varying.items():
         old = Counter(setting(run, name) for run in before)
         new = Counter(setting(run, name) for run in after)
         if not old or not new:

@@ -63,8 +63,9 @@ def document(detection: Detection, *, everything: bool = False) -> dict[str, Any
 def entry(one: Assessment) -> dict[str, Any]:
     """Return one test of the `detect --json` document."""
     identity, weighed = one.test.identity, one.weighed
+    label = identity.label
     return {
-        "id": identity.label,
+        "id": label,
         "key": identity.key.hex(),
         "project": identity.project,
         "suite": identity.suite,
@@ -90,7 +91,7 @@ def entry(one: Assessment) -> dict[str, Any]:
             {"source": item.source.value, "text": item.text, "weight": item.weight, "ref": item.ref}
             for item in weighed.evidence
         ],
-        "next": [{"command": step.command, "shows": step.shows} for step in next_steps(identity.label, weighed)],
+        "next": [{"command": step.command, "shows": step.shows} for step in next_steps(label, weighed)],
     }
 
 
@@ -100,8 +101,22 @@ def interval(rate: Interval) -> dict[str, float]:
 
 
 def as_json(detection: Detection, *, everything: bool = False) -> str:
-    """Return the document as indented JSON."""
-    return json.dumps(document(detection, everything=everything), indent=2, ensure_ascii=False)
+    """Return the document as JSON, each run and each test on a line of its own."""
+    return _in_lines(document(detection, everything=everything))
+
+
+def _in_lines(whole: dict[str, Any]) -> str:
+    """Return a document as JSON with one line for each value, and one for each element where the value is a list.
+
+    What `json` writes with `indent` has one line a number, and takes ten times as long.
+    """
+    return "{\n" + ",\n".join(f"  {json.dumps(key)}: {_line(value)}" for key, value in whole.items()) + "\n}"
+
+
+def _line(value: Any) -> str:
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join("    " + json.dumps(one, ensure_ascii=False) for one in value) + "\n  ]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def as_jsonl(detection: Detection, *, everything: bool = False) -> str:

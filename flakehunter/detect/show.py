@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from flakehunter.db.engine import open_database, readonly
-from flakehunter.db.queries.failures import Event, FailureText, failure_counts, failure_texts, log_events, run_names
+from flakehunter.db.queries.failures import Event, FailureText, failure_texts, log_events, run_names
 from flakehunter.db.queries.findings import ExperimentRow, experiments
 from flakehunter.db.queries.history import OUTAGE_SHARE, RunOutcome, RunRow, runs_of_test
 from flakehunter.db.queries.properties import PropertyEntry, properties_of_test
@@ -146,13 +146,12 @@ def _moment(run: RunRow) -> tuple[float, int]:
 
 
 def _groups(connection: Connection, test: TestRow, outages: set[int]) -> list[Group]:
-    counts = failure_counts(connection, test.identity.project, outages)
     newest: dict[bytes, FailureText] = {}
     for failure in failure_texts(connection, test.identity.project, outages, test_id=test.id):
         newest.setdefault(failure.fingerprint, failure)
     names = run_names(connection, {failure.last_run_id for failure in newest.values()})
     groups = [
-        Group(fingerprint.hex(), counts[(test.id, fingerprint)], names[failure.last_run_id], failure)
+        Group(fingerprint.hex(), failure.alike, names[failure.last_run_id], failure)
         for fingerprint, failure in newest.items()
     ]
     return sorted(groups, key=lambda group: -group.count)

@@ -110,18 +110,17 @@ class Readings:
         return self._known[text]
 
 
-def match_failures(
-    readings: Readings, failures: Sequence[FailureText], counts: Mapping[bytes, int], name: str
-) -> list[Match]:
+def match_failures(readings: Readings, failures: Sequence[FailureText], name: str) -> list[Match]:
     """Return the rules that fit the failures of one test, or its name.
 
     Args:
         readings: the rules, with what they said of the texts of other tests.
-        failures: texts of the test's failures, several of a fingerprint at most.
-        counts: failures of the test by fingerprint; a fingerprint counts as a whole when one of its texts fits.
+        failures: texts of the test's failures, several of a fingerprint at most; a fingerprint counts as a whole when
+            one of its texts fits.
         name: the test's name, seen by the rules for names.
     """
     texts = [(failure, readings.of(failure)) for failure in failures]
+    counts = {failure.fingerprint: failure.alike for failure in failures}
     total = sum(counts.values())
     matches = []
     for place, rule in enumerate(readings.rules):
@@ -132,7 +131,7 @@ def match_failures(
             if failure.fingerprint not in fitting and place in hits:
                 fitting[failure.fingerprint] = (*hits[place], failure)
         if fitting:
-            number = sum(counts.get(fingerprint, 0) for fingerprint in fitting)
+            number = sum(counts[fingerprint] for fingerprint in fitting)
             channel, quote, failure = next(iter(fitting.values()))
             share = number / total if total else 1.0
             matches.append(Match(rule, channel, share, number, quote, f"failures:{failure.failure_id}"))

@@ -70,7 +70,7 @@ class Weighed:
     mechanism: Mechanism | None
     p_mechanism: float | None
     since: str
-    evidence: list[Evidence]
+    evidence: Sequence[Evidence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,24 @@ class Case:
     sensitivity: float = 0.0
     """Natural log of the evidence that it is always the same tests that fail in bad runs."""
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether all that is known are the executions and the failures in outages."""
+        known = self.history or self.matches or self.findings or self.experiments or self.bad_runs
+        return not (known or self.sensitivity or self.together or self.circumstances.splits)
+
 
 def weigh(case: Case) -> Weighed:
     """Return the verdict on one test with its reasons, strongest first."""
+    return _of_bare(case.executed, case.outage_failures) if case.is_bare else _weighed(case)
+
+
+@lru_cache(maxsize=1024)  # most tests have never failed, and were executed equally often
+def _of_bare(executed: int, outage_failures: int) -> Weighed:
+    return _weighed(Case(executed, None, outage_failures=outage_failures))
+
+
+def _weighed(case: Case) -> Weighed:
     history = case.history
     p_flaky = _p_flaky(case)
     verdict = _verdict(case, p_flaky)
@@ -114,7 +129,7 @@ def weigh(case: Case) -> Weighed:
 
 def verdict_of(case: Case) -> Verdict:
     """Return the verdict alone."""
-    return _verdict(case, _p_flaky(case))
+    return weigh(case).verdict if case.is_bare else _verdict(case, _p_flaky(case))
 
 
 def _rate_of_passes(executed: int) -> Interval:

@@ -294,3 +294,14 @@ def test_tests_that_fail_in_the_same_runs_name_each_other_and_what_they_cost(tmp
     assert any("same runs as pytest::tests.test_it::test_two" in item.text for item in one.weighed.evidence)
     assert (one.cost.builds_lost, one.cost.builds_lost_alone) == (3, 0)
     assert found(detection, "test_other").cost.builds_lost_alone == 2
+
+
+def test_a_fingerprint_counts_with_all_its_texts(tmp_path: Path) -> None:
+    builder = DatabaseBuilder(tmp_path)
+    for commit in range(12):
+        run = builder.run(f"c{commit:02d}")
+        text = ("OSError", f"[Errno 98] Address already in use: port {commit}", "")
+        builder.result(run, "test_port", "F" if commit % 2 else "P", failure=text)
+        builder.result(run, "test_port", "P")
+    [match] = [one for one in found(detect(builder.close()), "test_port").matches if one.rule.id == "address-in-use"]
+    assert (match.failures, match.share) == (6, 1.0)

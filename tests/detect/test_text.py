@@ -15,8 +15,8 @@ from flakehunter.model import LogEventKind
 CORPUS = tomllib.loads((Path(__file__).parent / "failures.toml").read_text(encoding="utf-8"))["failure"]
 
 
-def text(entry: dict[str, Any], fingerprint: bytes = b"f") -> FailureText:
-    return FailureText(1, 1, fingerprint, 1, 1, entry["type"], entry["message"], entry["detail"])
+def text(entry: dict[str, Any], fingerprint: bytes = b"f", alike: int = 1) -> FailureText:
+    return FailureText(1, 1, fingerprint, 1, alike, 1, entry["type"], entry["message"], entry["detail"])
 
 
 def name(number: int) -> str:
@@ -26,7 +26,7 @@ def name(number: int) -> str:
 @pytest.mark.parametrize("number", range(len(CORPUS)), ids=name)
 def test_mechanism_of_a_single_failure(number: int) -> None:
     entry = CORPUS[number]
-    matches = match_failures(Readings(built_in()), [text(entry)], {b"f": 1}, "test_something")
+    matches = match_failures(Readings(built_in()), [text(entry)], "test_something")
     mechanism, _ = most_likely(mechanism_shares(Case(executed=10, history=None, matches=matches)))
     why = [(match.rule.id, match.quote) for match in matches]
     assert (mechanism.value if mechanism else "none") == entry["mechanism"], why
@@ -35,9 +35,7 @@ def test_mechanism_of_a_single_failure(number: int) -> None:
 def test_share_counts_failures_by_fingerprint() -> None:
     timeout = {"type": "TimeoutExpired", "message": "timed out after 1 seconds", "detail": ""}
     other = {"type": "KeyError", "message": "'a'", "detail": ""}
-    matches = match_failures(
-        Readings(built_in()), [text(timeout, b"1"), text(other, b"2")], {b"1": 3, b"2": 9}, "test_it"
-    )
+    matches = match_failures(Readings(built_in()), [text(timeout, b"1", 3), text(other, b"2", 9)], "test_it")
     [match] = [match for match in matches if match.rule.id == "python-timeout-expired"]
     assert (match.failures, match.share) == (3, 0.25)
 
@@ -76,7 +74,7 @@ def test_log_lines_count_by_how_much_more_often_they_stand_in_failed_runs() -> N
 def test_a_huge_text_is_cut_and_still_read_at_both_ends() -> None:
     detail = "EADDRINUSE\n" + "x" * 3 * TEXT_LIMIT + "\n[sleep] <defunct>"
     entry = {"type": "", "message": "", "detail": detail}
-    found = {match.rule.id for match in match_failures(Readings(built_in()), [text(entry)], {b"f": 1}, "")}
+    found = {match.rule.id for match in match_failures(Readings(built_in()), [text(entry)], "")}
     assert {"address-in-use", "defunct"} <= found
 
 
@@ -101,6 +99,6 @@ def test_quoted_line_keeps_its_strings() -> None:
         "message": "",
         "detail": "    a.kill()\n    time.sleep(1)\n>   assert alive, f'{pid} lives'\nE   x",
     }
-    matches = match_failures(Readings(built_in()), [text(entry)], {b"f": 1}, "")
+    matches = match_failures(Readings(built_in()), [text(entry)], "")
     [match] = [one for one in matches if one.rule.id == "signal-sleep-failing-line"]
     assert match.quote == "assert alive, f'{pid} lives'"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BigInteger, Connection, cast, func, select
 
 from flakehunter.db.queries.history import BAD, IDS_AT_ONCE
 from flakehunter.db.queries.projects import of_project
@@ -28,6 +28,8 @@ class FailureText:
     fingerprint: bytes
     count: int
     """Failures of the test with this fingerprint and this text."""
+    alike: int
+    """Failures of the test with this fingerprint, whatever the text."""
     last_run_id: int
     type: str
     message: str
@@ -49,13 +51,6 @@ class Event:
     text: str
 
 
-def failure_counts(connection: Connection, project: str, leave_out: Collection[int]) -> dict[tuple[int, bytes], int]:
-    """Return how often each test failed with each fingerprint, runs of `leave_out` not counted."""
-    columns = select(Result.test_case_id, Failure.fingerprint, func.count())
-    query = _failed(columns, project, leave_out).group_by(Result.test_case_id, Failure.fingerprint)
-    return {(test, bytes(fingerprint)): count for test, fingerprint, count in connection.execute(query)}
-
-
 def failure_texts(
     connection: Connection, project: str, leave_out: Collection[int], *, test_id: int | None = None
 ) -> list[FailureText]:
@@ -65,6 +60,10 @@ def failure_texts(
         Failure.id.label("failure"),
         Failure.fingerprint,
         func.count().label("count"),
+        # A sum of whole numbers is a decimal fraction on PostgreSQL.
+        cast(func.sum(func.count()).over(partition_by=(Result.test_case_id, Failure.fingerprint)), BigInteger).label(
+            "alike"
+        ),
         func.max(Result.run_id).label("last_run"),
         func.row_number()
         .over(
@@ -78,13 +77,13 @@ def failure_texts(
         grouped = grouped.where(Result.test_case_id == test_id)
     some = grouped.subquery()
     query = (
-        select(some.c.test, some.c.failure, some.c.fingerprint, some.c.count, some.c.last_run)
+        select(some.c.test, some.c.failure, some.c.fingerprint, some.c.count, some.c.alike, some.c.last_run)
         .add_columns(Failure.type, Failure.message, Failure.detail)
         .join(Failure, Failure.id == some.c.failure)
         .where(some.c.place <= TEXTS_PER_FINGERPRINT)
         .order_by(some.c.test, some.c.last_run.desc(), some.c.failure)
     )
-    return [FailureText(*row) for row in connection.execute(query)]
+    return [FailureText(*row) for row in connection.execute(query).all()]
 
 
 def _failed(columns: Any, project: str, leave_out: Collection[int]) -> Any:
