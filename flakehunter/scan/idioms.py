@@ -149,18 +149,20 @@ def signal_name(source: str, default: str = "TERM") -> str:
 
 _WORDS = re.compile(r"[\"'`,\[\]()\s]+")
 _KILL = re.compile(r"(?:^|[/\s;&|])(?:kill|/bin/kill)\s+(?!-0\b|-s\s+0\b|-l\b)(?=[-\w$%{#])")
-_LIMITS = ("prlimit", "taskset", "ionice", "chrt", "renice", "cgclassify", "nsenter")
+_LIMITS = {
+    **dict.fromkeys(("prlimit", "taskset", "ionice", "chrt"), r"(?:.*\s)?(?:-\w*p|--pid)\b"),
+    "renice": r".*-p\b",
+    "cgclassify": "",
+    "nsenter": r".*(?:-t|--target)\b",
+}
+"""Programs that change or enter a process that runs already, and the option that names it: they fail once it ended."""
 _KILL_BY_NAME = re.compile(r"(?:^|[/\s;&|])(?:pkill|killall|skill)\s+(?!-0\b)")
 _KILL_TREE = re.compile(r"(?:^|[/\s;&|])taskkill(?:\.exe)?\s|Stop-Process\b|wmic\s+process\b.*\bdelete", re.IGNORECASE)
 _LOOK = re.compile(
     r"(?:^|[/\s;&|])(?:kill\s+(?:-0|-s\s+0)\b|ps\s+(?!-?[a-z]*[ \w]*-C)|pgrep\s|pidof\s|tasklist\b|lsof\s)|test\s+-[de]\s+/proc/|Get-Process\b"  # noqa: E501
 )
 
-
-_LIMIT = re.compile(
-    r"^\S{0,20}?(?:(?:prlimit|taskset|ionice|chrt)\s(?:.*\s)?(?:-\w*p|--pid)\b|renice\s.*-p\b|cgclassify\s|nsenter\s.*(?:-t|--target)\b)"
-)
-"""Programs that change or enter a process which runs already, and fail when it has ended."""
+_LIMIT = re.compile(r"^\S{0,20}?(?:" + "|".join(rf"{program}\s{option}" for program, option in _LIMITS.items()) + ")")
 
 
 @dataclass(frozen=True, slots=True)

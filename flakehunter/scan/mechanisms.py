@@ -12,6 +12,7 @@ from flakehunter.scan.events import (
     Scope,
 )
 from flakehunter.scan.findings import Confidence
+from flakehunter.scan.holding import Holding
 from flakehunter.scan.processes import (
     BACKGROUND,
     EXCLUSIVE,
@@ -24,7 +25,7 @@ from flakehunter.scan.processes import (
     Sent,
     resources,
 )
-from flakehunter.scan.tracking import Flaw, Tracking, _Stored
+from flakehunter.scan.tracking import Flaw, _Stored
 
 SHORT_S = 2.0
 """A wait or poll with a time limit below this is too short for a loaded machine.
@@ -34,29 +35,14 @@ instructions; a second is reached under the stressors of `repro`, five are not.
 """
 
 
-PAUSE_LINES = 5
-"""A pause further above a look for a file was for something else as often as not."""
-_LOOKS_FOR = re.compile(r"exist|\[ +(?:! +)?-[efsS] |\btest +(?:! +)?-[efsS] |\bcat\b")
-"""Looks for a file, and does not take it."""
 _SET_BY_WAIT = re.compile(r"\.returncode$")
 """What only a wait or poll sets: it is no look of its own."""
-_SERVES = re.compile(
-    r"serv|daemon|listen|http|port[= ]|bind|socket|node |uvicorn|gunicorn|flask|\.jar\b|\bnc\b|:\d{2,5}\b|\s-[lS]\b",
-    re.IGNORECASE,
-)
-"""A program that others connect to, by its name or options."""
 _COMMAND = re.compile(r"\b(?:pgrep|pidof|ps|tasklist)\b")
-_REMOVES = re.compile(r"remove|unlink|rm|delete|RemoveAll", re.IGNORECASE)
-_PART = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{4,}")
-_OF_ALL = frozenset(["pid", "path", "dir", "file", "self", "this", "proc", "process", "tmp", "temp", "kill", "get"])
 _GIVES_INPUT = re.compile(r"\.communicate\(\s*(?:input\s*=\s*)?b?[\"']")
 """What the child reads now lets it go on, as a line written to its input does."""
-_UNLINKS = re.compile(
-    r"^\W*(?:\w+(?:\.|::))*(?:os\.remove|unlink\w*|remove_file|os\.Remove|rm)\b(?!.*-\w*r)|File\.delete"
-)
 
 
-class Mechanisms(Tracking):
+class Mechanisms(Holding):
     """Judges events."""
 
     def _spawn(self, event: Event) -> None:
@@ -331,80 +317,10 @@ class Mechanisms(Tracking):
                 )
         return None
 
-    def _bind(self, event: Event) -> None:
-        if self.polling or event.tolerant:
-            return
-        if event.expect is Expect.ALIVE:
-            self._must_be_there(event)
-            return
-        what = "looked for" if _LOOKS_FOR.search(event.text) else "used again"
-        self._resource(resources(event.text), self._line(event.line), what, event.text)
-
-    def _must_be_there(self, event: Event) -> None:
-        """fixed-sleep: a pause, and the pid file or socket of a child has to be there."""
-        own_site = self.state.pause_site == self.site and self.site != 0
-        if self.state.pause is not None and not self.state.calm and not own_site:
-            text = "a fixed sleep stands for the wait until the file is there: poll for it to a deadline"
-            starting = any(p.own and p.started is not None and not p.ready for p in self.state.processes.values())
-            before = self._line(event.line) - self.state.pause <= PAUSE_LINES
-            confidence = Confidence.LIKELY if starting or before else Confidence.POSSIBLE
-            self._add(Flaw(Mechanism.FIXED_SLEEP, self.state.pause, self._line(event.line), text, confidence))
-            self.state.pause = None
-
-    def _resource(self, words: frozenset[str], line: int, what: str, text: str = "") -> None:
-        """resource-still-held: a port, file or directory of a signalled process is used before its exit."""
-        for number, process in list(self.state.processes.items()):
-            sent = process.sent if not process.derived or process.sent is not None else self._reaching(number)
-            if (
-                sent is None
-                or sent.scope is Scope.OPAQUE
-                or process.ordered
-                or (sent.site == self.site and self.site != 0)
-            ):
-                continue
-            shared = sorted(words & process.words)
-            unknown = not process.own and not process.words and not process.derived and what != "started again"
-            akin = self._akin(number, words) if unknown else False
-            if unknown and (what == "looked for" or _REMOVES.search(text)):
-                unknown = akin  # whose folder it is, only the names can tell
-            if not shared and not (words and unknown):
-                continue
-            if sent.name == "KILL" and _UNLINKS.search(text) and self.function.language != "csharp":
-                continue  # POSIX removes a file that somebody holds, and who is killed cannot remove it himself
-            name = (shared or sorted(words))[0]
-            if what == "looked for" and process.slept_since_signal is not None:
-                self._flaw(
-                    Mechanism.FIXED_SLEEP, sent, line,
-                    f"a fixed sleep (line {process.slept_since_signal}) stands for the wait until {name} is gone: wait on the process, or poll to a deadline",  # noqa: E501
-                )  # fmt: skip
-                process.ordered = True
-                continue
-            slept = (
-                ""
-                if process.slept_since_signal is None
-                else f" (the sleep on line {process.slept_since_signal} may be too short)"
-            )
-            self._add(
-                Flaw(
-                    Mechanism.RESOURCE_STILL_HELD,
-                    sent.line,
-                    line,
-                    f"{name} is {what} while the signalled process may still hold it{slept}: wait on the process first",
-                    # That it holds this is a guess where nothing of its start is known.
-                    Confidence.LIKELY if (shared or akin) and not sent.guessed else Confidence.POSSIBLE,
-                )
-            )
-            process.ordered = True
-
-    def _akin(self, number: int, words: frozenset[str]) -> bool:
-        """Whether a process of which nothing is known and a path share a word: `server_pid` and `server_dir`."""
-        said = {part for name, known in self.state.names.items() if known == number for part in _parts(name)}
-        return any(part in said for word in words for part in _parts(word))
-
     def _assign(self, event: Event) -> None:
         for number in self._known(event.names):
             process = self.state.processes[number]
-            parent = self.state.processes.get(process.parent) if process.parent is not None else None
+            parent = self._parent(number)
             started = process.started if parent is None else parent.started
             if process.site == self.site and self.site != 0 and self.current.file == self.function.file:
                 continue  # the helper is judged for itself
@@ -421,48 +337,6 @@ class Mechanisms(Tracking):
                 "a child that has ended by now makes this fail: start it suspended or inside the job, or look at its exit and accept the error",  # noqa: E501
             )  # fmt: skip
             self.assigned.append((number, flaw))
-
-    def _use(self, event: Event) -> None:
-        if self.polling:
-            return
-        line = self._line(event.line)
-        for process in self.state.processes.values():
-            if not process.own or process.started is None or process.ready or process.sent is not None:
-                continue
-            if process.slept_since_start is not None:
-                offers = bool(resources(event.text) & process.words)
-                if not offers and _LOOKS_FOR.search(event.text) is None:
-                    offers = _SERVES.search(process.text) is not None
-                self._add(
-                    Flaw(
-                        Mechanism.FIXED_SLEEP,
-                        process.started,
-                        line,
-                        f"a fixed sleep (line {process.slept_since_start}) stands for the wait until the child is ready: poll to a deadline",  # noqa: E501
-                        # Who else may offer it, only the source of the start can tell.
-                        Confidence.LIKELY if offers else Confidence.POSSIBLE,
-                    )
-                )
-                process.ready = True
-
-    def _effect(self, event: Event) -> None:
-        """fixed-sleep: what the signalled process leaves behind is asserted after a pause."""
-        for process in self.state.processes.values():
-            if (
-                process.sent is not None
-                and not process.ordered
-                and process.slept_since_signal is not None
-                and not self.polling
-            ):
-                self._flaw(
-                    Mechanism.FIXED_SLEEP, process.sent, self._line(event.line),
-                    f"a fixed sleep (line {process.slept_since_signal}) stands for the wait until the process has done this: wait on it, or poll to a deadline",  # noqa: E501
-                )  # fmt: skip
-                return
-
-
-def _parts(name: str) -> list[str]:
-    return [part.lower() for part in _PART.findall(name) if part.lower() not in _OF_ALL]
 
 
 def out_parameters(text: str, language: str) -> list[str]:

@@ -421,9 +421,8 @@ class Machine(Following):
         for flaw in self.short.values():
             self._add(flaw)
         for number, flaw in self.assigned:
-            process = self.state.processes.get(number)
-            parent = self.state.processes.get(process.parent) if process and process.parent is not None else None
-            if not any(held is not None and held.let_go for held in (process, parent)):
+            held = (self.state.processes.get(number), self._parent(number))
+            if not any(process is not None and process.let_go for process in held):
                 self.flaws.append(flaw)
 
 

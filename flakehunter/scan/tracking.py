@@ -96,6 +96,11 @@ class Tracking:
         self.state.names[name] = number
         return [number]
 
+    def _parent(self, number: int) -> Process | None:
+        """Return the process that made this one, where that is known."""
+        process = self.state.processes.get(number)
+        return None if process is None or process.parent is None else self.state.processes.get(process.parent)
+
     def _unordered(self) -> list[int]:
         return [n for n, p in self.state.processes.items() if p.sent is not None and not p.ordered][-1:]
 
