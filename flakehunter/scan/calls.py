@@ -300,6 +300,7 @@ class Calls(Walker):
             alive, zombies = (Alive.ZERO, True)
             names = tuple(n for n in names if n not in _KEYWORDS and f"{n}(" not in said)
         elif idiom.run:
+            self._ran(receiver, plain, source, line, out)
             return
         if kind is Kind.SIGNAL:
             signal = idiom.signal or (signal if idiom.kind is not Kind.SIGNAL else idioms.signal_name(source))
@@ -315,9 +316,9 @@ class Calls(Walker):
         if kind in (Kind.SPAWN, Kind.BUILD):
             kept = (text(a).lstrip("$&*") for a in plain)
             source = " ".join([source, *(self.constants[name] for name in kept if name in self.constants)])
-        expect, tolerant, limit, limit_name, silent = Expect.VALUE, False, None, "", False
+        expect, tolerant, limit, limit_name, silent, demanded = Expect.VALUE, False, None, "", False, False
         if kind is Kind.LOOK:
-            expect = context.expected(node, alive, self.spec)
+            expect = expectation.wants(source, alive) if idiom.matcher else context.expected(node, alive, self.spec)
             zombies = zombies and not self.knows_zombies
         elif kind is Kind.WAIT:
             if receiver is not None and receiver.type in CALLS and idioms.command(text(receiver)) is not None:
@@ -331,8 +332,14 @@ class Calls(Walker):
             limit_name = named[1] if named and limit is None else ""
             tolerant = context.is_tolerant(node, self.spec, escalates=True)
             silent = idiom.silent and node.parent is not None and node.parent.type in _ALONE
+            raises = self.spec.name == "python" and not tolerant and re.search(r"\.(?:wait|communicate)\(", source)
+            demanded = (
+                bool(raises)
+                if idiom.alive is not Alive.FALSE
+                else context.expected(node, Alive.FALSE, self.spec) is Expect.DEAD
+            )
         elif kind is Kind.ASSIGN:
-            tolerant = context.is_tolerant(node, self.spec, escalates=False)
+            tolerant = context.is_tolerant(node, self.spec, escalates=False) or context.is_dropped(node, self.spec)
         elif kind is Kind.BIND and "xist" in source:
             expect = context.expected(node, Alive.TRUE, self.spec)
         elif kind is Kind.EFFECT:
@@ -347,13 +354,26 @@ class Calls(Walker):
         if kind is Kind.LOOK and limited:
             kind = Kind.WAIT  # it looks again and again
         out.append(Event(kind, line, names, source[:2000], scope=scope, signal=signal, alive=alive, counts_zombies=zombies, expect=expect,  # noqa: E501
-                         timeout_s=limit, reaps=idiom.reaps and "WNOWAIT" not in source, tolerant=tolerant, needs_known=idiom.known, limit_name=limit_name, silent=silent, by_pid=by_pid))  # fmt: skip  # noqa: E501
+                         timeout_s=limit, reaps=idiom.reaps and "WNOWAIT" not in source, tolerant=tolerant, needs_known=idiom.known, limit_name=limit_name, silent=silent, by_pid=by_pid, demanded=demanded))  # fmt: skip  # noqa: E501
         if kind is Kind.SIGNAL and limited:
             out.append(Event(Kind.WAIT, line, names, source[:400], tolerant=True))
         elif kind is Kind.SIGNAL and self._answers(idiom, node):
             demanded = node.parent is not None and node.parent.type in _DEMANDED  # None is never worth an assertion
             answers = Event(Kind.WAIT, line, names, source[:400], tolerant=True, of_wrapper=True)
             out.extend([answers, replace(answers, of_wrapper=False)] if demanded else [answers])
+
+    def _ran(self, receiver: Node | None, plain: list[Node], source: str, line: int, out: list[Step]) -> None:
+        """A command that was run to its end: it only slept, or needs a process that it is given the pid of."""
+        slept = idioms.SLEEPS.search(source)
+        if slept is not None and idioms.AWAY.search(source) is None:
+            out.append(Event(Kind.SLEEP, line, (), source[:400], timeout_s=float(slept[1])))
+            return
+        command = names_in(text(receiver)) if receiver is not None and not plain else ()
+        if command:
+            out.append(Event(Kind.SPAWN, line, command, source[:400], needs_known=True, beside=True))
+        names = tuple(n for a in plain for n in names_in(text(a)) if n not in _KEYWORDS)
+        if names:
+            out.append(Event(Kind.ASSIGN, line, names, source[:2000], to_program=True))
 
     def _answers(self, idiom: Idiom, node: Node) -> bool:
         """Whether the answer of a signal is used, or awaited, where the library's own have none.

@@ -122,7 +122,7 @@ def _of_expression(parent: Node, current: Node, look: Node, alive: Alive, *, cro
         return None
     if kind in LOOPS:
         condition = child(parent, "condition")
-        return Expect.LOOP if condition is not None and _within(look, condition) else None
+        return _of_loop(kind, condition, look, alive) if condition is not None and _within(look, condition) else None
     if kind in ("match_expression", "when_expression", "switch_statement", "switch_expression", "case"):
         return _of_match(text(parent))
     if kind in ASSIGNMENTS or kind in _RETURNS:
@@ -140,6 +140,11 @@ def _of_expression(parent: Node, current: Node, look: Node, alive: Alive, *, cro
         ):
             return expectation.wants(_around(root, look), alive)
     return None
+
+
+def _of_loop(kind: str, condition: Node, look: Node, alive: Alive) -> Expect:
+    while_alive = expectation.of_branch(_around(condition, look), alive, "fail", "") is Expect.DEAD
+    return Expect.OUTLASTED if while_alive != kind.startswith("until") else Expect.LOOP
 
 
 def _of_match(source: str) -> Expect:
@@ -230,6 +235,21 @@ def is_refused(node: Node, spec: Spec) -> bool:
             return False
         current = parent
     return False
+
+
+def is_dropped(node: Node, spec: Spec) -> bool:
+    """Whether what the call `node` answers is thrown away, in a language that tells of failures by answers alone."""
+    if spec.name not in ("go", "rust"):
+        return False
+    root = chain_root(node)
+    parent = root.parent
+    if parent is not None and parent.type == "expression_list":
+        parent = parent.parent
+    if parent is None:
+        return False
+    if parent.type in ("assignment_statement", "let_declaration"):
+        return not text(child(parent, "left", "pattern")).strip("_, ")
+    return parent.type == "expression_statement" and (spec.name == "go" or text(root).endswith(".ok()"))
 
 
 _LEAVES = re.compile(r"\b(?:return|goto|break|exit\w*)\b")

@@ -70,6 +70,8 @@ class Expect(StrEnum):
     """A branch that ends nothing in failure, such as an escalation to SIGKILL."""
     LOOP = "loop"
     """The condition of a loop."""
+    OUTLASTED = "outlasted"
+    """The condition of a loop that goes on while the process lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,12 @@ class Event:
     """The same source as a call: it is one when the receiver is an object of the project's own."""
     silent: bool = False
     """A wait that says nothing when its time is up, and whose answer nobody reads."""
+    demanded: bool = False
+    """A wait that fails the test when its time is up."""
+    to_program: bool = False
+    """The pid is given to another program, which needs the process to be there."""
+    beside: bool = False
+    """A start that only is one where it happens beside the rest: else it is run to its end."""
     of_wrapper: bool = False
     """Only counts for objects of the project's own, not for a child that was started here."""
     needs_known: bool = False

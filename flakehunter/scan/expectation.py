@@ -37,7 +37,7 @@ FAILS = re.compile(
 )
 
 _FALSY = re.compile(
-    r"\bnot\s+[\w.(:\[]*@|!\s*[\w.(:\[]*@|False\w*\s*\(|assert_false|assertNot|refute\b|assert_not|_FALSE\b|IsFalse|isFalse|toBe\(false\)|toBeFalsy|"
+    r"\bnot\s+[\w.(:\[]*@|!\s*[\w.(:\[]*@|False\w*\s*\(|assert_false|assertNot|refute(?:_predicate)?\b|assert_not|_FALSE\b|IsFalse|isFalse|toBe\(false\)|toBeFalsy|"
     r"toEqual\(false\)|toStrictEqual\(false\)|(?:==|===|is|be|eq|eql|shouldBe|equal)[\s(]+(?:False|false|FALSE)\b|BeFalse|be_falsey?|falsy|"
     r"to_not\s|not_to\s|should_not|\.not\.|notOk|not_ok|(?:[,(]\s*)(?:false|False)\s*[,)]|NotTrue|ShouldBeFalse|is_not_running|to\.be\.false|@\s*===?\s*\[\]|len\(@\)\s*==\s*0|toEqual\(\[\]\)|toHaveLength\(0\)|is_empty|isEmpty|NotRunning\b|assertEqual\(@, \[\]\)"  # noqa: E501
 )

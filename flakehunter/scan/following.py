@@ -64,7 +64,7 @@ class Following(Mechanisms):
         if idioms.stops(step.name) and not self.polling:
             self.state.stopped, self.state.paused = self._line(step.line), None
             self.state.pause = None  # what the look is about ends now, after the pause
-        if idioms.polls(step.path) and step.expect is Expect.LOOP:
+        if idioms.polls(step.path) and step.expect in (Expect.LOOP, Expect.OUTLASTED):
             for number in known:
                 self.state.processes[number].ordered = True
             if not known:

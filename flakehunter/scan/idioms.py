@@ -32,6 +32,8 @@ class Idiom:
     """A wait that only answers whether its time was up: nothing fails where nobody reads that."""
     known: bool = False
     """Only counts for a process that was seen before."""
+    matcher: bool = False
+    """A look that asserts by itself: `expect(child).not_to be_alive`."""
     run: bool = False
     """Runs a command to its end: no process is left, but the command may be `kill` or `ps`."""
 
@@ -204,6 +206,11 @@ def command(source: str) -> Command | None:
         return Command(Kind.SIGNAL, Scope.GROUP if group else Scope.LEADER, signal_name(words))
     return None
 
+
+SLEEPS = re.compile(r"(?:^|[;&|(\"'`])\s*sleep[\"',\s]+(\d+(?:\.\d+)?)")
+"""A command that pauses: `system("sleep 1")`, `run("stop && sleep 2")`."""
+AWAY = re.compile(r"(?<![&>])&(?![&>])|\btimeout\b|\btrap\b")
+"""What is started beside it, or cut short."""
 
 # ---- names that say what a function does, for those whose source is not at hand ----
 

@@ -16,11 +16,14 @@ from flakehunter.scan.holding import Holding
 from flakehunter.scan.processes import (
     BACKGROUND,
     EXCLUSIVE,
+    GO_RUN,
     HANDLERS,
     HANDLES_NOTHING,
     LEAVES_GROUP,
     LONG_LIVED,
+    SHORT_LIVED,
     SUSPENDED,
+    WRAPPERS,
     Process,
     Sent,
     resources,
@@ -38,6 +41,8 @@ instructions; a second is reached under the stressors of `repro`, five are not.
 _SET_BY_WAIT = re.compile(r"\.returncode$")
 """What only a wait or poll sets: it is no look of its own."""
 _COMMAND = re.compile(r"\b(?:pgrep|pidof|ps|tasklist)\b")
+_PIPED = re.compile(r"\bstdin\s*=\s*[\w.]+\.stdout\b")
+"""The program is given what the process writes, and not the process."""
 _GIVES_INPUT = re.compile(r"\.communicate\(\s*(?:input\s*=\s*)?b?[\"']")
 """What the child reads now lets it go on, as a line written to its input does."""
 
@@ -49,6 +54,9 @@ class Mechanisms(Holding):
         line = self._line(event.line)
         known = self._known(event.names)
         if event.needs_known and not known:
+            return
+        if event.beside:
+            self._run_beside(known[0], line)
             return
         self.state.calm = False
         source = self._expanded(event.text)
@@ -85,6 +93,12 @@ class Mechanisms(Holding):
         for name in out_parameters(event.text, self.current.language):
             self.state.names[name] = number
 
+    def _run_beside(self, number: int, line: int) -> None:
+        """A thread runs a command that was built here to its end: there is a process from now on."""
+        process = self.state.processes[number]
+        if self.beside and process.own and process.started is None:
+            process.started, process.ready, process.reaped_beside = line, True, True
+
     def _just_built(self) -> int | None:
         """Return the command that the expression around described and nobody started yet."""
         process = self.state.processes.get(self.returned) if self.returned is not None else None
@@ -105,8 +119,23 @@ class Mechanisms(Holding):
             targets = self._named(event.names, create=not event.needs_known)
         for number in targets:
             self._readiness(number, event, line)
+            self._wrapper(number, event, line)
             if event.signal not in idioms.HARMLESS:
                 self._send(number, Sent(line, event.scope, event.signal, self.site))
+
+    def _wrapper(self, number: int, event: Event, line: int) -> None:
+        """survivor: `go run` or `npm start` is killed, and the program that it started goes on."""
+        process = self.state.processes[number]
+        if event.scope is not Scope.LEADER or process.started is None or process.ended:
+            return
+        if event.signal in idioms.HARMLESS or (process.site == self.site and self.site != 0):
+            return
+        asked = process.sent is not None  # and passes that on, as far as it can
+        if (WRAPPERS if event.signal == "KILL" and not asked else GO_RUN).search(process.text):
+            self._flaw(
+                Mechanism.SURVIVOR, Sent(line, Scope.LEADER, "", -1), process.started,
+                "only the program that starts another one is signalled, and does not pass it on: start what it starts, or signal the group",  # noqa: E501
+            )  # fmt: skip
 
     def _readiness(self, number: int, event: Event, line: int) -> None:
         """signal-before-ready: a child that handles signals is signalled before it can have said so."""
@@ -169,11 +198,20 @@ class Mechanisms(Holding):
                     process.short = Flaw(Mechanism.DEADLINE_TOO_SHORT, process.sent.line, self._line(event.line), said)
                 else:
                     self._short(number, process.sent, self._line(event.line), said)
+            elif limit_s is not None and 0 < limit_s < SHORT_S and event.demanded and not self.polling:
+                self._short_life(number, self._line(event.line), limit_s)
             process.ordered = process.ready = True
             process.ended = limit_s is None and not event.limit_name and not event.tolerant
             process.let_go = process.let_go or _GIVES_INPUT.search(event.text) is not None
             process.reaped = process.reaped or event.reaps
             process.unreaped = process.unreaped or not event.reaps
+
+    def _short_life(self, number: int, line: int, limit_s: float) -> None:
+        """deadline-too-short: nobody signals the child, and it has to have ended by itself."""
+        process = self.state.processes[number]
+        if process.own and process.started is not None and process.sent is None and not process.ordered:
+            text = f"the child has to have ended in {limit_s:g} s, and a loaded machine may not even have started it: allow many times as long"  # noqa: E501
+            self._short(number, Sent(process.started, Scope.LEADER, "", process.site), line, text)
 
     def _short(self, number: int, sent: Sent, line: int, message: str) -> None:
         """deadline-too-short: kept until the end of the function, for a stronger signal may follow."""
@@ -322,13 +360,16 @@ class Mechanisms(Holding):
             process = self.state.processes[number]
             parent = self._parent(number)
             started = process.started if parent is None else parent.started
+            script = self._expanded(f"{process.text} {parent.text if parent is not None else ''}")
+            if event.to_program and (SHORT_LIVED.search(script) is None or _PIPED.search(event.text)):
+                continue
             if process.site == self.site and self.site != 0 and self.current.file == self.function.file:
                 continue  # the helper is judged for itself
             if (
                 started is None
                 or event.tolerant
                 or SUSPENDED.search(process.text)
-                or LONG_LIVED.search(f"{process.text} {self._expanded(parent.text) if parent is not None else ''}")
+                or LONG_LIVED.search(script)
                 or process.let_go
             ):
                 continue

@@ -24,6 +24,15 @@ LEAVES_GROUP = re.compile(
 LONG_LIVED = re.compile(
     r"\bsleep['\", ]+(?:[5-9]|\d{2,})|sleep\(\s*(?:[5-9]|\d{2,})|tail['\", ]+-f|while True|while :|ping.{1,12}-[nt]\s*['\", ]*\d{2,}|infinity|pause\(\)|Start-Sleep.{1,14}\d{2,}|timeout.{1,6}/t.{1,6}\d{2,}"  # noqa: E501
 )
+SHORT_LIVED = re.compile(r"\bsleep['\", ]+(?:0?\.\d+|[01](?:\.\d+)?)\b(?!\.)")
+"""Scripts that are over before a busy machine has started the next program."""
+GO_RUN = re.compile(r"[\"'`/\s]go[\"'`,\s\[(]+run[\"'`\s]")
+"""`go run` ends on a signal without passing it on to what it has built and started (golang/go issue 40467)."""
+WRAPPERS = re.compile(
+    GO_RUN.pattern + r"|[\"'`/](?:npm|npx|pnpm|yarn|bunx|xvfb-run)(?:\.cmd)?[\"'`,\s]"
+    r"|[\"'`/](?:dotnet|uv|docker|podman)[\"'`,\s\[(]+run[\"'`,\s]"
+)
+"""Programs that start another one, and cannot pass SIGKILL on to it."""
 SUSPENDED = re.compile(r"SUSPEND|[sS]uspended|0x0*4\b|stop_at_start|PTRACE_TRACEME")
 _TOKENS = re.compile(r"[A-Za-z_][\w.]*|\b[1-9]\d{3,4}\b|[\"'`][^\"'`\n]{2,60}[\"'`]")
 _URL = re.compile(r"\bhttps?://[^\s\"'`]*")

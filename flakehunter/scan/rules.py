@@ -169,8 +169,14 @@ class Machine(Following):
         self.state = before.copy()
         for process in self.state.processes.values():
             process.ready = True  # nobody knows when it runs
+        self.beside += 1
         self.run(step.body)
-        self.state, self.returned = before, None  # what it starts is unknown here
+        self.beside -= 1
+        for number, process in before.processes.items():
+            seen = self.state.processes[number]
+            if process.started is None and process.own and seen.started is not None and seen.ready:
+                process.started, process.ready, process.reaped_beside = seen.started, True, True
+        self.state, self.returned = before, None  # what else it starts is unknown here
         for number in waited:
             # Another thread reaps it: no zombie stays, but nothing here is ordered by that.
             self.state.processes[number].reaped_beside = True
@@ -187,7 +193,7 @@ class Machine(Following):
                 self._all_ready()
             return
         looked = self._looked_at(step.body)
-        sent_before = {number: self.state.processes[number].sent for number, _ in looked}
+        sent_before = {number: self.state.processes[number].sent for number, _, _ in looked}
         self.polling += 1
         self.run(step.body)
         self.polling -= 1
@@ -202,12 +208,13 @@ class Machine(Following):
                     return True
         return False
 
-    def _looked_at(self, flow: Flow) -> list[tuple[int, bool]]:
-        """Return the processes that a poll looks at, and whether the look counts zombies as alive."""
-        found: list[tuple[int, bool]] = []
+    def _looked_at(self, flow: Flow) -> list[tuple[int, bool, bool]]:
+        """Return the processes that a poll looks at, whether the look counts zombies, and whether it goes on till death."""  # noqa: E501
+        found: list[tuple[int, bool, bool]] = []
         for step in walk(flow):
             if isinstance(step, Event) and step.kind is Kind.LOOK:
-                found.extend((n, step.counts_zombies) for n in self._named(step.names, create=bool(step.names)))
+                numbers = self._named(step.names, create=bool(step.names))
+                found.extend((n, step.counts_zombies, step.expect is Expect.OUTLASTED) for n in numbers)
             elif isinstance(step, Call):
                 helper = self.lookup(step.name, self.current)
                 looks = (
@@ -220,25 +227,28 @@ class Machine(Following):
                         if helper
                         else False
                     )
-                    found.extend((n, zombies) for n in self._known(names))
+                    found.extend((n, zombies, step.expect is Expect.OUTLASTED) for n in self._known(names))
         return found
 
-    def _polled(self, step: Loop, looked: list[tuple[int, bool]], escalated: set[int]) -> None:
+    def _polled(self, step: Loop, looked: list[tuple[int, bool, bool]], escalated: set[int]) -> None:
         line = self._line(step.line)
         self.state.waited()
         reaps = any(events(step.body, Kind.WAIT)) or any(
             e.kind is Kind.LOOK and not e.counts_zombies for e in events(step.body, Kind.LOOK)
         )
-        for number, counts_zombies in looked:
+        for number, counts_zombies, outlasts in looked:
             process = self.state.processes[number]
             sent = self._reaching(number)
+            ends = sent
+            if sent is None and outlasts and process.started is not None:
+                ends = Sent(process.started, Scope.LEADER, "", process.site)  # by itself, some time
             survivor = self._left_out(number)
             if survivor is not None:
                 self._flaw(Mechanism.SURVIVOR, survivor[0], line, survivor[1])
             if (
                 counts_zombies
                 and process.own
-                and sent is not None
+                and ends is not None
                 and not (
                     process.reaped
                     or process.reaped_beside
@@ -248,7 +258,7 @@ class Machine(Following):
                 )
             ):
                 self._flaw(
-                    Mechanism.ZOMBIE_COUNTED_ALIVE, sent, line,
+                    Mechanism.ZOMBIE_COUNTED_ALIVE, ends, line,
                     "polls with a look that still finds a zombie, and nothing reaps this child: wait for it, or treat state Z as gone",  # noqa: E501
                 )  # fmt: skip
             elif (

@@ -198,6 +198,7 @@ class Statements(Calls):
     def _goroutine(self, node: Node, out: list[Step]) -> None:
         body = self._flow_of(*node.named_children)
         waited = [name for e in events(body, Kind.WAIT) for name in e.names]
+        waited += [name for e in events(body, Kind.SPAWN) if e.beside for name in e.names]
         out.append(Aside(body))
         if waited:
             signalled = re.findall(r"(\w[\w.]*)\s*<-|close\(([\w.]+)\)|([\w.]+)\.Done\(\)", text(node))

@@ -59,6 +59,8 @@ class Tracking:
         self.site = 0
         self.sites = 0
         self.polling = 0
+        self.beside = 0
+        """How many threads or callbacks are around what is read now."""
         self.asked: Expect | None = None
         self.last_look: _Stored | None = None
         self.returned: int | None = None

@@ -17,7 +17,7 @@ FILE_ENDS = (
         -TERM 'TERM' "TERM" estroy( estroyF estroyP destroy! abort( AbortController AbortSignal Abort( .signal( .Signal(
         send_signal SIGINT SIGHUP SIGUSR AssignProcess cgroup.procs Popen pawn ancel( sAlive is_alive pid_exists
         HasExited GetProcessById /proc/ pgrep ProcessBuilder exec.Command proc_open add_process ob.assign( group.assign(
-        aemonize --daemon Alive( Running(
+        aemonize --daemon Alive( Running( assign_process( etpgid( AddProc(
         """
     ),
 )
@@ -28,7 +28,8 @@ FILE_HAS = (
         """
         Pid PID subprocess child_process childProcess Popen pawn( pawn_ Process( Process. Process: Process;
         CreateProcess ProcessBuilder .poll( sAlive is_alive alive( alive? HasExited exitCode proc_ getRuntime
-        exec.Command Command:: Deno.Command fork /proc/ running( is_running Running( isRunning Processes execa Alive(
+        exec.Command Command:: Deno.Command fork /proc/ pgrep running( is_running Running( isRunning Processes execa
+        Alive(
         """
     ),
 )
@@ -50,7 +51,7 @@ HELPS = _words(
 ENDS = _words(
     """
     kill Kill erminat estroy abort( Abort( send_signal AssignProcess cgroup.procs cg_enter ancel( .Signal( .signal( SIG
-    CloseMainWindow AddProc AssignProc .stop .Stop _stop >stop hutdown ispose
+    CloseMainWindow AddProc AssignProc assign_process etpgid( .stop .Stop _stop >stop hutdown ispose
     """
 )
 """A function without one of these ends no process itself."""
@@ -149,6 +150,6 @@ def pauses_and_asks(source: bytes) -> bool:
 
 
 def waits_after(source: bytes, start: int) -> bool:
-    """Whether a pause or the word pid comes soon after a start: only then is a start without a signal worth a look."""
+    """Whether a start without a signal is worth a look: a pause, a wait or the word pid comes soon after it."""
     part = source[start : start + 2000]
-    return b"leep" in part or b"pid" in part or b"elay(" in part
+    return any(word in part for word in (b"leep", b"pid", b"elay(", b"aitFor", b"wait(timeout", b".run("))

@@ -10,10 +10,13 @@ from flakehunter.scan.kinds import CLOSURES
 from flakehunter.scan.syntax import Spec
 
 IDIOMS = (
+    run(r".+\.run!?", needs=r"\.run!?[(\s]\s*[\"']"),
     run(r"(?:Kernel\.)?system|Open3\.(?:capture\w+)|subshell|`"),
     spawn(r"(?:Process\.|Kernel\.)?(?:spawn|fork)|IO\.popen|Open3\.popen\w+|PTY\.spawn|ChildProcess\.build|Process\.daemon"),
     look(r"Process\.kill", who="args", needs=r"kill[(\s]+(?:0|:EXIT|[\"']EXIT[\"']|[\"']0[\"'])\s*,", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
     look(r"Process\.(?:getpgid|getsid|getpriority)", who="0", alive=Alive.NO_ERROR, counts_zombies=True),
+    look(r"expect\(\)\.(?:to|not_to|to_not)", needs=r"be_(?:alive|running)\b", matcher=True),
+    look(r"(?:assert|refute)_predicate", who="0", needs=r":(?:alive|running)\?", matcher=True),
     signal(r"Process\.kill", who="args"),
     signal(r".+\.(?:kill|terminate|stop!)", known=True),
     look(r"Process\.(?:wait2?|waitpid2?)", who="0", needs=r"WNOHANG", alive=Alive.NULL),
