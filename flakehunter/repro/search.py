@@ -65,7 +65,7 @@ class Plan:
     first_victim: int = 0
     """Number of the first process that is signalled; 0 for none."""
     is_victim: bool = True
-    """Whether the process is signalled at all before the test ends."""
+    """Whether the process is signalled before the test ends, as far as a tracer can tell."""
     waits: bool = False
     """Whether the test takes longer when the process is late, but not too late: then it waits, for too short a time."""
 
@@ -308,7 +308,7 @@ def _richness(report: TrialReport) -> tuple[int, int]:
 
 
 def _was_signalled(process: ProcessRecord, end_ms: float = math.inf) -> bool:
-    return any(name not in HARMLESS and at < end_ms for name, at, _ in process.signals)
+    return process.takes_signals or any(name not in HARMLESS and at < end_ms for name, at, _ in process.signals)
 
 
 def first_victim(report: TrialReport) -> int:

@@ -114,6 +114,9 @@ class ProcessRecord:
     reaped_at_ms: float | None = None
     signals: tuple[tuple[str, float, int | None], ...] = ()
     """(name, moment in ms, sender's pid) of each signal that it received."""
+    takes_signals: bool = False
+    """Whether it received none but blocked those that end a process: what it takes by sigwait(3) or signalfd(2) is
+    never delivered, so that no tracer sees it."""
 
     @property
     def timeline(self) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
-"""A process that SIGKILL takes from a stop: it is held all the same, or the trial does not count."""
+"""What a tracer does not see: who SIGKILL took from a stop, and who takes signals by itself."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from flakehunter.model import TrialOutcome
 from flakehunter.repro.bench import MISSED_TRIALS, run_trials, trial_spec
 from flakehunter.repro.command import plain_command
+from flakehunter.repro.linux.nurseries import start_nursery
 from flakehunter.repro.trial import TrialReport, TrialSpec
 
 BLOCKED = """
@@ -80,6 +82,32 @@ def test_what_sigkill_takes_from_a_stop_is_not_let_go_unseen() -> None:
 @pytest.mark.parametrize(("event", "missed"), [("exit", True), ("report", True), ("start", False)])
 def test_an_end_that_could_not_be_held_is_told(event: str, missed: bool) -> None:
     assert python(LET_GO_UNSEEN, event) == [missed, ["SIGKILL"]]
+
+
+SERVICE = """
+import signal, subprocess, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+print("ready", flush=True)
+signal.sigwait({signal.SIGTERM})
+"""
+ENDS_A_SERVICE = """
+import subprocess, sys
+for code in sys.argv[1:]:
+    child = subprocess.Popen([sys.executable, "-S", "-c", code], stdin=-1, stdout=-1)
+    child.stdout.readline()
+    child.terminate()
+    child.communicate()
+"""
+
+
+def test_who_blocks_the_signals_that_end_it_takes_them_itself(tmp_path: Path) -> None:
+    command = [sys.executable, "-S", "-c", ENDS_A_SERVICE, SERVICE, "print(1, flush=True); input()"]
+    spec = TrialSpec(tuple(command), str(tmp_path), dict(os.environ), str(tmp_path / "out"), 60.0, trace=True)
+    with start_nursery() as nursery:
+        test, service, plain = nursery.run(spec).processes
+    assert (service.exit_status, service.signals, service.takes_signals) == (0, (), True)
+    assert (plain.exit_status, [name for name, _, _ in plain.signals], plain.takes_signals) == (-15, ["SIGTERM"], False)
+    assert not test.takes_signals
 
 
 class Pending:

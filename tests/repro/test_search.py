@@ -24,6 +24,7 @@ PROCESSES = (
     record(2, 1, 1, "bash", "SIGTERM"),
     record(3, 2, 2, "sleep 30", "SIGTERM"),
     record(4, 1, 1, "date"),
+    replace(record(5, 1, 1, "service"), takes_signals=True),
 )
 
 
@@ -56,6 +57,7 @@ def late(event: str, who: int, slack_ms: float) -> Callable[[Delay | None], bool
         ("report", 3, 3, Mechanism.ZOMBIE_COUNTED_ALIVE),
         ("report", 2, 30, Mechanism.FIXED_SLEEP),
         ("exit", 4, 30, Mechanism.SURVIVOR),
+        ("exit", 5, 30, Mechanism.FIXED_SLEEP),
         ("start", 2, 145, Mechanism.SIGNAL_BEFORE_READY),
         ("start", 4, 700, Mechanism.ASSIGN_AFTER_EXIT),
     ],

@@ -34,6 +34,9 @@ BY_DEPTH = "depth="
 QUIET = (signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH, signal.SIGURG)
 """Signals whose default is to do nothing: a late one says nothing of a kill."""
 
+ENDING = sum(1 << (number - 1) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM))
+"""As a mask of proc_pid_status(5)."""
+
 
 class Traced:
     """One process of the trial, from its creation to its end; moments are of time.monotonic()."""
@@ -54,6 +57,7 @@ class Traced:
         "spawn_s",
         "stat",
         "state",
+        "takes_signals",
         "threads",
     )
 
@@ -74,6 +78,7 @@ class Traced:
         self.threads = {pid}
         self.announced = False
         """Whether it stopped on its way out, which is when it can be held."""
+        self.takes_signals = False
         self.held: set[str] = set()
         """Events at which it was held already: each delay happens once."""
 
@@ -228,6 +233,7 @@ class Tracer(Supervisor):
             ptrace.go_on(tid)
             return
         process.announced = True
+        process.takes_signals = not process.signals and bool(int(_status(tid, "SigBlk") or "0", 16) & ENDING)
         process.stat = read_stat(tid) or process.stat
         status = ptrace.event_message(tid)
         if status & 0x7F == signal.SIGKILL:
@@ -366,15 +372,21 @@ class Tracer(Supervisor):
             "ended_at_ms": ms(process.exit_s),
             "reaped_at_ms": ms(process.reap_s),
             "signals": [[name, ms(moment), by] for name, moment, by in process.signals],
+            "takes_signals": process.takes_signals,
         }
 
 
 def _thread_group(tid: int) -> int:
+    return int(_status(tid, "Tgid") or tid)
+
+
+def _status(tid: int, name: str) -> str:
+    """Return a field of /proc/TID/status, see proc_pid_status(5); empty when there is none."""
     try:
         with open(f"/proc/{tid}/status", encoding="utf-8") as file:  # noqa: PTH123
-            return next((int(line.split()[1]) for line in file if line.startswith("Tgid:")), tid)
+            return next((line.split()[1] for line in file if line.startswith(f"{name}:")), "")
     except OSError:
-        return tid
+        return ""
 
 
 def _signal_name(number: int) -> str:
