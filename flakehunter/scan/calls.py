@@ -331,7 +331,8 @@ class Calls(Walker):
             named = re.search(r"\(\s*(?:\w*timeout\w*\s*=\s*)?([A-Za-z_]\w*)\s*\)$", source)
             limit_name = named[1] if named and limit is None else ""
             tolerant = context.is_tolerant(node, self.spec, escalates=True)
-            silent = idiom.silent and node.parent is not None and node.parent.type in _ALONE
+            outer = context.chain_root(node).parent
+            silent = idiom.silent and outer is not None and outer.type in _ALONE
             raises = self.spec.name == "python" and not tolerant and re.search(r"\.(?:wait|communicate)\(", source)
             demanded = (
                 bool(raises)

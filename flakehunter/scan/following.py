@@ -5,9 +5,10 @@ from abc import abstractmethod
 
 from flakehunter.model import Mechanism
 from flakehunter.scan import idioms
+from flakehunter.scan.durations import duration_s
 from flakehunter.scan.events import Alive, Call, Event, Expect, Flow, Function, Kind, Loop, Return, Scope, events, walk
 from flakehunter.scan.kinds import words
-from flakehunter.scan.mechanisms import Mechanisms
+from flakehunter.scan.mechanisms import SHORT_S, Mechanisms
 from flakehunter.scan.processes import (
     Sent,
 )
@@ -29,6 +30,9 @@ _FOR_SIGNS = re.compile(
     r"(?i)(?:wait|await|until|poll)\w*?_?(?:log|line|port|ready|url|http|output|text|message|prompt|listen|health|window|start|up$)"
 )
 """Waits for what a live process shows: its end is another matter."""
+_LAST_GIVEN = re.compile(r",\s*\{?\s*(?:\w+\s*[=:]\s*)?([^,(){}]*(?:\([^()]*\))?[^,(){}]*)\}?\s*\)$")
+"""The last argument of a call."""
+_IN_MILLISECONDS = frozenset(["javascript", "typescript", "tsx", "java", "kotlin", "csharp"])
 MAX_DEPTH = 4
 """How deep helpers of helpers are followed."""
 
@@ -93,6 +97,7 @@ class Following(Mechanisms):
         ):
             for number in known:
                 process = self.state.processes[number]
+                self._short_by_name(step, number)
                 process.ordered = process.reaped = process.ready = True
             if not known and not _FOR_SIGNS.search(step.name):
                 self._all_ordered(derived=False)
@@ -105,6 +110,18 @@ class Following(Mechanisms):
                 self.state.names[step.receiver[0]] = given[0] if given else made[-1]
         elif idioms.READYING.search(step.name) and not idioms.READING_FILE.search(step.path):
             self._all_ready()
+
+    def _short_by_name(self, step: Call, number: int) -> None:
+        """deadline-too-short: `assert wait_gone(pid, 0.5)`, whose source is not at hand."""
+        process = self.state.processes[number]
+        given = _LAST_GIVEN.search(step.text)
+        if given is None or process.sent is None or process.ordered or self.polling:
+            return
+        unit_s = 1e-3 if self.current.language in _IN_MILLISECONDS else 1.0
+        limit_s = duration_s(given[1], unit_s)
+        if limit_s is not None and 0 < limit_s < SHORT_S and step.expect in (Expect.ALIVE, Expect.DEAD):
+            text = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
+            self._short(number, process.sent, self._line(step.line), text)
 
     def _outlived(self, step: Call) -> bool:
         """fixed-sleep: what was seen to live has to be gone after a pause, whoever was to end it."""
