@@ -23,8 +23,8 @@ IDIOMS = (
     wait(r"(?:events\.)?once", who="0", needs=r"['\"](?:exit|close|disconnect)['\"]"),
     ready(r"(?:events\.)?once|.+\.once|.+\.on", who="args", needs=r"['\"](?:data|message|spawn|line|ready|listening|readable)['\"]"),  # noqa: E501
     wait(r".+\.(?:waitForExit|waitExit|exited|onExit|waitUntilExit|wait)", known=True),
-    wait(r"waitForExit|onExit|waitForProcess\w*|waitProcess\w*|waitFor\w*(?:Exit|Close|Death|Gone|Dead)", who="args", timeout=1,
-         alive=Alive.FALSE, silent=True),
+    wait(r"waitForExit|onExit|waitForProcess\w*|waitProcess\w*|waitFor\w*(?:Exit|Close|Death|Gone|Dead)", who="args",
+         timeout=1, alive=Alive.FALSE, silent=True),
     pause(r"setTimeout", timeout=1), pause(r"(?:timers\.|timersPromises\.)?(?:sleep|delay|wait|setTimeoutPromise|setTimeoutAsync|pause)|Bun\.sleep|"  # noqa: E501
           r".+\.(?:sleep|delay|waitForTimeout)|promisify\(\)|setImmediatePromise|nextTick"),
     look(r"(?:fs\.)?(?:existsSync|accessSync|statSync|readFileSync)", who="args", needs=r"/proc/", counts_zombies=True),
