@@ -67,7 +67,7 @@ class Plan:
     is_victim: bool = True
     """Whether the process is signalled before the test ends, as far as a tracer can tell."""
     waits: bool = False
-    """Whether the test takes longer when the process is late, but not too late: then it waits, for too short a time."""
+    """Whether the test ends later when the process ends late, but not too late: then it waits, for too short a time."""
 
     @property
     def stressor(self) -> str:
@@ -120,7 +120,7 @@ COMPATIBLE = {
 }
 
 LEAST_WAIT_MS = 20.0
-"""Where no trial passed with such a delay, it cannot be told from noise in the duration of a trial."""
+"""Where no trial passed with such a delay, it cannot be told from noise in the end of a trial."""
 
 LOOK_AT_ONCE_MS = 10.0
 """Below it, no deliberate pause stands between the signal and the look."""
@@ -168,7 +168,7 @@ def search(attempt: Attempt) -> Plan | None:
         by_itself,
         first_victim(richest),
         is_victim=_was_signalled(process, richest.duration_s * 1000),
-        waits=_waits(found.passed, [report.duration_s for _, report in controls]),
+        waits=_waits(found.passed, [_wait_ms(report, process.index) for _, report in controls]),
     )
 
 
@@ -231,8 +231,8 @@ class _Found:
     process: ProcessRecord
     event: str
     critical_ms: float
-    passed: list[tuple[float, float]]
-    """(delay in ms, duration in s) of each trial that passed with a delay of this event."""
+    passed: list[tuple[float, float | None]]
+    """(delay in ms, what `_wait_ms` says) of each trial that passed with a delay of this event."""
 
 
 def _most_sensitive(attempt: Attempt, climbed: _Climbed, ordered: Sequence[tuple[ProcessRecord, str]]) -> _Found:
@@ -340,23 +340,37 @@ def _streak(attempt: Attempt, delay: Delay, trials: int) -> int | None:
     return trials
 
 
-def _waits(passed: Sequence[tuple[float, float]], control_s: Sequence[float]) -> bool:
-    """Whether trials that passed with a delay (in ms, duration in s) took longer than those without, as it was longer.
+def _wait_ms(report: TrialReport, index: int, late_ms: float = 0.0) -> float | None:
+    """Return how long after process `index` would have ended, had it not been held, the test ended; None if it did not.
 
-    All of them have to, since on a busy machine one trial may take as much longer by itself.
+    The start of the test, which is most of a trial, is not in it: on a busy machine it differs by more than a delay.
     """
-    usual_s = statistics.median(control_s)
-    long = [(delay_ms, duration_s) for delay_ms, duration_s in passed if delay_ms >= LEAST_WAIT_MS / 2]
-    return max(passed, default=(0.0, 0.0))[0] >= LEAST_WAIT_MS and all(
-        (duration_s - usual_s) * 1000 >= delay_ms / 2 for delay_ms, duration_s in long
-    )
+    ended = next((process.ended_at_ms for process in report.processes if process.index == index), None)
+    return None if ended is None else report.duration_s * 1000 - (ended - late_ms)
 
 
-def _majority_fails(attempt: Attempt, delay: Delay, passed: list[tuple[float, float]] | None = None) -> bool | None:
+def _waits(passed: Sequence[tuple[float, float | None]], without: Sequence[float | None]) -> bool:
+    """Whether the ends of trials that passed with a delay (in ms, `_wait_ms`) came later by it, or as without.
+
+    The nearer of the two in the sum of absolute differences (least absolute deviations): one trial of a busy machine
+    that ends much later by itself counts for no more than its delay.
+    """
+    known = [wait for wait in without if wait is not None]
+    long = [(delay, wait) for delay, wait in passed if wait is not None and delay >= LEAST_WAIT_MS / 2]
+    if not known or max(long, default=(0.0, 0.0))[0] < LEAST_WAIT_MS:
+        return False
+    usual = statistics.median(known)
+    return sum(abs(wait - usual - delay) for delay, wait in long) < sum(abs(wait - usual) for _, wait in long)
+
+
+def _majority_fails(
+    attempt: Attempt, delay: Delay, passed: list[tuple[float, float | None]] | None = None
+) -> bool | None:
     """Return whether it fails more often than not, since one late look must not decide; None when time is up.
 
-    The delay in ms and the duration in s of each trial that passed are added to `passed`.
+    The delay in ms of each trial that passed, and what `_wait_ms` says of it, are added to `passed`.
     """
+    late_ms = delay.ms if delay.event == "exit" else 0.0
     failures = passes = 0
     while max(failures, passes) <= BISECT_TRIALS // 2:
         result = attempt("search", delay_stressor(delay))
@@ -365,13 +379,13 @@ def _majority_fails(attempt: Attempt, delay: Delay, passed: list[tuple[float, fl
         failures += result[0] is TrialOutcome.FAILED
         passes += result[0] is not TrialOutcome.FAILED
         if passed is not None and result[0] is TrialOutcome.PASSED and result[1] is not None:
-            passed.append((delay.ms, result[1].duration_s))
+            passed.append((delay.ms, _wait_ms(result[1], int(delay.who or 0), late_ms)))
     return failures > passes
 
 
 def _bisect(attempt: Attempt, climbed: _Climbed) -> _Found:
     """Return the smallest delay that still fails more often than not."""
-    passed: list[tuple[float, float]] = []
+    passed: list[tuple[float, float | None]] = []
 
     def fails(middle_ms: float) -> bool | None:
         return _majority_fails(attempt, Delay(climbed.event, middle_ms, climbed.process.index), passed)

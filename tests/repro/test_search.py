@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from flakehunter.model import Mechanism, TrialOutcome
-from flakehunter.repro.search import Plan, candidates, search
+from flakehunter.repro.search import Attempt, Plan, candidates, search
 from flakehunter.repro.stressors.delay import EventDelay
 from flakehunter.repro.trial import Delay, ProcessRecord, TrialReport
 
@@ -38,7 +38,9 @@ def simulated(
         delay = EventDelay.parse(spec.removeprefix("delay:")).delay if arm == "search" else None
         outcome = TrialOutcome.FAILED if fails(delay) else TrialOutcome.PASSED
         waited_s = delay.ms / 1000 if waits and delay is not None and outcome is TrialOutcome.PASSED else 0.0
-        return outcome, TrialReport(0, False, 0.1 + waited_s, PROCESSES, True)
+        late_ms = {delay.who: delay.ms} if delay is not None and delay.event == "exit" else {}
+        processes = tuple(replace(one, ended_at_ms=50.0 + late_ms.get(one.index, 0.0)) for one in PROCESSES)
+        return outcome, TrialReport(0, False, 0.1 + waited_s, processes, True)
 
     return attempt
 
@@ -157,6 +159,24 @@ def test_one_slow_trial_on_a_busy_machine_is_no_wait() -> None:
     plan = search(slow_once)
     assert plan is not None
     assert plan.mechanism is Mechanism.FIXED_SLEEP
+
+
+def test_a_wait_is_seen_though_the_start_of_each_trial_takes_another_time() -> None:
+    dice = random.Random(2)
+    for waits, mechanism in ((True, Mechanism.DEADLINE_TOO_SHORT), (False, Mechanism.FIXED_SLEEP)):
+        attempt = simulated(late("exit", 3, 60), [], waits=waits)
+
+        def started_late(arm: str, spec: str, attempt: Attempt = attempt) -> tuple[TrialOutcome, TrialReport] | None:
+            result = attempt(arm, spec)
+            if result is None or result[1] is None:
+                return None
+            ms = dice.uniform(0, 200)
+            moved = tuple(replace(one, ended_at_ms=(one.ended_at_ms or 0.0) + ms) for one in result[1].processes)
+            return result[0], replace(result[1], duration_s=result[1].duration_s + ms / 1000, processes=moved)
+
+        plan = search(started_late)
+        assert plan is not None
+        assert plan.mechanism is mechanism
 
 
 def test_what_fails_by_itself_every_time_needs_no_delay() -> None:
