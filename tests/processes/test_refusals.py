@@ -16,7 +16,8 @@ if sys.platform != "linux":
 from nobody import NOBODY, need_root
 
 from flakehunter.groupkill.linux.cgroup_mounts import find_unified
-from flakehunter.groupkill.linux.cgroup_reach import make_group, remove_tree
+from flakehunter.groupkill.linux.cgroup_reach import PREFIX, make_group, remove_leftovers, remove_tree
+from flakehunter.groupkill.linux.procfs import read_stat
 from flakehunter.groupkill.linux.track import Tracker
 from flakehunter.repro.linux import quota
 
@@ -26,6 +27,7 @@ import json, os, subprocess
 from flakehunter.groupkill import spawn
 with spawn(["bash", "-c", "sleep 4567 & echo up; wait"], backend="process-group", stdout=subprocess.PIPE) as group:
     group.stdout.readline()
+    while sorted((m.argv[0], m.state) for m in group.members()) != [("bash", "S"), ("sleep", "S")]: pass
     os.setresuid({NOBODY}, {NOBODY}, 0)
     report = group.terminate(9, deadline_s=0.2)
     os.setresuid(0, 0, 0)
@@ -71,6 +73,24 @@ def test_a_cgroup_that_is_in_use_is_reported_and_removed_later() -> None:
         assert remove_tree(folder, time.monotonic()) == [f"rmdir {folder}: EBUSY: still in use"]
         member.kill()
     assert remove_tree(folder, time.monotonic() + 10) == []
+
+
+def test_leftovers_of_an_owner_that_nobody_has_reaped_are_removed() -> None:
+    parent = find_unified()
+    if parent is None or not os.access(parent, os.W_OK):
+        pytest.skip("no cgroup v2 that can be written")
+    with subprocess.Popen(["sleep", "4567"]) as owner, subprocess.Popen(["sleep", "4568"]) as member:
+        stat = read_stat(owner.pid)
+        assert stat is not None
+        folder = parent / f"{PREFIX}{owner.pid}-{stat.start_ticks}-left"
+        folder.mkdir()
+        (folder / "cgroup.procs").write_text(str(member.pid))
+        owner.kill()
+        os.waitid(os.P_PID, owner.pid, os.WEXITED | os.WNOWAIT)
+        remove_leftovers(parent)
+        # Another test that makes a group at this moment may be the one that ends and removes them.
+        assert member.wait(90) == -signal.SIGKILL
+    assert not folder.exists() or remove_tree(folder, time.monotonic() + 30) == []
 
 
 def test_a_cgroup_with_members_is_not_asked_to_share_out_the_cpu(

@@ -48,8 +48,8 @@ def remove_leftovers(parent: Path) -> list[Path]:
     for folder in parent.glob(f"{PREFIX}*-*-*"):
         pid, start, _ = folder.name.removeprefix(PREFIX).split("-", 2)
         owner = read_stat(int(pid)) if pid.isdecimal() else None
-        if owner is not None and str(owner.start_ticks) == start:
-            continue
+        if owner is not None and str(owner.start_ticks) == start and not owner.is_dead:
+            continue  # a zombie owns nothing any more, and an init may take its time to reap it
         found.append(folder)
         for member in _read_pids(folder):
             try:
