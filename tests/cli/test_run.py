@@ -205,6 +205,8 @@ def test_wait_gone_tells_living_dead_and_zombie_apart(capsys: pytest.CaptureFixt
     sleeper = subprocess.Popen(["sleep", "4321"])
     zombie = subprocess.Popen(["true"])
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    while (stat := read_stat(sleeper.pid)) is None or stat.state != "S":  # it runs until it sleeps
+        pass
     try:
         assert main(["wait-gone", "--deadline", "50ms", str(sleeper.pid), str(zombie.pid)]) == 1
         output = capsys.readouterr().out

@@ -1,6 +1,7 @@
 """The pytest plugin, in pytest runs of their own."""
 
 import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,11 @@ from flakehunter.groupkill.linux.procfs import read_stat
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="leaks are found on Linux")
 
-LEAKY = """
+# Numbers of seconds that nobody else sleeps for: the daemon is looked for in all of the machine.
+CHILD, DAEMON = (f"9{secrets.randbelow(10**9):09d}" for _ in range(2))
+LEAKY = f"""
 import subprocess, os, pytest
+from pathlib import Path
 
 @pytest.fixture(scope="module")
 def server():
@@ -25,10 +29,12 @@ def test_with_server(server):
     assert server.poll() is None
 
 def test_leaks_a_child(server):
-    globals()["child"] = subprocess.Popen(["sleep", "4445"])
+    globals()["child"] = child = subprocess.Popen(["sleep", "{CHILD}"])
+    while not Path(f"/proc/{{child.pid}}/cmdline").read_bytes():  # empty in the middle of the exec
+        pass
 
 def test_leaks_a_daemon(server):
-    daemon = "(setsid env -i sleep 4446 >&- 2>&- <&- &); until pgrep -xf 'sleep 4446' >/dev/null; do :; done"
+    daemon = "(setsid env -i sleep {DAEMON} >&- 2>&- <&- &); until pgrep -xf 'sleep {DAEMON}' >/dev/null; do :; done"
     subprocess.run(["bash", "-c", daemon], check=True)
 
 def test_waits(server):
@@ -86,8 +92,8 @@ def test_leaks_are_named_and_ended_and_fixtures_spared(tmp_path: Path) -> None:
     section = done.stdout.split("tests that left processes behind")[1]
     named = re.findall(r"::(\w+): pid (\d+) \(\w\) (sleep \d+)(.*)", section)
     assert [(test, command) for test, _, command, _ in named] == [
-        ("test_leaks_a_child", "sleep 4445"),
-        ("test_leaks_a_daemon", "sleep 4446"),
+        ("test_leaks_a_child", f"sleep {CHILD}"),
+        ("test_leaks_a_daemon", f"sleep {DAEMON}"),
     ]
     assert "session of its own" in named[1][3]
     for _, pid, _, _ in named:

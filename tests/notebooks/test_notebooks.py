@@ -8,6 +8,7 @@ import jupytext
 import nbclient
 import nbformat
 import pytest
+from traitlets.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
@@ -38,13 +39,19 @@ def needing_tools(path: Path) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("path", [needing_tools(path) for path in NOTEBOOKS])
 def test_notebook_runs_and_draws(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     notebook = jupytext.read(path)
     client = nbclient.NotebookClient(
-        notebook, timeout=100, kernel_name="python3", resources={"metadata": {"path": ROOT}}
+        notebook,
+        timeout=350,
+        kernel_name="python3",
+        resources={"metadata": {"path": ROOT}},
+        # Over sockets with names: of a port that was free just now nobody knows whether it is when the kernel takes it.
+        config=Config(KernelManager={"transport": "ipc"}),
     )
     client.execute(env={**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"})
     assert figures(notebook) >= 1

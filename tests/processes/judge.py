@@ -21,7 +21,7 @@ def end(backend: str, tree: Tree, observer: Observer, number: int, *, grace_s: f
         assert group.stdout is not None
         assert group.stdout.readline() == b"up\n"
         observer.wait_for(tree.members)
-        report = group.terminate(number, grace_s=grace_s, deadline_s=20)
+        report = group.terminate(number, grace_s=grace_s, deadline_s=90)
         left = observer.living()
         # The judge is the observer. What it still sees must stand in the report, under its pid.
         assert left == {member.pid for member in report.survivors}

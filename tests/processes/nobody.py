@@ -37,7 +37,7 @@ def as_nobody(command: Sequence[str], *, cgroups: Sequence[Path] = ()) -> "subpr
         text=True,
         check=False,
         cwd="/",
-        timeout=100,
+        timeout=350,
         env=environment(),
     )
 

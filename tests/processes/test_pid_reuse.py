@@ -1,5 +1,7 @@
 """A pid that is given out again while a group is ended: forced in a pid namespace with few pids."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +61,13 @@ print(member, report.clean, set(states), [bool(m.exit_ms is not None) for m in o
 
 
 def can_unshare() -> bool:
-    """Whether a pid namespace with a pid_max of its own can be made here (Linux 6.14, root)."""
+    """Whether a pid namespace with a pid_max of its own can be made here (Linux 6.14, root).
+
+    The kernel's version comes first: an older one would take the setting for the whole machine's, and for a moment all
+    that runs on it would have to do with 100 pids.
+    """
+    if tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 14):
+        return False
     script = "echo 400 > /proc/sys/kernel/pid_max && [ $(cat /proc/sys/kernel/pid_max) = 400 ]"
     setting = Path("/proc/sys/kernel/pid_max")
     outer = setting.read_text()

@@ -48,7 +48,7 @@ def nursery() -> Iterator[ForkNursery]:
 def no_process_left(nursery: ForkNursery) -> Iterator[None]:
     """Watch for what a trial leaves below the nursery, instead of for the nursery itself."""
     yield
-    await_childless(nursery.pid, within_s=30)
+    await_childless(nursery.pid, within_s=60)
 
 
 def usable(stress: str) -> str:
@@ -62,7 +62,7 @@ def usable(stress: str) -> str:
 
 def run(nursery: Nursery, folder: Path, code: str, stress: str, *, window_from: int = 0) -> TrialReport:
     argv = (sys.executable, "-S", "-c", ABOUT + code)
-    spec = TrialSpec(argv, str(folder), dict(os.environ), str(folder / "out"), 60.0, window_from=window_from)
+    spec = TrialSpec(argv, str(folder), dict(os.environ), str(folder / "out"), 100.0, window_from=window_from)
     report = nursery.run(parse_stress(usable(stress)).apply(spec))
     assert report.clean
     return report
@@ -122,6 +122,7 @@ def test_a_killed_supervisor_leaves_no_quota(nursery: Nursery, tmp_path: Path) -
     with pytest.raises(TrialError, match="supervisor died"):
         run(nursery, tmp_path, "print(os.getppid(), flush=True); os.kill(os.getppid(), 9); time.sleep(100)", "quota:50")
     supervisor = int((tmp_path / "out").read_text())
+    until(lambda: (found := read_stat(supervisor)) is None or found.is_dead)  # its socket is closed a moment before
     run(nursery, tmp_path, "", "quota:50")  # the next one takes away what is left
     assert not [folder for parent, _ in quota_parents() for folder in cgroups_of([supervisor], parent)]
 

@@ -9,10 +9,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["TREES", "Observer", "Tree"]
+__all__ = ["TREES", "UNTIL_NAMED_SLEEP", "Observer", "Tree"]
 
 UNTIL_STOPPED = "until read -r _ _ state _ < /proc/$pid/stat; [ $state = T ]; do :; done"
 UNTIL_SLEEP = "until [ $(cat /proc/$pid/comm) = sleep ]; do :; done"
+UNTIL_NAMED_SLEEP = "until read -r -d '' word </proc/$!/cmdline && [ $word = sleep ]; do :; done"
+"""Waits for the last background job: in the middle of an exec the program is new and the command line still empty."""
 
 NO_MEMBERS = (b"pgrep", b"groupkill/linux/supervisor.py")
 
@@ -54,12 +56,13 @@ TREES = {
     "setsid": Tree("setsid sleep TAG & pid=$!; " + UNTIL_SLEEP + "; echo up; wait", 2, leaves_group=True),
     "daemon": Tree(
         "(setsid bash -c 'env -i sleep TAG <&- >&- 2>&- & echo $! >&3' TAG &) 3>&1 | read -r pid; "
-        "until pgrep -f 'sleep TAG$' >/dev/null; do :; done; echo up; sleep TAG",
+        "until pgrep -f '^sleep TAG$' >/dev/null; do :; done; echo up; sleep TAG",
         2,
         leaves_group=True,
     ),
     "ignores-term": Tree("trap '' TERM; sleep TAG & echo up; while :; do wait; done", 2),
-    "fork-storm": Tree("echo up; for i in {1..200}; do sleep TAG & done; wait", 1),
+    # One child is there before the blow, however slow the leader is to start the others.
+    "fork-storm": Tree("sleep TAG & echo up; for i in {1..199}; do sleep TAG & done; wait", 2),
     "fork-chain": Tree("hop() { [ $1 = 0 ] && exec sleep TAG; hop $(($1 - 1)) & }; echo up; hop 30; sleep TAG", 1),
     # The leader handles SIGTERM and waits on: if it died first, the kernel itself would continue the orphaned group.
     "stopped": Tree(
@@ -115,7 +118,7 @@ class Observer:
             return False
         return state not in "ZX"
 
-    def wait_for(self, count: int, deadline_s: float = 30.0) -> set[int]:
+    def wait_for(self, count: int, deadline_s: float = 90.0) -> set[int]:
         """Wait until `count` members run and return them."""
         end = time.monotonic() + deadline_s
         pause = 0.005

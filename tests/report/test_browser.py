@@ -23,7 +23,9 @@ FLAGS = [
 def browser() -> Iterator[Browser]:
     """Start Debian's Chromium; it ends with the test, so that no process is left."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS, chromium_sandbox=False)
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=FLAGS, chromium_sandbox=False, timeout=100_000
+        )
         yield browser
         browser.close()
 
@@ -93,7 +95,7 @@ def test_filter_sort_and_copy_work(browser: Browser, team_site: Path) -> None:
     page.get_by_label("Mechanism", exact=True).select_option("check-before-exit")
     assert [row.is_visible() for row in rows.all()] == [True, False]
     assert page.locator("#heat-table tbody tr:visible").count() == 1, "the heat map follows"
-    assert page.url.endswith("#?mechanism=check-before-exit")
+    page.wait_for_url(lambda url: url.endswith("#?mechanism=check-before-exit"))
     page.reload()
     assert [row.is_visible() for row in rows.all()] == [True, False], "the address keeps the filter"
     page.get_by_role("button", name="Clear").click()
@@ -103,6 +105,7 @@ def test_filter_sort_and_copy_work(browser: Browser, team_site: Path) -> None:
     page.wait_for_selector("#flaky-table th[aria-sort=ascending]")
     page.wait_for_function("document.querySelector('#flaky-table tbody tr').innerText.includes('same port')")
     page.locator("a.test", has_text="test_abort_kills_the_group").click()
+    page.wait_for_url(lambda url: "/tests/" in url)
     page.get_by_role("button", name="Copy").first.click()
     page.wait_for_selector("text=Copied")
     copied = page.evaluate("navigator.clipboard.readText()")

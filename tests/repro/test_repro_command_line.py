@@ -166,14 +166,14 @@ def test_stressors_are_listed_with_what_works_here(capsys: pytest.CaptureFixture
     assert "cpu:N" in capsys.readouterr().out
 
 
-SLACK_OF_20_MS = """
+SLACK_OF_100_MS = """
 import os, signal, subprocess, sys, time
 child = subprocess.Popen(["bash", "-c", "sleep 300 & wait"], process_group=0)
 while not (below := open(f"/proc/{child.pid}/task/{child.pid}/children").read().split()): pass
 while not os.readlink(f"/proc/{below[0]}/exe").endswith("sleep"): pass
 os.killpg(child.pid, signal.SIGTERM)
 child.wait()
-time.sleep(float(os.environ.get("PAUSE", "0.02")))
+time.sleep(float(os.environ.get("PAUSE", "0.1")))
 sys.exit(os.path.exists(f"/proc/{below[0]}"))
 """
 
@@ -181,7 +181,7 @@ sys.exit(os.path.exists(f"/proc/{below[0]}"))
 def test_the_search_names_process_event_and_delay_and_the_seed_replays_it(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = [sys.executable, "-S", "-c", SLACK_OF_20_MS]
+    command = [sys.executable, "-S", "-c", SLACK_OF_100_MS]
     code, out, err = run(
         capsys,
         "--db",
@@ -190,9 +190,9 @@ def test_the_search_names_process_event_and_delay_and_the_seed_replays_it(
         "--save",
         "repro.toml",
         "--fix-env",
-        "PAUSE=0.2",
+        "PAUSE=0.3",
         "--survive",
-        "300ms",
+        "600ms",
         "--",
         *command,
     )
@@ -200,12 +200,12 @@ def test_the_search_names_process_event_and_delay_and_the_seed_replays_it(
     assert (code, document["verdict"]) == (0, "fix-insufficient"), err
     (fix,) = document["fixes"]
     assert fix["critical_delay"]["holds"] is False
-    assert 100 <= fix["critical_delay"]["critical_ms"] <= 300
+    assert 250 <= fix["critical_delay"]["critical_ms"] <= 600
     assert document["deadline"]["recommended_s"] >= 2
     assert document["tracer"]["usable"]
     plan = document["plan"]
     assert (plan["process"], plan["event"], plan["argv"]) == (3, "exit", "sleep 300")
-    assert 10 <= plan["critical_delay_ms"] <= 50
+    assert 80 <= plan["critical_delay_ms"] <= 250  # 100, to a fifth, and what a busy machine looks late
     assert document["mechanism"] == "fixed-sleep"
     assert "process 3 (`sleep 300`, grandchild of the test) ends" in plan["text"]
     arms = {arm["name"]: arm for arm in document["arms"]}
@@ -225,7 +225,7 @@ def test_the_search_names_process_event_and_delay_and_the_seed_replays_it(
     code, out, _ = run(capsys, "--db", url, "--replay", "repro.toml", "--budget", "1ms", "--json")
     document = json.loads(out)
     assert [arm["stressor"] for arm in document["arms"]] == [plan["stressor"]] * 2
-    assert document["arms"][1]["command"].startswith("PAUSE=0.2 ")
+    assert document["arms"][1]["command"].startswith("PAUSE=0.3 ")
 
 
 @pytest.mark.parametrize("text", ["", "stress = 1", "= broken", 'stress = "none"\ntest = "a"\ncommand = "b"'])

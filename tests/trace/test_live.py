@@ -144,13 +144,10 @@ def test_table_shows_timeline_finding_and_fix(capfd: pytest.CaptureFixture[str])
 def test_sarif_names_rule_file_and_line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     pair = PAIRS["v9_short_deadline"]
     monkeypatch.chdir(pair.folder)
-    for _ in range(10):
-        assert main(["trace", "--format", "sarif", "--", sys.executable, "flawed.py"]) == 0
-        document = json.loads(capfd.readouterr().out)
-        [run] = document["runs"]
-        if run["results"]:
-            break
-    [result] = run["results"]
+    assert main(["trace", "--format", "sarif", "--", sys.executable, "flawed.py"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    [run] = document["runs"]
+    [result] = run["results"]  # whether it passed, or a busy machine made it fail
     assert result["ruleId"] == run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "deadline-too-short"
     place = result["locations"][0]["physicalLocation"]
     lines = Path("flawed.py").read_text().splitlines()
@@ -325,7 +322,7 @@ def test_a_tracer_that_is_killed_before_it_reads_leaves_nothing_behind(tmp_path:
             process.suspend()
     below = process.children(recursive=True)
     tracer.kill()
-    tracer.wait(20)
+    tracer.wait(90)
     _gone, alive = psutil.wait_procs(below, timeout=90)
     assert alive == []
     assert list(tmp_path.glob("flakehunter-*")) == []
@@ -349,7 +346,7 @@ def test_ended_tracer_leaves_nothing_behind(number: signal.Signals, tmp_path: Pa
     below = psutil.Process(tracer.pid).children(recursive=True)
     assert len(below) >= 4
     tracer.send_signal(number)
-    tracer.wait(20)
+    tracer.wait(90)
     _gone, alive = psutil.wait_procs(below, timeout=90)
     assert alive == []
     assert list(tmp_path.glob("flakehunter-*")) == []
@@ -374,12 +371,12 @@ def test_test_of_the_database_is_run_by_its_runner(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "test_group.py").write_text(
         "import subprocess, time\n\n\ndef test_ends():\n    child = subprocess.Popen(['sleep', '30'])\n"
-        "    child.terminate()\n    time.sleep(0.05)\n    assert child.poll() is not None\n"
+        "    child.terminate()\n    time.sleep(0.5)\n    assert child.poll() is not None\n"
     )
     url = f"sqlite:///{tmp_path / 'test.db'}"
     _insert_test(url)
     document = trace("--db", url, "test_ends")
-    assert document["exit_code"] == 0, "run it again: the pause of 50 ms was too short on this machine"
+    assert document["exit_code"] == 0
     assert [finding["mechanism"] for finding in document["findings"]] == ["fixed-sleep"]
     assert [test["id"] for test in document["tests"]] == ["test_group.py::test_ends"]
     engine = create_engine(url)

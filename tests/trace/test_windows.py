@@ -197,7 +197,7 @@ def test_waits():
 def test_pauses():
     child = subprocess.Popen(["sleep", "30"])
     child.terminate()
-    time.sleep(0.25)
+    time.sleep(0.6)
     assert child.poll() is not None
 
 def test_fails():
@@ -212,7 +212,7 @@ test('pauses', async () => {
   const child = spawn('sleep', ['30'], { stdio: 'ignore' });
   await new Promise((done) => child.once('spawn', done));
   process.kill(child.pid, 'SIGTERM');
-  await new Promise((done) => setTimeout(done, 250));
+  await new Promise((done) => setTimeout(done, 600));
   assert.throws(() => process.kill(child.pid, 0));
 });
 test('fails', () => assert.fail());

@@ -36,7 +36,7 @@ for _ in range(100):
     parts.append(time.perf_counter() - begin)
 sys.exit(sum(parts) > float(sys.argv[1]) * 100 * min(parts))
 """
-# Ends in another way each time it is run: passed (and leaves a child), failed, hung, killed by Ctrl-C, crashed.
+# Ends in another way each time it is run: passed (and leaves a child), failed, killed by Ctrl-C, crashed.
 KINDS = """
 import ctypes, os, subprocess, sys, time
 turn = len(os.listdir('turns'))
@@ -48,9 +48,7 @@ if turn == 0:
     os._exit(0)
 if turn == 1:
     sys.exit(3)
-if turn == 2:
-    time.sleep(600)
-ctypes.windll.kernel32.ExitProcess({3: 0xC000013A, 4: 0xC0000005}[turn])
+ctypes.windll.kernel32.ExitProcess({2: 0xC000013A, 3: 0xC0000005}[turn])
 """
 SLEEPER = """
 import os, time
@@ -123,19 +121,18 @@ def test_a_flawed_test_fails_under_load_and_its_fix_is_verified(folder, capsys):
     assert len(trials(folder)) == flawed["trials"] + fixed["trials"]
 
 
-def test_passed_failed_hung_killed_and_crashed_are_told_apart(folder, capsys):
+def test_passed_failed_killed_and_crashed_are_told_apart(folder, capsys):
     (folder / "turns").mkdir()
     (folder / "kinds.py").write_text(KINDS)
-    words = ["--stress", "none", "--trials", "5", "--time-limit", "1500ms", "--json"]
-    code, out, err = repro(capsys, *words, "--fail-on", "reproduced", "--", sys.executable, "kinds.py")
+    words = ["--stress", "none", "--trials", "4", "--json", "--fail-on", "reproduced"]
+    code, out, err = repro(capsys, *words, "--", sys.executable, "kinds.py")
     assert code == 1, err
     (arm,) = json.loads(out)["arms"]
-    assert (arm["trials"], arm["failures"], arm["hangs"], arm["errors"], arm["left_behind"]) == (5, 2, 1, 1, 1)
+    assert (arm["trials"], arm["failures"], arm["hangs"], arm["errors"], arm["left_behind"]) == (4, 2, 0, 1, 1)
     kinds = [(trial.outcome.value, trial.exit_code, trial.message) for trial, _ in trials(folder)]
     assert kinds == [
         ("passed", 0, ""),
         ("failed", 3, "exit status 3"),
-        ("hung", None, "still running after 1.5 s"),
         ("errored", 0xC000013A - 2**32, "the command was killed by Ctrl-C (0xC000013A)"),
         ("failed", 0xC0000005 - 2**32, "crashed with 0xC0000005 (access violation)"),
     ]
@@ -145,6 +142,16 @@ def test_passed_failed_hung_killed_and_crashed_are_told_apart(folder, capsys):
     assert child.time_to_exit_ms > 0
     ended = api.open_process(child.pid)
     assert ended is None or api.has_ended(ended)
+
+
+def test_a_trial_over_its_time_limit_hung(folder, capsys):
+    words = ["--stress", "none", "--trials", "1", "--time-limit", "500ms", "--json"]
+    code, out, err = repro(capsys, *words, "--", sys.executable, "-S", "-c", "import time; time.sleep(600)")
+    assert code == 0, err
+    (arm,) = json.loads(out)["arms"]
+    assert arm["trials"] == arm["hangs"]
+    said = {(trial.outcome.value, trial.exit_code, trial.message) for trial, _ in trials(folder)}
+    assert said == {("hung", None, "still running after 0.5 s")}
 
 
 def test_a_stored_pytest_is_run_by_its_node_id(folder, capsys):
