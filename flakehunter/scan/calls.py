@@ -51,6 +51,9 @@ _MYSELF = re.compile(
 """The pid of the one who asks."""
 _OPERAND = re.compile(r"[&*$]{0,2}\w+(?:(?:\.|->|::|\?\.)\w+|\(\)|!)*$")
 _PROCESS = re.compile(r"pid|proc|child", re.IGNORECASE)
+_CLIENT = re.compile(r"[(\"'`\s](?:curl|wget|grpcurl|redis-cli)[\"'\s](?!.*\bretry)", re.DOTALL)
+"""Programs that ask a server, and ask once."""
+LEAST_POLL_S = 0.02
 _KEYWORDS = frozenset(["subprocess", "DEVNULL", "shell", "text", "check", "capture_output", "encoding", "args", "arg"])
 _DEMANDED = frozenset(["comparison_operator", "assert_statement"])
 _ALONE = frozenset(["expression_statement", "block", "statements", "function_body", "statement_block"])
@@ -253,7 +256,7 @@ class Calls(Walker):
             source,
         )
         if named:
-            return duration_s(named[1] or named[2], unit)
+            return _plausible(duration_s(named[1] or named[2], unit))
         found = [
             d
             for a in plain
@@ -266,7 +269,7 @@ class Calls(Walker):
             found = (
                 [d for a in arguments(outer) for d in [duration_s(text(a), unit)] if d] if outer.type in CALLS else []
             )
-        return max(found) if found else None
+        return _plausible(max(found)) if found else None
 
     def _limit(self, idiom: Idiom, node: Node, plain: list[Node], unit: float) -> float | None:
         """Return the time limit or pause that a call gives, in seconds."""
@@ -372,6 +375,8 @@ class Calls(Walker):
         command = names_in(text(receiver)) if receiver is not None and not plain else ()
         if command:
             out.append(Event(Kind.SPAWN, line, command, source[:400], needs_known=True, beside=True))
+        if _CLIENT.search(source) is not None:
+            out.append(Event(Kind.USE, line, (), source[:2000]))
         names = tuple(n for a in plain for n in names_in(text(a)) if n not in _KEYWORDS)
         if names:
             out.append(Event(Kind.ASSIGN, line, names, source[:2000], to_program=True))
@@ -427,6 +432,11 @@ def _scope(scope: Scope, names: tuple[str, ...], plain: list[Node], source: str)
     if re.search(r"recursive=True|\.children\(|entireProcessTree|descendants\(", source):
         return Scope.TREE
     return scope
+
+
+def _plausible(limit_s: float | None) -> float | None:
+    """Return a time limit: a number so small that nobody polls for so many milliseconds is one of seconds."""
+    return limit_s * 1000 if limit_s is not None and limit_s < LEAST_POLL_S else limit_s
 
 
 def _boxed(flow: Flow, limit_s: float | None) -> Flow:

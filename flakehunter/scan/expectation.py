@@ -64,6 +64,9 @@ _LOGGED = re.compile(
 )
 
 
+_COMMENT = re.compile(r"(?:^|(?<=\s))(?://|#\s)[^\n]*|/\*.*?\*/", re.MULTILINE | re.DOTALL)
+
+
 def fails(source: str, *, printed: bool = True) -> bool:
     """Whether the code of a branch or handler makes the test fail; what it only logs does not.
 
@@ -71,7 +74,7 @@ def fails(source: str, *, printed: bool = True) -> bool:
     """
     if not FAILS.search(source):
         return False
-    source = _LOGGED.sub(" ", source)
+    source = _LOGGED.sub(" ", _COMMENT.sub(" ", source))
     return bool(FAILS.search(source if printed else _PRINTED.sub(" ", source)))
 
 

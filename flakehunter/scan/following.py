@@ -32,6 +32,7 @@ _FOR_SIGNS = re.compile(
 """Waits for what a live process shows: its end is another matter."""
 _LAST_GIVEN = re.compile(r",\s*\{?\s*(?:\w+\s*[=:]\s*)?([^,(){}]*(?:\([^()]*\))?[^,(){}]*)\}?\s*\)$")
 """The last argument of a call."""
+_WHOLE = re.compile(r"group|proc|tree|all$|children", re.IGNORECASE)
 _IN_MILLISECONDS = frozenset(["javascript", "typescript", "tsx", "java", "kotlin", "csharp"])
 MAX_DEPTH = 4
 """How deep helpers of helpers are followed."""
@@ -84,9 +85,13 @@ class Following(Mechanisms):
                 whom = names if names and _PID.search(names[0]) else None
                 if whom is None and _OF_PROCESS.search(step.path):
                     whom = self._whoever(step)
-            if whom is not None:
+            killed = whom is None and not names and not step.receiver and self._just_killed(step)
+            if whom is not None or killed:
                 alive = Alive.FALSE if idioms.DEAD_NAME.search(step.name) else Alive.TRUE
-                self._look(Event(Kind.LOOK, step.line, whom, step.text, alive=alive, expect=step.expect))
+                look = Event(
+                    Kind.LOOK, step.line, whom or (), step.text, alive=alive, expect=step.expect, by_pid=killed
+                )
+                self._look(look)
         elif idioms.KILLING.search(step.name):
             self._unknown_kill(step, known)
         elif idioms.WAITING.search(step.name) and step.path not in (
@@ -134,6 +139,12 @@ class Following(Mechanisms):
         self._add(Flaw(Mechanism.FIXED_SLEEP, pause, self._line(step.line), text))
         return True
 
+    def _just_killed(self, step: Call) -> bool:
+        """Whether a look that is given nothing, `assert not server_running()`, is about whom the line above killed."""
+        sent = [self.state.processes[number].sent for number in self._unordered()]
+        sure = any(one is not None and not one.guessed and one.scope is not Scope.OPAQUE for one in sent)
+        return sure and step.expect is Expect.DEAD and "hread" not in step.text
+
     def _whoever(self, step: Call) -> tuple[str, ...] | None:
         """Return whom a look that names no known process is about; None where that cannot be told.
 
@@ -150,6 +161,9 @@ class Following(Mechanisms):
         whole = any(word in step.name.lower() for word in ("tree", "group", "all"))
         scope = Scope.TREE if whole else Scope.LEADER
         waits = "wait" in step.name.lower() or (step.awaited and not whole)
+        if not known and _WHOLE.search(step.name):
+            made = [n for n, p in self.state.processes.items() if p.own and p.started is not None and p.sent is None]
+            known = made if len(made) == 1 else []  # `killCgroup(path)`: whom else
         for number in known:
             if self.state.processes[number].slept_since_start is not None:
                 # Nobody pauses before it if it only kills.
@@ -242,7 +256,9 @@ class Following(Mechanisms):
         if known and not self.state.processes[known[0]].wrapped:
             return False
         helper = self.lookup(event.instead.name, self.current) if not _of_a_field(event.instead) else None
-        return helper is not None and helper.name not in self.stack and len(self.stack) < MAX_DEPTH
+        if helper is None or helper is self.function or helper is self.current:
+            return False  # `cmd.Start()` in a function of that name
+        return _takes(helper, event.instead) and helper.name not in self.stack and len(self.stack) < MAX_DEPTH
 
 
 def _takes(helper: Function, call: Call) -> bool:

@@ -17,6 +17,8 @@ _SERVES = re.compile(
     re.IGNORECASE,
 )
 """A program that others connect to, by its name or options."""
+_HERE = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
+"""Who answers here was started here."""
 _REMOVES = re.compile(r"remove|unlink|rm|delete|RemoveAll", re.IGNORECASE)
 _PART = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{4,}")
 _OF_ALL = frozenset(["pid", "path", "dir", "file", "self", "this", "proc", "process", "tmp", "temp", "kill", "get"])
@@ -102,13 +104,14 @@ class Holding(Tracking):
         if self.polling:
             return
         line = self._line(event.line)
-        for process in self.state.processes.values():
+        for number, process in self.state.processes.items():
             if not process.own or process.started is None or process.ready or process.sent is not None:
                 continue
             if process.slept_since_start is not None:
                 offers = bool(resources(event.text) & process.words)
                 if not offers and _LOOKS_FOR.search(event.text) is None:
-                    offers = _SERVES.search(process.text) is not None
+                    called = " ".join(name for name, known in self.state.names.items() if known == number)
+                    offers = _HERE.search(event.text) is not None or bool(_SERVES.search(f"{process.text} {called}"))
                 self._add(
                     Flaw(
                         Mechanism.FIXED_SLEEP,

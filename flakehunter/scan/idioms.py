@@ -250,6 +250,8 @@ KILLING = re.compile(
     r"^(?:_?(?:force_?|task_?|tree_?|f)?(?:kill|terminate|abort|destroy|sigterm|sigkill|interrupt)(?:$|_|[A-Z]))|"
     r"(?:kill_(?:tree|group|process|all|pid|proc\w*)|[kK]ill(?:Tree|Group|Process|ProcessGroup|All|Pid|Proc)|terminate_\w+)$"
 )
+STARTING = re.compile(r"^_?(?:[sS]tart|[sS]pawn|[lL]aunch)\w*(?:[pP]rocess|[cC]hild|[pP]roc|[sS]leeper|[cC]ommand)$")
+"""Calls that answer a process which they have started."""
 LIMITED = re.compile(r"\b(?:timeout|time_limit|grace|deadline|wait)\w*[\"']?\s*(?:=(?!=)|:|=>)", re.IGNORECASE)
 """A call that is given a time limit waits, whatever it does first."""
 FORCED = re.compile(r"^\.terminate\(\s*force")
@@ -276,7 +278,7 @@ def looks(name: str) -> bool:
 @lru_cache(maxsize=50_000)
 def speaks(name: str) -> bool:
     """Whether the name of an unknown function says something that the rules use."""
-    patterns = (ALIVE_NAME, DEAD_NAME, POLLING, KILLING, WAITING, READYING, STOPPING)
+    patterns = (STARTING, ALIVE_NAME, DEAD_NAME, POLLING, KILLING, WAITING, READYING, STOPPING)
     return name in ADDING or any(pattern.search(name) for pattern in patterns)
 
 

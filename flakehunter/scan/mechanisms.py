@@ -177,6 +177,7 @@ class Mechanisms(Holding):
             if not any(self.state.processes[n].own for n in numbers):
                 self._all_ordered()
             return
+        stopped = self.state.stopped
         self.state.waited()
         if not event.names and not event.needs_known:
             numbers = [n for n, p in self.state.processes.items() if not p.derived]
@@ -199,17 +200,22 @@ class Mechanisms(Holding):
                 else:
                     self._short(number, process.sent, self._line(event.line), said)
             elif limit_s is not None and 0 < limit_s < SHORT_S and event.demanded and not self.polling:
-                self._short_life(number, self._line(event.line), limit_s)
+                self._short_life(number, self._line(event.line), limit_s, stopped)
             process.ordered = process.ready = True
             process.ended = limit_s is None and not event.limit_name and not event.tolerant
             process.let_go = process.let_go or _GIVES_INPUT.search(event.text) is not None
             process.reaped = process.reaped or event.reaps
             process.unreaped = process.unreaped or not event.reaps
 
-    def _short_life(self, number: int, line: int, limit_s: float) -> None:
-        """deadline-too-short: nobody signals the child, and it has to have ended by itself."""
+    def _short_life(self, number: int, line: int, limit_s: float, stopped: int | None) -> None:
+        """deadline-too-short: a child has to end by itself, or by `service.stop()`, of which nothing more is known."""
         process = self.state.processes[number]
-        if process.own and process.started is not None and process.sent is None and not process.ordered:
+        if process.sent is not None or process.ordered:
+            return
+        if stopped is not None:
+            text = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
+            self._short(number, Sent(stopped, Scope.LEADER, "", -1), line, text)
+        elif process.own and process.started is not None:
             text = f"the child has to have ended in {limit_s:g} s, and a loaded machine may not even have started it: allow many times as long"  # noqa: E501
             self._short(number, Sent(process.started, Scope.LEADER, "", process.site), line, text)
 

@@ -62,6 +62,7 @@ _ANSWERS = frozenset(
     ]
 )
 """Names of what a call answered, which never mean the process itself."""
+_OF_PID = re.compile(r"pid", re.IGNORECASE)
 _RAISING = frozenset(["python", "ruby", "javascript", "typescript", "tsx", "java", "kotlin", "csharp"])
 _DENIES = re.compile(r"None|null|nil|undefined|False|false|\bnot @|!\s*@|\"\"|''|isEmpty|NotExist")
 
@@ -70,6 +71,12 @@ def _writes(process: Process, step: Store) -> bool:
     """Whether the start of a process names the file that a pid is read from, or any pid at all."""
     parts = [name.rpartition(".")[2] for name in step.names]
     return "pid" in process.text.lower() or not parts or any(part in process.text for part in parts)
+
+
+def _started_by_name(step: Store) -> Call | None:
+    """Return the call that says by its name that it answers a process; None where the value is something else."""
+    last = step.value[-1] if step.value and not step.derived else None
+    return last if isinstance(last, Call) and idioms.STARTING.search(last.name) else None
 
 
 def _polls_for(deadline_s: float) -> str:
@@ -208,13 +215,13 @@ class Machine(Following):
                     return True
         return False
 
-    def _looked_at(self, flow: Flow) -> list[tuple[int, bool, bool]]:
-        """Return the processes that a poll looks at, whether the look counts zombies, and whether it goes on till death."""  # noqa: E501
-        found: list[tuple[int, bool, bool]] = []
+    def _looked_at(self, flow: Flow) -> list[tuple[int, bool, Expect]]:
+        """Return the processes that a poll looks at, whether the look counts zombies, and what it is for."""
+        found: list[tuple[int, bool, Expect]] = []
         for step in walk(flow):
             if isinstance(step, Event) and step.kind is Kind.LOOK:
                 numbers = self._named(step.names, create=bool(step.names))
-                found.extend((n, step.counts_zombies, step.expect is Expect.OUTLASTED) for n in numbers)
+                found.extend((n, step.counts_zombies, step.expect) for n in numbers)
             elif isinstance(step, Call):
                 helper = self.lookup(step.name, self.current)
                 looks = (
@@ -227,20 +234,23 @@ class Machine(Following):
                         if helper
                         else False
                     )
-                    found.extend((n, zombies, step.expect is Expect.OUTLASTED) for n in self._known(names))
+                    numbers = self._known(names)
+                    if not numbers and step.expect is Expect.DEAD and step.args and _OF_PID.search(step.text):
+                        numbers = self._named(step.args[0], create=True)
+                    found.extend((n, zombies, step.expect) for n in numbers)
         return found
 
-    def _polled(self, step: Loop, looked: list[tuple[int, bool, bool]], escalated: set[int]) -> None:
+    def _polled(self, step: Loop, looked: list[tuple[int, bool, Expect]], escalated: set[int]) -> None:
         line = self._line(step.line)
         self.state.waited()
         reaps = any(events(step.body, Kind.WAIT)) or any(
             e.kind is Kind.LOOK and not e.counts_zombies for e in events(step.body, Kind.LOOK)
         )
-        for number, counts_zombies, outlasts in looked:
+        for number, counts_zombies, expect in looked:
             process = self.state.processes[number]
             sent = self._reaching(number)
             ends = sent
-            if sent is None and outlasts and process.started is not None:
+            if sent is None and expect is Expect.OUTLASTED and process.started is not None:
                 ends = Sent(process.started, Scope.LEADER, "", process.site)  # by itself, some time
             survivor = self._left_out(number)
             if survivor is not None:
@@ -274,7 +284,10 @@ class Machine(Following):
                 )  # fmt: skip
             elif sent is None and not process.own and not process.ordered and (step.deadline_s or SHORT_S) < SHORT_S:
                 # Nobody is seen to signal it; one who then demands that it is gone had that in mind.
-                process.short = Flaw(Mechanism.DEADLINE_TOO_SHORT, line, line, _polls_for(step.deadline_s or SHORT_S))
+                flaw = Flaw(Mechanism.DEADLINE_TOO_SHORT, line, line, _polls_for(step.deadline_s or SHORT_S))
+                process.short = flaw
+                if expect is Expect.DEAD:
+                    self._add(flaw)  # the poll itself fails when its time is up
             process.ordered = True
             process.reaped = process.reaped or reaps
         if not looked:
@@ -349,6 +362,12 @@ class Machine(Following):
         if made is not None and not (step.derived and made in before):
             for target in step.targets:
                 self.state.names[target] = made
+            return
+        if made is None and (started := _started_by_name(step)) is not None:
+            text = self._expanded(started.text)
+            held = Process(own=True, started=self._line(step.line), text=text, words=resources(text), ready=True)
+            held.reaped_beside, held.site = True, self.site  # how it is kept is unknown
+            self.state.names |= dict.fromkeys(step.targets, self.state.new(held))
             return
         known = self._known(step.names) if made is None else [made]
         if step.derived and not any(
