@@ -5,10 +5,8 @@ Else the first item that it is given does so, while somebody waits.
 
 import contextlib
 
-import scipy.special  # noqa: F401
-
 import flakehunter.detect.blocks
-import flakehunter.ingest.fleet
+import flakehunter.ingest.worker
 import flakehunter.scan.run  # noqa: F401
 
 # A worker without the driver may still judge and scan.

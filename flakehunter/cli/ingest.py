@@ -20,7 +20,7 @@ from flakehunter.model import SCHEMA_VERSION
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from flakehunter.ingest.pipeline import Observer, Summary
+    from flakehunter.ingest.found import Observer, Summary
     from flakehunter.ingest.runs import RunNaming
 
 SHOWN = 20
@@ -98,9 +98,8 @@ def ingest(
     Which run a file belongs to comes from these options, from --layout, from the CI's environment variables, or from
     the git checkout around.
     """
+    from flakehunter.ingest.found import IngestOptions
     from flakehunter.ingest.limits import MIB, Limits
-    from flakehunter.ingest.pipeline import IngestOptions
-    from flakehunter.ingest.pipeline import ingest as run_ingest
     from flakehunter.ingest.redact import add_patterns
     from flakehunter.ingest.remote import is_remote
 
@@ -120,6 +119,8 @@ def ingest(
     sources: list[Path | str] = [path if is_remote(path) else Path(path) for path in paths]
     with _progress(sources) as observe:
         if scheduler is None:
+            from flakehunter.ingest.pipeline import ingest as run_ingest
+
             summary = run_ingest(sources, database_url(db), options, observe)
         else:
             from flakehunter.ingest.fleet import ingest_by_fleet

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ ALONE_S = 60.0
 """How long a fleet may be without a worker in the middle of the work; nannies start a killed one anew in a second."""
 LOOK_S = 5.0
 """How often to look whether there are workers."""
+JOINED_S = 1.0
+"""How often to look whether more workers have joined; it costs both sides milliseconds, and more the more there are."""
 AHEAD = 2
 """Items that are sent for each thread of the fleet: one that is worked on, and one that is on its way."""
 
@@ -102,6 +105,7 @@ class FleetPool:
         """
         # Where all workers have gone since, one item at least is sent, and waits for one to come.
         places = max(1, self.places(resources) if resources else self.workers)
+        looked = time.monotonic()
         source = iter(items)
         running: dict[Future, tuple[Item, str]] = {}
         try:
@@ -123,7 +127,9 @@ class FleetPool:
                     item, called = running.pop(future)
                     yield self._outcome(future, item, called)
                     future.release()
-                places = max(places, self._free(resources) if resources else self.workers)
+                if time.monotonic() - looked > JOINED_S:
+                    places = max(places, self._free(resources) if resources else self.workers)
+                    looked = time.monotonic()
         finally:
             # Whoever stopped listening in the middle wants nothing more of what is being worked on.
             if running:

@@ -5,8 +5,8 @@ import hashlib
 import io
 import itertools
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,15 +16,17 @@ from flakehunter.db.engine import open_database
 from flakehunter.db.retry import is_busy, persistently
 from flakehunter.db.rows import ArtifactRow, Batch, IssueRow, RunRow
 from flakehunter.db.write import Writer
-from flakehunter.errors import DatabaseError, NothingToDoError
+from flakehunter.errors import DatabaseError
 from flakehunter.fanout import open_pool, usable_cpus
 from flakehunter.ingest.ahead import read_ahead
 from flakehunter.ingest.artifact import WHOLE, ArtifactReader, Parsed, Refused, parse
+from flakehunter.ingest.found import IngestOptions as IngestOptions
+from flakehunter.ingest.found import Observer, ReadSource, Rejected, artifacts, nothing_found
+from flakehunter.ingest.found import Summary as Summary
 from flakehunter.ingest.garbage import few_collections
 from flakehunter.ingest.junit.suites import Memory
-from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
-from flakehunter.ingest.runs import RunNaming, named_after_content
-from flakehunter.ingest.sources import HEAD, Kind, Source, find_sources, kind_of, unpacked
+from flakehunter.ingest.runs import named_after_content
+from flakehunter.ingest.sources import HEAD, Kind, Source, find_sources
 
 FEW_FILES = 64
 """So many files are read by this process itself, unless the user wants it otherwise: others take time to start."""
@@ -35,55 +37,6 @@ some tenths of a second."""
 
 RESULTS_A_ROLLUP = 400_000
 """Results after which a rollup is made of them; until then they are kept in memory, in 17 bytes each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A file that was refused, or of which only a part could be kept."""
-
-    path: str
-    position: str
-    reason: str
-
-
-@dataclass(slots=True)
-class Summary:
-    """What an ingest did."""
-
-    artifacts: int = 0
-    """Artifacts read, with those that were known and those that were refused."""
-    results: int = 0
-    """Results in the database that these artifacts brought, now or before."""
-    new_results: int = 0
-    known_artifacts: int = 0
-    rejected: list[Rejected] = field(default_factory=list)
-    unnamed: int = 0
-    """Artifacts of which no commit is known."""
-    skipped: int = 0
-    """Files that are no artifact of a test run."""
-    files: int = 0
-    """Files looked at so far, an archive counted once: how far the ingest is among what `find_sources` gives."""
-
-
-@dataclass(frozen=True, slots=True)
-class IngestOptions:
-    """How to ingest; see the options of `flakehunter ingest`."""
-
-    project: str = "default"
-    naming: RunNaming = field(default_factory=RunNaming)
-    strict: bool = False
-    repair: bool = True
-    limits: Limits = DEFAULT_LIMITS
-    jobs: int | None = None
-    """Processes that parse files; by default one a CPU, or this process itself for few files."""
-
-    @property
-    def keeps_damaged(self) -> bool:
-        """Whether what can be read of a damaged file is kept."""
-        return self.repair and not self.strict
-
-
-Observer = Callable[[Source, Summary], None]
 
 
 def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observe: Observer | None = None) -> Summary:
@@ -101,7 +54,7 @@ def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observ
     with contextlib.ExitStack() as stack:
         # Before the database is open: no process shall inherit it.
         sources = stack.enter_context(contextlib.closing(_sources(paths, options)))
-        found = _artifacts(sources, options, summary)
+        found = artifacts(sources, options, summary)
         first = next(found, None)
         if first is None:
             raise nothing_found(paths, options, summary)
@@ -118,10 +71,6 @@ def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observ
     return summary
 
 
-ReadSource = tuple[Source, Parsed | None]
-"""A file, and what another process has read of it already."""
-
-
 def _sources(paths: Sequence[Path | str], options: IngestOptions) -> Generator[ReadSource, None, None]:
     """Yield the files below `paths`, with what other processes have read of them."""
     sources = find_sources(paths, options.limits.archive_bytes)
@@ -135,85 +84,6 @@ def _sources(paths: Sequence[Path | str], options: IngestOptions) -> Generator[R
                 yield from read_ahead(sources, pool, options.limits, repair=options.keeps_damaged)
             return
     yield from ((source, None) for source in sources)
-
-
-Found = tuple[Source, Kind, RunRow]
-"""An artifact, how it is read, and the run that it belongs to."""
-
-
-def find_artifacts(paths: Sequence[Path | str], options: IngestOptions, summary: Summary) -> Iterator[Found]:
-    """Yield the artifacts of `paths`, use each before the next is taken; what is none is counted in `summary`."""
-    plain = ((source, None) for source in find_sources(paths, options.limits.archive_bytes))
-    return (found for found, _ in _artifacts(plain, options, summary))
-
-
-def _artifacts(
-    sources: Iterable[ReadSource], options: IngestOptions, summary: Summary
-) -> Iterator[tuple[Found, Parsed | None]]:
-    for source, kind, parsed in _kinds(sources, options.limits, summary):
-        if kind is Kind.OTHER:
-            summary.skipped += 1
-            continue
-        run = options.naming.run_of(source)
-        if run is None:
-            template = options.naming.layout.template if options.naming.layout else ""
-            summary.artifacts += 1
-            summary.rejected.append(Rejected(source.shown, "", f"its path does not fit --layout {template!r}"))
-            continue
-        yield (source, kind, run), parsed
-
-
-def _kinds(
-    sources: Iterable[ReadSource], limits: Limits, summary: Summary
-) -> Iterator[tuple[Source, Kind, Parsed | None]]:
-    """Yield files with what they are; those in an archive in place of it."""
-    for whole, parsed in sources:
-        summary.files += 1
-        if parsed is not None:
-            yield whole, parsed.kind, parsed
-            continue
-        for source in _members(whole, limits):
-            try:
-                kind = Kind.REFUSED if source.problem else kind_of(_head(source), source)
-            except OSError as error:
-                summary.artifacts += 1
-                summary.rejected.append(Rejected(source.shown, "", f"cannot be read: {error.strerror}"))
-                continue
-            yield source, kind, None
-
-
-def _members(found: Source, limits: Limits) -> Iterator[Source]:
-    try:
-        yield from unpacked(found, limits)
-    except OSError as error:
-        yield replace(found, problem=f"cannot be read: {error.strerror}")
-
-
-def _head(source: Source) -> bytes:
-    if source.head or source.content is None:
-        return source.head
-    source.content.seek(0)
-    return source.content.read(HEAD)
-
-
-def nothing_found(paths: Sequence[Path | str], options: IngestOptions, summary: Summary) -> NothingToDoError:
-    """Return the error for paths without an artifact."""
-    where = ", ".join(str(path) for path in paths)
-    if summary.rejected and options.naming.layout is not None:
-        names = ", ".join(entry.path for entry in summary.rejected[:3])
-        more = f" and {len(summary.rejected) - 3} more" if len(summary.rejected) > 3 else ""
-        return NothingToDoError(
-            f"no file fits --layout {options.naming.layout.template!r}: {names}{more}",
-            hint=f"the template is matched with paths relative to {where}",
-        )
-    if summary.rejected:
-        return NothingToDoError(
-            f"{summary.rejected[0].path} {summary.rejected[0].reason}", hint="check the permissions of the files"
-        )
-    return NothingToDoError(
-        f"no test artifact in {where} ({summary.skipped} other files)",
-        hint="give the folder where the CI put its JUnit XML files and logs",
-    )
 
 
 @dataclass(slots=True)

@@ -14,7 +14,6 @@ from flakehunter.errors import UsageError
 from flakehunter.ingest import runtable
 from flakehunter.ingest.archives import SPOOL, archive_kind, members
 from flakehunter.ingest.limits import DEFAULT_LIMITS, Limits
-from flakehunter.ingest.logs.reading import looks_like_log
 from flakehunter.ingest.remote import remote_files
 
 HEAD = 64 * 1024
@@ -200,6 +199,9 @@ def kind_of(head: bytes, source: Source) -> Kind:
         return Kind.JUNIT
     if b"\0" in text[:4096]:
         return Kind.OTHER
+    # What reads logs takes a tenth of a second to be imported, and most histories have none.
+    from flakehunter.ingest.logs.reading import looks_like_log
+
     if looks_like_log(text):
         return Kind.LOG
     if suffix in (".log", ".out") or re.search(r"console|stdio|output|\blog\b", source.path.name, re.IGNORECASE):
