@@ -50,7 +50,7 @@ test-fleet: $(READY)
 
 # The tests that store, once more on a PostgreSQL server of their own, and those of what only a server has.
 .PHONY: test-postgres
-ON_SERVER := tests/ingest/test_postgres.py $(addprefix tests/db/test_,partitions.py readers.py shared.py)
+ON_SERVER := tests/ingest/test_postgres.py $(addprefix tests/db/test_,filling.py partitions.py readers.py shared.py)
 STORING := tests/db tests/ingest tests/detect $(addprefix tests/cli/test_,ingest.py detect.py show.py scan.py app.py)
 test-postgres: $(READY) $(NODE_READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --database postgresql $(STORING)

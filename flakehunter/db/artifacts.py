@@ -4,16 +4,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol, cast
+from typing import Protocol
 
-from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from flakehunter.clock import utc_now
 from flakehunter.db.bulk import Origin, StoredResult
 from flakehunter.db.details import add_events, add_properties
-from flakehunter.db.locks import lock_run
+from flakehunter.db.locks import lock_runs
 from flakehunter.db.partitions import day_of
+from flakehunter.db.prepared import Prepared
 from flakehunter.db.rows import (
     ArtifactRow,
     Batch,
@@ -26,6 +27,7 @@ from flakehunter.db.rows import (
     RunSettings,
     Written,
 )
+from flakehunter.db.runs import RunState, began_earlier, ensure_run, name_of
 from flakehunter.db.same_tests import match_tests
 from flakehunter.db.schema import Artifact, ArtifactIssue, Result, Run, TestCase
 from flakehunter.db.shared import Caches as SharedCaches
@@ -40,35 +42,15 @@ _OF_RUN = select(Artifact.id).where(Artifact.run_id == bindparam("run_id"))
 _ANY_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN)).limit(1)
 _ANY_LOG_RESULT = select(Result.id).where(Result.artifact_id.in_(_OF_RUN.where(Artifact.kind == "log"))).limit(1)
 _NEWEST_ARTIFACT = select(func.max(Artifact.id))
-_RUNS = cast("Table", Run.__table__)
-_RUN_KEY = ("project_id", "provider", "external_id", "workflow", "job", "attempt")
-_RUN_FACTS = ("commit_sha", "branch", "runner", "os", "cpus", "parallel", "time_limit_s", "started_at")
-_FIND_RUN = select(_RUNS.c.id, *(_RUNS.c[name] for name in _RUN_FACTS)).where(
-    *(_RUNS.c[name] == bindparam(name) for name in _RUN_KEY)
-)
-_NEW_RUN = insert(_RUNS).values({name: bindparam(name) for name in (*_RUN_KEY, *_RUN_FACTS)}).returning(_RUNS.c.id)
-_BEGAN = bindparam("began", type_=_RUNS.c.started_at.type)
-_BEGAN_EARLIER = (
-    update(_RUNS)
-    .where(_RUNS.c.id == bindparam("run_id"), _RUNS.c.started_at.is_(None) | (_RUNS.c.started_at > _BEGAN))
-    .values(started_at=_BEGAN)
-)
+_NEWEST_OF_RUN = _NEWEST_ARTIFACT.where(Artifact.run_id == bindparam("run_id"))
 _HIGHEST_TEST = select(func.coalesce(func.max(TestCase.id), 0))
 
 
-def newest_artifact(connection: Connection) -> int | None:
-    """Return the id of the artifact that was written last, by whomever."""
-    return connection.execute(_NEWEST_ARTIFACT).scalar()
-
-
-@dataclass(frozen=True, slots=True)
-class RunState:
-    """What is known of a run after a transaction; the run stays, so it need not be looked up again."""
-
-    id: int
-    started_at: datetime | None
-    has_results: bool
-    has_log_results: bool
+def newest_artifact(connection: Connection, run_id: int | None = None) -> int | None:
+    """Return the id of the artifact that was written last, by whomever; of one run where that is given."""
+    if run_id is None:
+        return connection.execute(_NEWEST_ARTIFACT).scalar()
+    return connection.execute(_NEWEST_OF_RUN, {"run_id": run_id}).scalar()
 
 
 @dataclass(slots=True)
@@ -87,6 +69,7 @@ class Caches(SharedCaches, Protocol):
     connection: Connection
     runs: dict[RunRow, RunState]
     written: Written
+    prepared: Prepared
 
 
 class ArtifactWriter:
@@ -111,7 +94,8 @@ class ArtifactWriter:
         self._file_started_at: datetime | None = None
         self._now = utc_now()
         self._attempts: dict[int, int] | None = None
-        lock_run(self._connection, project_id, run.provider, run.external_id, run.workflow, run.job, run.attempt)
+        if name_of(run) not in caches.prepared.locked:
+            lock_runs(self._connection, [(project_id, *name_of(run))])
         self.state = self._current_state()
         self.known = not self._insert_artifact()
         if self.known:
@@ -121,7 +105,9 @@ class ArtifactWriter:
         state = self._caches.runs.get(self.run)
         latest = self._latest
         if state is None:
-            state, is_new = self._ensure_run(self.run.external_id)
+            state, is_new = self._caches.prepared.runs.pop(self.run, None), True
+            if state is None:
+                state, is_new = ensure_run(self._connection, self._project_id, self.run)
             if is_new:
                 self._attempts = {}
                 return state
@@ -179,7 +165,7 @@ class ArtifactWriter:
         """Write what is known only at the end of the file."""
         moment, before = self._file_started_at, self.state.started_at
         if moment is not None and not self.known and (before is None or moment < before):
-            self._connection.execute(_BEGAN_EARLIER, {"run_id": self.state.id, "began": moment})
+            began_earlier(self._connection, self.state.id, moment)
             self.state = replace(self.state, started_at=moment)
 
     def latest(self) -> Latest | None:
@@ -195,40 +181,6 @@ class ArtifactWriter:
         self._bulk.write_out(self._connection)
         query = select(func.count()).select_from(Result).where(Result.artifact_id == self._artifact_id)
         return int(self._connection.execute(query).scalar_one())
-
-    def _ensure_run(self, external_id: str) -> tuple[RunState, bool]:
-        """Find or insert the run; return it and whether it is new."""
-        run = self.run
-        key = {
-            "project_id": self._project_id,
-            "provider": run.provider,
-            "external_id": external_id,
-            "workflow": run.workflow,
-            "job": run.job,
-            "attempt": run.attempt,
-        }
-        facts = {
-            "commit_sha": run.commit,
-            "branch": run.branch,
-            "runner": run.runner,
-            "os": run.os,
-            "cpus": run.cpus,
-            "parallel": run.parallel,
-            "time_limit_s": run.time_limit_s,
-            "started_at": run.started_at,
-        }
-        found = self._connection.execute(_FIND_RUN, key).mappings().first()
-        if found is None:
-            made = self._connection.execute(_NEW_RUN, {**key, **facts})
-            return RunState(int(made.scalar_one()), run.started_at, False, False), True
-        if run.commit and found["commit_sha"] not in ("", run.commit) and external_id == run.external_id:
-            # One run has one commit: where ids begin anew at each commit, they do not name a run alone.
-            return self._ensure_run(f"{external_id}@{run.commit[:12]}")
-        missing = {name: value for name, value in facts.items() if value and not found[name]}
-        if missing:
-            self._connection.execute(update(Run).where(Run.id == found["id"]).values(**missing))
-        started = found["started_at"] or run.started_at
-        return RunState(int(found["id"]), started, False, False), False
 
     def _run_has_results(self, run_id: int, kind: str | None = None) -> bool:
         self._bulk.write_out(self._connection)
@@ -255,7 +207,9 @@ class ArtifactWriter:
 
     def _insert_artifact(self) -> bool:
         """Insert the artifact; return False when the run has this content already."""
-        made = self._bulk.insert_artifact(self._connection, self.state.id, self._artifact, self._now)
+        made = self._caches.prepared.artifacts.pop((self.state.id, self._artifact.sha256), None)
+        if made is None:
+            made = self._bulk.insert_artifact(self._connection, self.state.id, self._artifact, self._now)
         if made is not None:
             self._artifact_id = made
             self._caches.written.begin(self._artifact_id)
@@ -441,6 +395,7 @@ class ArtifactWriter:
                 missing.setdefault(pair, failure)
         if missing:
             made = self._bulk.ensure_failures(self._connection, [missing[pair] for pair in sorted(missing)])
+            self._caches.prepared.failures.update(made.values())
             if len(self.new_failures) < REMEMBERED:
                 self.new_failures.update(made)
             for place, failure in wanted:
@@ -451,5 +406,8 @@ class ArtifactWriter:
     def _known_failures(self, wanted: set[tuple[bytes, bytes]]) -> dict[tuple[bytes, bytes], int]:
         """Return the ids of those that are remembered and still there: somebody may have pruned texts meanwhile."""
         known = {pair: self._caches.failures[pair] for pair in wanted if pair in self._caches.failures}
-        there = self._bulk.failures_there(self._connection, list(known.values()))
+        there = self._caches.prepared.failures
+        there |= self._bulk.failures_there(
+            self._connection, [number for number in known.values() if number not in there]
+        )
         return {pair: number for pair, number in known.items() if number in there}

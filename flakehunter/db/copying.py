@@ -28,12 +28,14 @@ class CopiedRows:
         self._parts: list[bytes | bytearray] = []
         self.size = 0
         """Bytes so far."""
+        self.rows = 0
         self.days: set[date] = set()
         """A day of each month."""
 
     def add(self, results: Sequence[tuple[int, int, int, int, str, float | None, int | None]], day: date) -> None:
         """Add results: `bulk.StoredResult`."""
         end = _day(day)
+        self.rows += len(results)
         for test, run, artifact, attempt, outcome, duration, failure in results:
             word = outcome.encode()
             self._parts += (
@@ -57,6 +59,7 @@ class CopiedRows:
             np.ndarray((len(tests),), kind, rows, at, (len(row),))[:] = values
         self._parts.append(rows)
         self.size += len(rows)
+        self.rows += len(tests)
         self.days.add(day.replace(day=1))
 
     def document(self) -> bytes:

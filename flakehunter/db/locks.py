@@ -8,7 +8,7 @@ different order, PostgreSQL ends one of them, and it is run again (`db.retry`).
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
@@ -43,7 +43,7 @@ _FLOOR = text(
     f"SELECT min(objid::bigint) FROM pg_locks WHERE locktype = 'advisory' AND classid = {_WRITING} AND objsubid = 2"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
-_RUN = text("SELECT pg_advisory_xact_lock(hashtext('flakehunter.run'), hashtext(:run))")
+_RUNS = "SELECT pg_advisory_xact_lock(hashtext('flakehunter.run'), hashtext(name)) FROM unnest(%b::text[]) AS name"
 
 
 def begin_writing(connection: Connection) -> None:
@@ -60,10 +60,11 @@ def settled(connection: Connection) -> int | None:
     return None if floor is None else int(floor)
 
 
-def lock_run(connection: Connection, *name: object) -> None:
-    """Be the only one to write a run, of that name: its attempts are numbered after what it has already."""
+def lock_runs(connection: Connection, names: Iterable[tuple[object, ...]]) -> None:
+    """Be the only one to write runs, of these names: their attempts are numbered after what they have already."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_RUN, {"run": repr(name)})
+        # In the same order by all, or two jobs with the same runs could wait for each other.
+        connection.exec_driver_sql(_RUNS, (sorted(map(repr, names)),))
 
 
 @contextmanager

@@ -163,6 +163,18 @@ class Batch:
         )
 
 
+@dataclass(slots=True)
+class ReadArtifact:
+    """A file that has been read as a whole, and waits to be written with others."""
+
+    run: RunRow
+    row: ArtifactRow
+    batches: list[Batch] = field(default_factory=list)
+    issues: list[IssueRow] = field(default_factory=list)
+    started_at: datetime | None = None
+    """When the run started, as far as the file tells."""
+
+
 class Written:
     """What has been inserted since the last rollup, by one writer or several: the next one need not read it again.
 

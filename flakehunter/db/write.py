@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -10,13 +10,15 @@ from sqlalchemy import Engine, bindparam, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from flakehunter.db.artifacts import ArtifactWriter, Latest, RunState, newest_artifact
+from flakehunter.db.artifacts import ArtifactWriter, Latest, newest_artifact
 from flakehunter.db.bulk import bulk_for, driver_of
 from flakehunter.db.engine import readonly, shown_url
-from flakehunter.db.indexes import build_index_by_test, has_index_by_test
 from flakehunter.db.locks import begin_writing
+from flakehunter.db.prepared import Prepared, lock_all, prepare
 from flakehunter.db.queries.projects import of_project
-from flakehunter.db.rows import ArtifactRow, Batch, CaseRow, Known, RunRow, Written
+from flakehunter.db.retry import persistently
+from flakehunter.db.rows import ArtifactRow, Batch, CaseRow, Known, ReadArtifact, RunRow, Written
+from flakehunter.db.runs import RunState
 from flakehunter.db.schema import Artifact, Project
 from flakehunter.db.shared import Told
 from flakehunter.errors import DatabaseError
@@ -58,6 +60,7 @@ class Writer:
         self.runs: dict[RunRow, RunState] = {}
         self._latest: Latest | None = None
         self._in_transaction = False
+        self.prepared = Prepared()
         self.written = Written()
         self._places: dict[int, tuple[Known, list[int | None]]] = {}
 
@@ -72,21 +75,16 @@ class Writer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         try:
-            if self._engine.dialect.name == "sqlite" and not isinstance(error, DatabaseError):
-                self._build_index()
+            if not isinstance(error, DatabaseError):
+                persistently(self._complete)
         finally:
             with contextlib.suppress(SQLAlchemyError):
                 self._foreign_keys("ON")
             self.connection.close()
 
-    def _build_index(self) -> None:
-        """Build what a large ingest has left out, this one or one that was killed; most of the time all is there."""
+    def _complete(self) -> None:
         with self._database_errors():
-            with readonly(self._engine).connect() as connection:
-                there = has_index_by_test(connection)
-            if not there:
-                with self.connection.begin():
-                    build_index_by_test(self.connection)
+            self.bulk.complete(self.connection)
 
     def _foreign_keys(self, state: str) -> None:
         """Switch SQLite's checks: every id written here was read or made in the same transaction.
@@ -98,8 +96,11 @@ class Writer:
             driver_of(self.connection).execute(f"PRAGMA foreign_keys = {state}")
 
     @property
-    def inserts_apart(self) -> bool:
-        """Whether tests are committed before the artifact that brings them; on SQLite one writes at a time anyway."""
+    def on_server(self) -> bool:
+        """Whether a server writes, which others use at the same time, and which this process may not wait for.
+
+        Then tests are committed before the artifacts that bring them.
+        """
         return self._engine.dialect.name != "sqlite"
 
     def insert_ahead(self, batches: Iterable[Batch]) -> None:
@@ -108,7 +109,7 @@ class Writer:
         Raises:
             DatabaseError: the database refused.
         """
-        if not self.inserts_apart:
+        if not self.on_server:
             return
         told = Told()
         for batch in batches:
@@ -119,11 +120,12 @@ class Writer:
             told.insert(self.connection, self, self._project_id)
 
     @contextlib.contextmanager
-    def transaction(self, *, many: bool = False) -> Iterator[None]:
+    def transaction(self, files: Sequence[ReadArtifact] = (), *, many: bool = False) -> Iterator[None]:
         """Open a transaction for several artifacts: all of them are committed at its end, or none.
 
-        What an artifact costs beside its rows, such as a commit and the pages of indexes, is then shared by all. `many`
-        says that it will have as many results as a transaction should have, and more may come.
+        What an artifact costs beside its rows, such as a commit and the pages of indexes, is then shared by all; and
+        so is what a server is asked, where the `files` are given that will be written. `many` says that they have as
+        many results as a transaction should have, and more may come.
 
         Raises:
             DatabaseError: the database refused.
@@ -132,12 +134,11 @@ class Writer:
             self._in_transaction = True
             try:
                 self._find_project()
+                if many:
+                    self.bulk.expect_many(self.connection)
                 with self.connection.begin():
                     begin_writing(self.connection)
-                    if many:
-                        self.bulk.expect_many(self.connection)
-                    if self._latest is not None and not self._alone_since(self._latest):
-                        self._latest = None
+                    self._prepare(files)
                     yield
                     self.bulk.write_out(self.connection)
             except BaseException:
@@ -145,6 +146,17 @@ class Writer:
                 raise
             finally:
                 self._in_transaction = False
+
+    def _prepare(self, files: Sequence[ReadArtifact]) -> None:
+        assert self._project_id is not None
+        self.prepared = Prepared()
+        ahead = files if self.on_server else ()
+        if ahead:
+            self.prepared = Prepared(lock_all(self.connection, self._project_id, ahead))
+        if self._latest is not None and not self._alone_since(self._latest, ahead):
+            self._latest = None
+        if ahead:
+            prepare(self.connection, self, self._project_id, ahead, self.prepared)
 
     @contextlib.contextmanager
     def artifact(self, run: RunRow, artifact: ArtifactRow) -> Iterator[ArtifactWriter]:
@@ -167,6 +179,7 @@ class Writer:
         """Forget every id: after a rollback some of them are of nobody."""
         self.bulk.forget()
         self._project_id = self._latest = None
+        self.prepared = Prepared()
         self.tests, self.failures, self.runs, self._places = {}, {}, {}, {}
         self.written.whole = False
 
@@ -203,9 +216,12 @@ class Writer:
         with self._database_errors(), self.connection.begin():
             return frozenset(self.connection.execute(query).scalars())
 
-    def _alone_since(self, latest: Latest) -> bool:
-        """Whether nobody has written since; on PostgreSQL somebody may be about to, until a run is locked."""
-        return self._engine.dialect.name == "sqlite" and newest_artifact(self.connection) == latest.artifact_id
+    def _alone_since(self, latest: Latest, files: Sequence[ReadArtifact]) -> bool:
+        """Whether nobody has written since; on a server somebody may be about to, unless the run is locked."""
+        if not self.on_server:
+            return newest_artifact(self.connection) == latest.artifact_id
+        locked = {self.runs[read.run].id for read in files if read.run in self.runs}
+        return latest.run_id in locked and newest_artifact(self.connection, latest.run_id) == latest.artifact_id
 
     def _find_project(self) -> None:
         """Make the project in a transaction of its own, or all the first jobs would wait for one of them."""

@@ -4,22 +4,22 @@ import contextlib
 import hashlib
 import io
 import itertools
+import sys
 from collections import deque
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from flakehunter.db.engine import open_database
 from flakehunter.db.retry import is_busy, persistently
-from flakehunter.db.rows import ArtifactRow, Batch, IssueRow, RunRow
+from flakehunter.db.rows import ArtifactRow, IssueRow, ReadArtifact, RunRow
 from flakehunter.db.write import Writer
 from flakehunter.errors import DatabaseError
 from flakehunter.fanout import open_pool, usable_cpus
 from flakehunter.ingest.ahead import read_ahead
 from flakehunter.ingest.artifact import WHOLE, ArtifactReader, Parsed, Refused, parse
+from flakehunter.ingest.behind import Behind
 from flakehunter.ingest.found import IngestOptions as IngestOptions
 from flakehunter.ingest.found import Observer, ReadSource, Rejected, artifacts, nothing_found
 from flakehunter.ingest.found import Summary as Summary
@@ -34,6 +34,10 @@ FEW_FILES = 64
 RESULTS_AT_ONCE = 50_000
 """Results of small files that are written in one transaction, and the pages of indexes with them once; so many take
 some tenths of a second."""
+
+RESULTS_BEHIND, FILES_BEHIND = 20_000, 500
+"""Results and files of a transaction that a server works on while the next one is read: the last one is waited for, and
+the server holds a lock for each run."""
 
 RESULTS_A_ROLLUP = 400_000
 """Results after which a rollup is made of them; until then they are kept in memory, in 17 bytes each."""
@@ -62,7 +66,7 @@ def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observ
         stack.callback(engine.dispose)
         stack.enter_context(few_collections())
         writer = stack.enter_context(Writer(engine, options.project))
-        with Ingest(writer, options, summary) as work:
+        with Ingest(writer, options, summary, behind=True) as work:
             for (source, kind, run), parsed in itertools.chain([first], found):
                 work.take(source, kind, run, parsed)
                 if observe is not None:
@@ -86,15 +90,8 @@ def _sources(paths: Sequence[Path | str], options: IngestOptions) -> Generator[R
     yield from ((source, None) for source in sources)
 
 
-@dataclass(slots=True)
-class _Read:
-    """An artifact that has been read, and waits to be written with others."""
-
-    run: RunRow
-    row: ArtifactRow
-    batches: list[Batch] = field(default_factory=list)
-    issues: list[IssueRow] = field(default_factory=list)
-    started_at: datetime | None = None
+Told = tuple[int, int | None, list[IssueRow]]
+"""Results that an artifact brought, how many of them are new, or None where it was known, and its issues."""
 
 
 class Ingest:
@@ -108,23 +105,34 @@ class Ingest:
         *,
         memory: Memory | None = None,
         known: frozenset[bytes] | None = None,
+        behind: bool = False,
     ) -> None:
-        """Begin; `memory` of other files, and hashes of artifacts that are `known`, may come from one before."""
+        """Begin; `memory` of other files, and hashes of artifacts that are `known`, may come from one before.
+
+        With `behind` a server writes what was read while other files are being read.
+        """
         self._writer, self._options, self._summary = writer, options, summary
         self._folder: Path | None = None
         self._folder_runs: dict[str, RunRow] = {}
         self._memory = memory or Memory()
         self._known = writer.known_hashes() if known is None else known
-        self._waiting: list[_Read] = []
+        self._waiting: list[ReadArtifact] = []
         self._waiting_results = self._waiting_bytes = 0
+        self._behind: Behind[list[Told]] = Behind(threaded=behind and writer.on_server)
+        self._most_results, self._most_files = (
+            (min(RESULTS_AT_ONCE, RESULTS_BEHIND), FILES_BEHIND) if writer.on_server else (RESULTS_AT_ONCE, sys.maxsize)
+        )
 
     def __enter__(self) -> Self:
+        self._behind.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Write what has been read, also when the user interrupts; not when the database has refused."""
-        if not isinstance(error, DatabaseError):
-            self.write()
+        with contextlib.ExitStack() as stack:
+            stack.push(self._behind)
+            if not isinstance(error, DatabaseError):
+                self.write()
 
     def take(self, source: Source, kind: Kind, run: RunRow, parsed: Parsed | None = None) -> None:
         """Read one artifact, where nobody has yet, and write it, if it is not to wait for others."""
@@ -155,7 +163,7 @@ class Ingest:
             for batch in parsed.batches:
                 batch.results = []
         row = ArtifactRow(parsed.digest, source.shown, _word(parsed.kind), parsed.format, parsed.size)
-        self._wait(_Read(run, row, parsed.batches, parsed.issues, parsed.started_at))
+        self._wait(ReadArtifact(run, row, parsed.batches, parsed.issues, parsed.started_at))
 
     def _take_stream(self, source: Source, kind: Kind, run: RunRow, row: ArtifactRow, stream: BinaryIO) -> None:
         """Write a file that is large, or that may be known, while it is read."""
@@ -165,7 +173,7 @@ class Ingest:
         events_only = self._counts_twice(source, kind, run)
 
         def from_the_beginning() -> None:
-            if self._writer.inserts_apart and not repair:
+            if self._writer.on_server and not repair:
                 # Its tests would stay if it were found to be damaged after some of them.
                 stream.seek(0)
                 deque(ArtifactReader(kind, stream, limits, repair=False).batches(), maxlen=0)
@@ -177,13 +185,13 @@ class Ingest:
         try:
             persistently(from_the_beginning)
         except Refused as refused:
-            self._wait(_Read(run, row, issues=[IssueRow(refused.position, refused.reason, True)]))
+            self._wait(ReadArtifact(run, row, issues=[IssueRow(refused.position, refused.reason, True)]))
 
     def _take_refused(self, source: Source, run: RunRow) -> None:
         """Record what cannot be read at all; its name and the reason stand for its content."""
         digest = hashlib.sha256(f"{source.relative}\0{source.problem}".encode("utf-8", "surrogatepass")).digest()
         row = ArtifactRow(digest, source.shown, "refused", "", 0)
-        self._wait(_Read(named_after_content(run, digest), row, issues=[IssueRow("", source.problem, True)]))
+        self._wait(ReadArtifact(named_after_content(run, digest), row, issues=[IssueRow("", source.problem, True)]))
 
     def _named(self, source: Source, kind: Kind, run: RunRow, digest: bytes) -> RunRow:
         """Name a run that nobody named after its JUnit file.
@@ -212,36 +220,48 @@ class Ingest:
             return True
         return source.path.parent == self._folder and bool(self._folder_runs) and run not in self._folder_runs.values()
 
-    def _wait(self, read: _Read) -> None:
+    def _wait(self, read: ReadArtifact) -> None:
         """Keep what was read until there is enough for a transaction."""
         self._waiting.append(read)
         self._waiting_results += sum(map(len, read.batches))
         self._waiting_bytes += read.row.size_bytes
-        if self._waiting_results >= RESULTS_AT_ONCE or self._waiting_bytes >= 2 * WHOLE:
-            self.write()
+        results, files = self._waiting_results >= self._most_results, len(self._waiting) >= self._most_files
+        if results or files or self._waiting_bytes >= 2 * WHOLE:
+            self._begin_writing()
 
     def write(self) -> None:
-        """Write what is waiting, all in one transaction."""
+        """Write what is waiting, all in one transaction, and wait for the end of it."""
+        self._begin_writing()
+        self._behind.finish()
+
+    def _begin_writing(self) -> None:
         waiting, self._waiting = self._waiting, []
-        many = self._waiting_results >= RESULTS_AT_ONCE
+        many = self._waiting_results >= self._most_results
         self._waiting_results = self._waiting_bytes = 0
-        if not waiting:
-            return
+        if waiting:
+            self._behind.begin(
+                lambda: self._write_surely(waiting, many=many), lambda told: self._count_all(waiting, told)
+            )
+
+    def _write_surely(self, waiting: Sequence[ReadArtifact], *, many: bool) -> list[Told]:
         told = persistently(lambda: self._write_all(waiting, many=many))
-        for read, (results, new, issues) in zip(waiting, told, strict=True):
-            self._count(read.row, results, new, issues)
         if len(self._writer.written) >= RESULTS_A_ROLLUP:
             persistently(self._writer.roll_up)
+        return told
 
-    def _write_all(self, waiting: Sequence[_Read], *, many: bool) -> list[tuple[int, int | None, list[IssueRow]]]:
+    def _count_all(self, written: Sequence[ReadArtifact], told: Sequence[Told]) -> None:
+        for read, (results, new, issues) in zip(written, told, strict=True):
+            self._count(read.row, results, new, issues)
+
+    def _write_all(self, waiting: Sequence[ReadArtifact], *, many: bool) -> list[Told]:
         # Which tests a log brings is known only once its run is.
         of_files = (read.batches for read in waiting if read.row.kind == "junit")
         self._writer.insert_ahead(itertools.chain.from_iterable(of_files))
-        with self._writer.transaction(many=many):
+        with self._writer.transaction(waiting, many=many):
             return [self._write_read(read) for read in waiting]
 
-    def _write_read(self, read: _Read) -> tuple[int, int | None, list[IssueRow]]:
-        """Write an artifact that was read; return its results, how many of them are new or None, and its issues."""
+    def _write_read(self, read: ReadArtifact) -> Told:
+        """Write an artifact that was read."""
         with self._writer.artifact(read.run, read.row) as out:
             if out.known and any(issue.rejected for issue in read.issues):
                 return 0, None, read.issues

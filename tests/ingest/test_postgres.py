@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
+from flakehunter.db.bulk_postgres import PostgresBulk
 from flakehunter.db.engine import open_database
 from flakehunter.db.rows import RunRow
 from flakehunter.ingest.layout import compile_layout
@@ -111,6 +113,49 @@ def test_a_large_file_is_read_again_after_a_cut(
     engine.dispose()
     take(write(tmp_path / "in", 1, files=1), url, 1)
     assert query(url, "SELECT count(*), count(DISTINCT test_case_id) FROM results") == [(50, 50)]
+    postgres_server.drop(url)
+
+
+def statements(files: range, folder: Path, url: str) -> int:
+    """Ingest files that each have a run of their own; return how many statements the server was sent."""
+    folder.mkdir()
+    for number in files:
+        passed = '<testcase classname="c" name="good" time="0.1"/>'
+        failed = f'<testcase classname="c" name="bad" time="0.{number}"><failure message="gone"/></testcase>'
+        document = f'<testsuite name="s" timestamp="2026-05-01T10:00:00">{passed}{failed}</testsuite>'
+        (folder / f"{number}.xml").write_text(document)
+    sent = 0
+
+    def count(*_: Any) -> None:
+        nonlocal sent
+        sent += 1
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        ingest([folder], url, IngestOptions(naming=RunNaming(layout=compile_layout("{run_id}.xml")), jobs=1))
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    return sent
+
+
+def test_a_server_is_asked_once_for_all_files_of_a_transaction(postgres_server: Server, tmp_path: Path) -> None:
+    url = postgres_server.create(tables=True)
+    statements(range(1), tmp_path / "first", url)
+    assert statements(range(1, 3), tmp_path / "few", url) == statements(range(3, 40), tmp_path / "many", url)
+    postgres_server.drop(url)
+
+
+def test_a_run_goes_on_in_the_next_transaction_without_a_look_at_its_results(
+    postgres_server: Server, tmp_path: Path, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flakehunter.ingest.pipeline.RESULTS_AT_ONCE", 50)
+    looked = []
+    usual = PostgresBulk.max_attempts
+    monkeypatch.setattr(PostgresBulk, "max_attempts", lambda *of: looked.append(of) or usual(*of))
+    url = postgres_server.create(tables=True)
+    take(write(tmp_path / "in", 1, files=6), url, 1)
+    assert looked == []
+    assert query(url, "SELECT count(*), max(attempt) FROM results") == [(300, 1)]
     postgres_server.drop(url)
 
 
