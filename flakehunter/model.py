@@ -121,12 +121,11 @@ class TestIdentity:
     @property
     def key(self) -> bytes:
         """Return the stable 16-byte key: BLAKE2b-128 over the four parts, each with its length before it."""
-        digest = hashlib.blake2b(digest_size=16)
-        for part in (self.project, self.suite, self.classname, self.name):
-            encoded = part.encode("utf-8", "surrogatepass")
-            digest.update(len(encoded).to_bytes(4, "big"))
-            digest.update(encoded)
-        return digest.digest()
+        parts = [
+            part.encode("utf-8", "surrogatepass") for part in (self.project, self.suite, self.classname, self.name)
+        ]
+        told = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
+        return hashlib.blake2b(told, digest_size=16).digest()
 
     @property
     def label(self) -> str:

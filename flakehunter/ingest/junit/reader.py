@@ -50,6 +50,8 @@ class JUnitReader:
     ) -> None:
         self._stream, self._limits, self._all = stream, limits, elements_for_all
         self._memory = memory or Memory()
+        self._alone = memory is None
+        """Whether what is remembered is of no use to other files."""
         self._passes = passes
         """Test cases that have been cut out of the stream, which has marks for them."""
         self._tree = GrowingTree(limits, encoding)
@@ -220,8 +222,14 @@ class JUnitReader:
         time: those become columns without a step of Python for each. Where one is not, the halves are tried; what is
         left, and what no earlier file had, goes the longer way, to the same rows.
         """
-        if not cases or (not self._in_rows and self._take_columns([case.attrib for case in cases], suite)):
+        if not cases:
             return
+        if not self._in_rows:
+            attributes = [case.attrib for case in cases]
+            if self._take_columns(attributes, suite):
+                return
+            if self._name_new(cases, suite) and self._take_columns(attributes, suite):
+                return
         if self._in_rows or len(cases) == 1 or not self._knows_any(cases, suite):
             for case in cases:
                 self._take_child(case, suite)
@@ -229,6 +237,21 @@ class JUnitReader:
         half = len(cases) // 2
         self._take_plain(cases[:half], suite)
         self._take_plain(cases[half:], suite)
+
+    def _name_new(self, cases: list[Element], suite: Suite) -> bool:
+        """Work out the rows of tests that no earlier file had; return whether there were some."""
+        rows, memory = self._known_rows(suite), self._memory
+        if self._alone or rows is None or not memory.has_room(rows, len(cases)):
+            return False
+        plain, other = rows.plain, rows.other
+        found = False
+        for case in cases:
+            key = (case.get("classname", ""), case.get("name", ""))
+            if key not in plain and key not in other:
+                row = name_test(case, suite, key, self.framework, self._limits.name_chars)
+                memory.remember(rows, key, row, case)
+                found = True
+        return found
 
     def _knows_any(self, cases: list[Element], suite: Suite) -> bool:
         plain = self._memory.of_suite(self.framework, suite).plain
@@ -352,10 +375,9 @@ class JUnitReader:
         if row is None or (not row.file and case.get("file")):
             row = name_test(case, suite, key, self.framework, self._limits.name_chars)
             self._take_place(rows, (row.classname, row.name), suite)
-            if (row.classname, row.name) == key and (row.file or not case.get("file")):
-                self._taken.add(self._memory.add_plain(rows, key, row))
-            else:
-                rows.other[key] = row
+            place = self._memory.remember(rows, key, row, case)
+            if place is not None:
+                self._taken.add(place)
         else:
             self._take_place(rows, (row.classname, row.name), suite)
         return row

@@ -64,8 +64,15 @@ class Memory:
             found = self._suites[key] = Rows()
         return found
 
-    def add_plain(self, rows: Rows, key: Key, row: CaseRow) -> int:
-        """Remember the row of a test that is stored under the names as they are written; return its place."""
+    def has_room(self, rows: Rows, tests: int) -> bool:
+        """Whether so many more tests of a suite can be remembered."""
+        return len(rows.plain) + len(rows.other) + tests <= self._limit
+
+    def remember(self, rows: Rows, key: Key, row: CaseRow, case: Element) -> int | None:
+        """Remember the row of a test; return its place where it is stored under the names as they are written."""
+        if (row.classname, row.name) != key or (case.get("file") and not row.file):
+            rows.other[key] = row
+            return None
         place = rows.plain[key] = len(self.known.rows)
         self.known.rows.append(row)
         return place
