@@ -5,7 +5,8 @@ import { once } from 'node:events';
 // A signal that comes just before the read waits for its end, so each one is short.
 const SERVICE = "trap 'sleep 0.03; exit 0' TERM; echo ready; while read -t 0.02 -r _ || [ $? -gt 128 ]; do :; done";
 
-const service = spawn('bash', ['-c', SERVICE], { stdio: ['pipe', 'pipe', 'inherit'] });
+// Node's pipes are sockets, and with a socket as stdin bash would read ~/.bashrc first.
+const service = spawn('bash', ['--norc', '-c', SERVICE], { stdio: ['pipe', 'pipe', 'inherit'] });
 const exited = once(service, 'exit').then(() => true);
 await once(service.stdout, 'data');
 let timer;

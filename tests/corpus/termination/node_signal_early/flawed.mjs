@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const SERVICE = "trap 'exit 0' TERM; echo ready; while read -t 0.02 -r _ || [ $? -gt 128 ]; do :; done";
 
-const service = spawn('bash', ['-c', SERVICE], { stdio: ['pipe', 'pipe', 'inherit'] });
+// Node's pipes are sockets, and with a socket as stdin bash would read ~/.bashrc first.
+const service = spawn('bash', ['--norc', '-c', SERVICE], { stdio: ['pipe', 'pipe', 'inherit'] });
 const exited = once(service, 'exit');
 await sleep(150);
 service.kill('SIGTERM');
