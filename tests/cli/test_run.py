@@ -24,7 +24,7 @@ FLAKEHUNTER = [sys.executable, "-m", "flakehunter"]
 def flakehunter(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
     return subprocess.run(  # type: ignore[call-overload,no-any-return]
-        [*FLAKEHUNTER, *arguments], capture_output=True, text=True, timeout=60, check=False, **options
+        [*FLAKEHUNTER, *arguments], capture_output=True, text=True, timeout=250, check=False, **options
     )
 
 
@@ -145,7 +145,7 @@ def test_other_signals_go_to_the_command_alone() -> None:
 def test_a_background_job_gets_sigint_at_its_default() -> None:
     # A shell starts background jobs with SIGINT ignored, and ignored signals stay ignored over exec.
     script = f"{sys.executable} -m flakehunter run -- bash -c 'echo up; kill -INT $$; echo lived' & wait $!"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=250, check=False)
     assert (done.returncode, done.stdout) == (130, "up\n")
 
 

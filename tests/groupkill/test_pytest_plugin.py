@@ -81,7 +81,7 @@ def run_pytest(folder: Path, text: str, *arguments: str) -> subprocess.Completed
         capture_output=True,
         text=True,
         cwd=folder,
-        timeout=100,
+        timeout=250,
         check=False,
     )
 

@@ -37,7 +37,7 @@ TREES = {
 def run_supervisor(tree: str, number: int = 9) -> tuple[bool, list[str], list[dict[str, object]]]:
     """Run `tree` under a sweeping supervisor and return its report."""
     command = [sys.executable, "-c", SUPERVISOR, str(number), "bash", "-c", tree]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=250)
     clean, errors, members = json.loads(done.stdout)
     return clean, errors, members
 

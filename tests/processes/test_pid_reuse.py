@@ -86,7 +86,7 @@ def test_a_stranger_with_a_members_pid_is_neither_signalled_nor_taken_for_it(bac
     inside = 'echo 400 > /proc/sys/kernel/pid_max; exec "$@"'
     command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", inside, "bash"]
     program = [sys.executable, "-c", PROGRAM, backend, str(number)]
-    done = subprocess.run([*command, *program], capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run([*command, *program], capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stderr
     member, clean, states, ended, signals = done.stdout.split(maxsplit=4)[0:5]
     assert int(member) > 0

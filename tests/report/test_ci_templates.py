@@ -48,7 +48,7 @@ def bash(script: str, folder: Path, env: Mapping[str, str]) -> subprocess.Comple
     """Run a script as GitHub and GitLab do: stop at the first command that fails."""
     return subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
-        check=False, cwd=folder, env=dict(env), capture_output=True, text=True, timeout=120,
+        check=False, cwd=folder, env=dict(env), capture_output=True, text=True, timeout=250,
     )  # fmt: skip
 
 

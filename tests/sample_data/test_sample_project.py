@@ -15,7 +15,7 @@ SUPERVISE = check.HERE / "recording" / "supervise.py"
 def bad_tests(command: list[str], project: Path, junit: Path) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """Run a suite as the recorder does; return (class name, name) of all its tests, and of those that failed."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(junit.parent)}
-    supervised = [sys.executable, str(SUPERVISE), "100", "sample", "--", *command]
+    supervised = [sys.executable, str(SUPERVISE), "250", "sample", "--", *command]
     done = subprocess.run(supervised, check=False, cwd=project, env=environment, capture_output=True, text=True)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     folder = junit.parent

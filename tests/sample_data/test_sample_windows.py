@@ -59,7 +59,7 @@ def windows() -> windows_python.WindowsPython:
 def test_child_that_ended_first_error_5_only_in_the_flawed_form(
     windows: windows_python.WindowsPython, project: Path
 ) -> None:
-    done = windows.run("-c", ENDED_FIRST, cwd=project, limit_s=100)
+    done = windows.run("-c", ENDED_FIRST, cwd=project, limit_s=300)
     assert done.returncode == 0, done.stdout
     assert json.loads(done.stdout.splitlines()[-1]) == {
         "flawed": ["PermissionError", 5],
@@ -76,7 +76,7 @@ def test_windows_suite_only_the_flawed_test_fails(
     folder.mkdir(parents=True)
     junit = "Z:" + str(folder / "junit.xml").replace("/", "\\")
     environment = {"PYTHONDONTWRITEBYTECODE": "1"}
-    done = windows.run("-m", "pytest", "-q", f"--junitxml={junit}", cwd=project, limit_s=100, env=environment)
+    done = windows.run("-m", "pytest", "-q", f"--junitxml={junit}", cwd=project, limit_s=300, env=environment)
     assert done.returncode in (0, 1), done.stdout
     results = {result.test: result.outcome for result in check.read(tmp_path)}
     ours = [test for test in truth["tests"] if test.get("job") == "windows-pytest"]
