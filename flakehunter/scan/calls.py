@@ -208,7 +208,7 @@ class Calls(Walker):
             out.append(
                 Loop(
                     line,
-                    bodies,
+                    expectation.of_poll(bodies, dotted, text(node)),
                     not dotted.endswith("loop") or any(events(bodies, Kind.LOOK)),
                     None if dotted.endswith("setInterval") else self._poll_limit(node, plain, dotted),
                 )

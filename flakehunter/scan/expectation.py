@@ -5,9 +5,10 @@ test frameworks are far fewer than their syntax trees.
 """
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 
-from flakehunter.scan.events import Alive, Expect
+from flakehunter.scan.events import Alive, Event, Expect, Flow, Kind
 
 ASSERTING = re.compile(
     r"(?:^|[.:!_])(?:assert\w*|[eE]xpect\w*|require\w*|should\w*|must\w*|refute\w*|ASSERT\w*|EXPECT\w*|REQUIRE\w*|CHECK\w*|Assert\w*|"
@@ -157,6 +158,25 @@ def _zero(around: str) -> Expect:
 def opposite(expect: Expect) -> Expect:
     """Return ALIVE for DEAD and the other way round."""
     return {Expect.DEAD: Expect.ALIVE, Expect.ALIVE: Expect.DEAD}.get(expect, expect)
+
+
+_ANSWERS_ERROR = re.compile(
+    r"return\s+[^;\n]*(?:!=\s*nil|==\s*(?:syscall|unix)\.ESRCH|errors\.Is\([^\n]*(?:ESRCH|ErrProcessDone)\))\s*(?:;|$|})",
+    re.MULTILINE,
+)
+"""A closure that answers with the error of a look."""
+
+
+def of_poll(flow: Flow, path: str, source: str) -> Flow:
+    """Return what a poll of the test framework asks, demanded where it fails by itself when the time is up."""
+    if path.rpartition(".")[2] not in ("Eventually", "Eventuallyf") or _ANSWERS_ERROR.search(source) is None:
+        return flow
+    return tuple(
+        replace(step, expect=Expect.DEAD)
+        if isinstance(step, Event) and step.kind is Kind.LOOK and step.expect is Expect.VALUE
+        else step
+        for step in flow
+    )
 
 
 _SENT_IN_VAIN = re.compile(
