@@ -34,8 +34,11 @@ from flakehunter.db.shared import Caches as SharedCaches
 from flakehunter.db.shared import ensure_cases
 from flakehunter.model import Outcome
 
-REMEMBERED = 50_000
-"""Ids of new tests and failures kept of one file: one with millions of them must not fill the memory."""
+REMEMBERED = 10_000
+"""Ids of new tests and failures kept of one file, 400 bytes each: one with millions must not fill the memory."""
+
+ATTEMPTS = 100_000
+"""Tests of a run whose attempts are remembered, 100 bytes each; beyond that they are asked for."""
 
 # Statements are built once: building one costs SQLAlchemy ten times what running it does.
 _OF_RUN = select(Artifact.id).where(Artifact.run_id == bindparam("run_id"))
@@ -239,7 +242,7 @@ class ArtifactWriter:
         self._bulk.insert_passes(self._connection, self._origin, ids, batch.durations)
         self._caches.written.add_passes(self.state.id, ids)
         attempts.update(dict.fromkeys(ids, 1))
-        self._attempts = attempts if len(attempts) < 2 * REMEMBERED else None
+        self._attempts = attempts if len(attempts) < ATTEMPTS else None
         self._has_results(len(ids))
         return True
 
@@ -298,7 +301,7 @@ class ArtifactWriter:
             rows = [(row[0], run_id, artifact_id, row[3] + get(row[0], 0), *row[4:]) for row in rows]
         if attempts is not None:
             attempts.update([(row[0], row[3]) for row in rows])
-            attempts = attempts if len(attempts) < 2 * REMEMBERED else None
+            attempts = attempts if len(attempts) < ATTEMPTS else None
         self._attempts = attempts
         if rows:
             self._bulk.insert_results(self._connection, rows, self._origin.day)
