@@ -155,9 +155,10 @@ def used(server: Server) -> Cpu:
 
 
 def busy() -> float:
-    """Return the seconds of CPU that this machine has spent on anything at all."""
+    """Return the seconds of CPU that this machine has spent on anything at all but this program itself."""
     times = psutil.cpu_times()
-    return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
+    whole = float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
+    return whole - time.process_time()
 
 
 def _seconds(process: psutil.Process) -> float:

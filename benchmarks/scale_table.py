@@ -18,7 +18,7 @@ EFFICIENCY = 0.8
 GROWTH = 1.3
 """The cost of a result among the most results is at most so many times that among the fewest."""
 
-QUIET_CPUS = 0.2
+QUIET_CPUS = 0.3
 """What a machine with nothing else to do keeps busy at most: the kernel writes to disk, and counts as others."""
 
 
@@ -102,7 +102,10 @@ class Figures:
         return lines
 
     def answers(self) -> Iterator[str]:
-        """Say for each thing that is asked at which sizes it holds."""
+        """Say for each thing that is asked at which sizes it holds; a loaded machine says nothing of it."""
+        if self._most_others() >= QUIET_CPUS:
+            yield "Whether what is asked holds, a loaded machine cannot tell."
+            return
         for grown, where in ((True, "with a CPU each"), (False, "on the same CPUs as one")):
             for command in ("ingest", "detect"):
                 found = {
@@ -126,9 +129,12 @@ class Figures:
 
     def machine(self) -> str:
         """Say what the figures depend on."""
-        most = max(one.others for one in self.measured)
+        most = self._most_others()
         state = "with nothing else to do" if most < QUIET_CPUS else "loaded, so that no second counts"
         return f"{os.cpu_count()} CPUs, {state}: whatever else ran kept at most {most:.2f} of them busy in a row."
+
+    def _most_others(self) -> float:
+        return max(one.others for one in self.measured)
 
 
 def _efficiency(one: Measured, two: Measured, command: str) -> float:

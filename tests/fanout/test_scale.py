@@ -4,9 +4,9 @@ from benchmarks.scale_processes import Cpu
 from benchmarks.scale_table import ONE_CPU, ONE_WORKER, TWO_WORKERS, Figures, Measured
 
 
-def measured(results: int, fleet: str, workers: int, seconds: float) -> Measured:
-    """Return a row in which both commands took so long."""
-    return Measured(results, fleet, workers, seconds, Cpu(1, 1, 1), seconds, 150, 0.01)
+def measured(results: int, fleet: str, workers: int, seconds: float, *, others: float = 0.01) -> Measured:
+    """Return a row in which both commands took so long, while others kept so many CPUs busy."""
+    return Measured(results, fleet, workers, seconds, Cpu(1, 1, 1), seconds, 150, others)
 
 
 def test_answers_are_those_of_the_figures() -> None:
@@ -34,6 +34,14 @@ def test_answers_are_those_of_the_figures() -> None:
     )
     assert "| 9,000 | `detect` | 48.0 s | 30.0 s | 0.80 |" in figures.grown()
     assert "nothing else to do" in figures.machine()
+
+
+def test_loaded_machine_answers_nothing() -> None:
+    figures = Figures([measured(1000, ONE_WORKER, 1, 4.0), measured(1000, TWO_WORKERS, 2, 2.0, others=0.9)])
+
+    assert list(figures.answers()) == ["Whether what is asked holds, a loaded machine cannot tell."]
+    assert "loaded" in figures.machine()
+    assert "0.90" in figures.machine()
 
 
 def test_row_that_was_kept_is_the_row_that_was_measured() -> None:
