@@ -1,6 +1,7 @@
 """The notebooks run from their first cell to their last, draw their figures, and agree with their text files."""
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +40,19 @@ def needing_tools(path: Path) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("path", [needing_tools(path) for path in NOTEBOOKS])
 def test_notebook_runs_and_draws(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     notebook = jupytext.read(path)
-    client = nbclient.NotebookClient(
-        notebook,
-        timeout=350,
-        kernel_name="python3",
-        resources={"metadata": {"path": ROOT}},
-        # Over sockets with names: of a port that was free just now nobody knows whether it is when the kernel takes it.
-        config=Config(KernelManager={"transport": "ipc"}),
-    )
-    client.execute(env={**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"})
+    # Over sockets with names: of a port that was free just now nobody knows whether it is when the kernel takes it.
+    with tempfile.TemporaryDirectory(prefix="kernel-") as folder:  # a name of at most 107 bytes, unix(7)
+        client = nbclient.NotebookClient(
+            notebook,
+            timeout=250,
+            kernel_name="python3",
+            resources={"metadata": {"path": ROOT}},
+            config=Config(KernelManager={"transport": "ipc", "ip": f"{folder}/socket"}),
+        )
+        client.execute(env={**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"})
     assert figures(notebook) >= 1
