@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flakehunter import console
+from flakehunter.cli.garbage import seldom_collected
 from flakehunter.cli.options import DbOption, JsonOption, ProjectOption, SchedulerOption
 from flakehunter.config import database_url
 from flakehunter.errors import UsageError
@@ -63,20 +64,21 @@ def detect(
     db: DbOption = None,
 ) -> int:
     """Find out which tests are flaky, since when and why, from the history in the database."""
-    from flakehunter.detect.assess import detect as detect_tests
-    from flakehunter.detect.rulebook import read_rules
+    with seldom_collected():
+        from flakehunter.detect.assess import detect as detect_tests
+        from flakehunter.detect.rulebook import read_rules
 
-    own = read_rules(rules or [])
-    detection = detect_tests(
-        database_url(db),
-        project=project,
-        rules=own,
-        outage_share=outage_share,
-        jobs=jobs,
-        scheduler=scheduler,
-        keep=not no_store,
-    )
-    _print(detection, Format.JSON if json else format_, everything)
+        own = read_rules(rules or [])
+        detection = detect_tests(
+            database_url(db),
+            project=project,
+            rules=own,
+            outage_share=outage_share,
+            jobs=jobs,
+            scheduler=scheduler,
+            keep=not no_store,
+        )
+        _print(detection, Format.JSON if json else format_, everything)
     return _exit_code(detection, fail_on)
 
 
