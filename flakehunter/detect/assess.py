@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from flakehunter.clock import utc_now
 from flakehunter.db.engine import open_database, readonly, shown_url
-from flakehunter.db.queries.failures import failure_texts, log_events
+from flakehunter.db.queries.failures import Event, FailureText, failure_texts, log_events
 from flakehunter.db.queries.findings import experiments, findings
-from flakehunter.db.queries.history import OUTAGE_SHARE, History, RunRow, project_names, read_history
+from flakehunter.db.queries.history import OUTAGE_SHARE, History, RunRow, history_of, project_names, read_results
 from flakehunter.db.queries.rollups import update_rollups
 from flakehunter.db.queries.tests import TestRow, list_tests
 from flakehunter.detect.blocks import WORTH_WORKERS, Texts, blocks, failed_tests, judge_all
@@ -136,14 +136,18 @@ def assess_project(
     """Judge every test of one project, or one alone, without writing anything; `pool` does it for the failed ones."""
     tests = list_tests(connection, project=project) if only is None else [only]
     only_id = only.id if only else None
-    history = read_history(connection, project, outage_share=outage_share, test_id=only_id)
-    leave_out = [run.id for run in history.outages]
+    results = read_results(connection, project, outage_share=outage_share)
+    leave_out = [run.id for run in results.outages]
+    # The database works on a processor of its own, as long as it has few rows to give, while NumPy counts.
+    with ThreadPoolExecutor(1) as beside:
+        said = beside.submit(failure_texts, connection, project, leave_out, test_id=only_id)
+        history = history_of(results, test_id=only_id)
     history, bad_runs = set_apart(connection, history)
     failed = failed_tests(history, tests)
-    texts = _texts(connection, project, leave_out, failed)
+    texts = _texts(said.result(), log_events(connection, {test.id for test in failed}, leave_out), failed)
     pool = pool or InlinePool()
     shared = pool.stands and pool.workers > 1
-    # The database sums up many durations, which needs a processor and no Python, while the model is fitted.
+    # It sums up many durations while the model is fitted.
     with ThreadPoolExecutor(1) as beside:
         durations = beside.submit(loads, connection, history) if failed else None
         judged = judge_all(pool, blocks(history, failed, texts, rules, shared=shared))
@@ -216,13 +220,9 @@ def _joined(parts: Iterable[Detection], outage_share: float) -> Detection:
     )
 
 
-def _texts(
-    connection: Connection, project: str, leave_out: Sequence[int], tests: Sequence[TestRow]
-) -> dict[int, Texts]:
-    """Return what was said of the failures of each test outside of outages."""
-    only = tests[0].id if len(tests) == 1 else None
-    texts = _by_test(failure_texts(connection, project, leave_out, test_id=only))
-    events = _by_test(log_events(connection, {test.id for test in tests}, leave_out))
+def _texts(said: Iterable[FailureText], lines: Iterable[Event], tests: Sequence[TestRow]) -> dict[int, Texts]:
+    """Return what was said of the failures of each test."""
+    texts, events = _by_test(said), _by_test(lines)
     return {test.id: Texts(texts.get(test.id, []), events.get(test.id, [])) for test in tests}
 
 

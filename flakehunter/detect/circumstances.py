@@ -93,7 +93,8 @@ def look_around(
         if row.run_id in runs:
             rows.setdefault(row.test_id, []).append(row)
     slowness = _slowness(durations, runs)
-    levels = _levels({row.run_id: runs[row.run_id] for of_test in rows.values() for row in of_test})
+    seen = {row.run_id for of_test in rows.values() for row in of_test}
+    levels = _levels({run: runs[run] for run in seen})
     candidates = [(test, *one) for test in rows for one in _comparisons(rows[test], levels, slowness)]
     values = q_values([p_value for _, _, _, p_value in candidates])
     found: dict[int, dict[str, Split]] = {}

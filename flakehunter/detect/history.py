@@ -1,9 +1,11 @@
 """What the history says of each test that ever failed: proof, streaks, rate, since when, and the model's odds."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,9 @@ SETTINGS = {
 
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
 """Branches whose newest commit says whether a test is broken now; without one of them, the busiest branch."""
+
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,24 +222,30 @@ def combine_kinds(log_bayes_factors: Sequence[float]) -> float:
     return float(np.logaddexp(together, alone) - np.log(2.0))
 
 
+def _joined(arrays: Sequence[npt.NDArray[_Scalar]]) -> npt.NDArray[_Scalar]:
+    """Return arrays as one; most tests run in one kind of job, so that there is nothing to copy."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
 def _summary(
     test_id: int, pairs: list[tuple[_Series, _Fitted]], history: History, runs: _Runs, p_flaky: float
 ) -> TestHistory:
     log_bayes = combine_kinds([fit.log_bayes_factor for _, fit in pairs])
-    commit = np.concatenate([one.commit for one, _ in pairs])
-    bad = np.concatenate([one.bad for one, _ in pairs])
-    executed = np.concatenate([one.executed for one, _ in pairs])
-    states = np.concatenate([fit.states for _, fit in pairs])
-    mixed = np.flatnonzero(np.bincount(commit[(bad > 0) & (bad < executed)])).tolist()
-    posterior = np.log(p_flaky / (1.0 - p_flaky)) + log_bayes
+    commit, bad, executed = (
+        _joined([getattr(one, name) for one, _ in pairs]) for name in ("commit", "bad", "executed")
+    )
+    states = _joined([fit.states for _, fit in pairs])
+    failing = bad > 0
+    mixed = np.flatnonzero(np.bincount(commit[failing & (bad < executed)])).tolist()
+    posterior = math.log(p_flaky / (1.0 - p_flaky)) + log_bayes
     flaky_steps = states[:, FLAKY] >= 0.5
     counted = flaky_steps if posterior >= 0.0 and flaky_steps.any() else states[:, BROKEN] < 0.5
-    flaked = commit[(bad > 0) & (states[:, FLAKY] >= 0.5)]
+    flaked = commit[failing & flaky_steps]
     streaks = [_streaks(one) for one, _ in pairs]
     onset_at, places = _onset(commit, bad, executed, states) if len(flaked) else (None, ())
     onset_commits = tuple(history.commits[place] for place in places)
     broken = [since for one, fit in pairs if (since := _broken_since(one, fit)) is not None]
-    failing = sorted(((int(one.bad.sum()), one.kind) for one, _ in pairs if one.bad.any()), reverse=True)
+    failed_in = sorted(((int(one.bad.sum()), one.kind) for one, _ in pairs if one.bad.any()), reverse=True)
     return TestHistory(
         test_id=test_id,
         executed=int(executed.sum()),
@@ -252,10 +263,10 @@ def _summary(
         onset=onset_at,
         onset_commits=onset_commits,
         onset_changes=_changes(onset_at, places, {one.kind for one, _ in pairs}, runs),
-        last_failed=history.commits[int(commit[bad > 0].max())] if bad.any() else "",
+        last_failed=history.commits[int(commit[failing].max())] if failing.any() else "",
         broken_now=bool(broken),
         broken_since=history.commits[min(broken)] if broken else "",
-        kinds=tuple(kind_name(history.kinds[kind]) for _, kind in failing),
+        kinds=tuple(kind_name(history.kinds[kind]) for _, kind in failed_in),
     )
 
 

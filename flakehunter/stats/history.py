@@ -122,6 +122,8 @@ def fit_histories(
     if not fits:
         empty = np.zeros(0)
         return HistoryFit(empty, empty, np.zeros((0, steps, 3), np.float32), empty)
+    if len(fits) == 1:
+        return fits[0]
     return HistoryFit(
         np.concatenate([fit.log_bayes_factor for fit in fits]),
         np.concatenate([fit.rate for fit in fits]),
@@ -189,8 +191,8 @@ def _fit_some(bad: Counts, executed: Counts, first: Flags, p_flaky: float, prior
     states = np.zeros((3, *bad.shape), np.float32)
     weight = np.stack([1.0 - posterior, posterior], axis=1)
     wanted, model = np.nonzero(weight > CERTAIN)
-    smoothed = smooth(stretches, chains, emissions, wanted, np.where(model == 0, PLAIN, PLAIN + 1 + best[wanted]))
-    smoothed *= weight[wanted, model, None]
+    chain = np.where(model == 0, PLAIN, PLAIN + 1 + best[wanted])
+    smoothed = smooth(stretches, chains, emissions, wanted, chain, weight[wanted, model])
     for one in (0, 1):
         states[:, stretches.order[wanted[model == one]]] += smoothed[:, model == one]
     back = np.argsort(stretches.order)

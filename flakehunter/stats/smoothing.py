@@ -1,8 +1,10 @@
 """The states of a history given all of it: forward-backward over its stretches; see `stats.history`."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from flakehunter.stats.stretches import (
     Chains,
@@ -17,15 +19,22 @@ from flakehunter.stats.stretches import (
     shares,
 )
 
+Shares = npt.NDArray[np.float32]
+
 PLACES_AT_ONCE = 16_384
 """Steps whose matrices are in memory at once: 72 bytes each, which stays in the processor's cache."""
+
+AT_ONCE = 2
+"""Threads that fill in steps; more have to wait for Python."""
 
 FORGOTTEN = 1e-14
 """Share of what a chain knew at one end of a stretch, below which it has forgotten it."""
 
 
-def smooth(stretches: Stretches, chains: Chains, emissions: Emissions, wanted: Counts, chain: Counts) -> Floats:
-    """Return the probability (3, W, T) of each state at each step given the whole series.
+def smooth(
+    stretches: Stretches, chains: Chains, emissions: Emissions, wanted: Counts, chain: Counts, weight: Floats
+) -> Shares:
+    """Return the probability (3, W, T) of each state at each step given the whole series, times a weight.
 
     Args:
         stretches: all series.
@@ -33,13 +42,15 @@ def smooth(stretches: Stretches, chains: Chains, emissions: Emissions, wanted: C
         emissions: those of all chains.
         wanted: (W,) the series, in ascending order.
         chain: (W,) the chain of each of them.
+        weight: (W,) the weight of each of them.
     """
     used, chain_of = np.unique(chain, return_inverse=True)
     chosen = Chains(chains.transitions[used], chains.branching[used], chains.start[used])
     seen = Emissions(emissions.scaled[:, used], emissions.top[:, used])
     places = _Places(stretches, chosen, seen, wanted, chain_of)
     begins, ends = _begins(places, chosen.start[chain_of].T), _ends(places)
-    return _within(stretches, one_step(chosen, seen), places.begin, (begins, ends), wanted, chain_of)
+    steps = _within(stretches, one_step(chosen, seen), places.begin, (begins, ends), wanted, chain_of, weight)
+    return steps.reshape(3, len(wanted), -1)
 
 
 class _Places:
@@ -124,9 +135,15 @@ def _ends(places: _Places) -> Floats:
 
 
 def _within(
-    stretches: Stretches, step: Floats, begin: Counts, said: tuple[Floats, Floats], wanted: Counts, chain: Counts
-) -> Floats:
-    """Return the probability (3, W, T) of each state at each step, from what is `said` at both ends of its stretch."""
+    stretches: Stretches,
+    step: Floats,
+    begin: Counts,
+    said: tuple[Floats, Floats],
+    wanted: Counts,
+    chain: Counts,
+    weight: Floats,
+) -> Shares:
+    """Return the weighed probability (3, W * T) of each state at each step, from what both ends of its stretch say."""
     number = stretches.number[wanted]
     row = np.repeat(np.arange(len(wanted)), number)
     place = np.arange(len(row)) - np.repeat(np.cumsum(number) - number, number)
@@ -146,8 +163,10 @@ def _within(
     first, last = (one[:, begin[place] + row] for one in said)
     of_step = np.repeat(np.arange(len(row)), short)
     after = np.arange(len(of_step)) - np.repeat(np.cumsum(short) - short, short)
-    smoothed = np.empty((3, len(of_step)))
-    for start in range(0, len(of_step), PLACES_AT_ONCE):
+    smoothed = np.empty((3, len(of_step)), np.float32)
+    weight = weight[row]
+
+    def fill(start: int) -> None:
         part = slice(start, start + PLACES_AT_ONCE)
         of, since = of_step[part], after[part]
         at, most = table_at[matrix[of]], middle[of]
@@ -158,10 +177,13 @@ def _within(
         forward = moved(first.take(of, axis=1), table.take(at + np.minimum(since, most), axis=2))
         backward = table.take(at + np.minimum(until, most), axis=2).swapaxes(0, 1)
         forward *= moved(last.take(of, axis=1), backward)
-        forward /= forward[0] + forward[1] + forward[2]
-        smoothed[:, part] = forward
+        smoothed[:, part] = shares(forward) * weight[of]
+
+    # Loops of NumPy over long arrays run beside each other.
+    with ThreadPoolExecutor(AT_ONCE) as beside:
+        list(beside.map(fill, range(0, len(of_step), PLACES_AT_ONCE)))
     times = np.where((after == middle[of_step]), 1 + (length - short)[of_step], 1)
-    return np.repeat(smoothed, times, axis=1).reshape(3, len(wanted), -1)
+    return np.repeat(smoothed, times, axis=1)
 
 
 def _memory(matrices: Floats, most: int) -> Counts:

@@ -110,13 +110,32 @@ def project_names(connection: Connection) -> list[str]:
 def read_history(
     connection: Connection, project: str, *, outage_share: float = OUTAGE_SHARE, test_id: int | None = None
 ) -> History:
-    """Read the history of `project`, of all its tests or of one, from its rollups.
+    """Read the history of `project`, of all its tests or of one, from its rollups; see `read_results`."""
+    return history_of(read_results(connection, project, outage_share=outage_share), test_id=test_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The results of one project, and the runs that they are of."""
+
+    parts: list[Part]
+    runs: list[RunRow]
+    outages: list[RunRow]
+
+
+def read_results(connection: Connection, project: str, *, outage_share: float = OUTAGE_SHARE) -> Results:
+    """Read all results of `project`, from its rollups and from rows what is in none.
 
     Runs in which more than `outage_share` of the results failed are outages: they are listed, and count nowhere else.
     """
     parts = read_parts(connection, project)
     runs = _runs(connection, project, parts)
-    outages = find_outages(runs, share=outage_share)
+    return Results(parts, runs, find_outages(runs, share=outage_share))
+
+
+def history_of(results: Results, *, test_id: int | None = None) -> History:
+    """Return the history of all tests, or of one."""
+    parts, runs, outages = results.parts, results.runs, results.outages
     out = {run.id for run in outages}
     usable = [run for run in runs if run.id not in out]
     commits = _commit_order(runs)

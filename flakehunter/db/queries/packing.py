@@ -22,6 +22,10 @@ WORTH_A_GRID = 10_000
 """Results of runs with the same tests from which they are made a grid; each grid takes some 50 µs to count."""
 
 
+FEWEST_A_RUN = 100
+"""Results of a run, on average, below which nobody looks for runs with the same tests."""
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
     """Results as columns: (n,) test case ids, (n,) run ids, (n,) what the attempt came to."""
@@ -151,26 +155,26 @@ class _Blob:
 
     def parts(self) -> Iterator[Part]:
         """Yield grids of the runs that have the same tests, and what is left as columns."""
-        if len(self.outcome) < WORTH_A_GRID:
+        if len(self.outcome) < max(WORTH_A_GRID, FEWEST_A_RUN * len(self.runs)):
             yield self.packed()
             return
         ends = np.cumsum(self.counts, dtype=np.int64)
         begins = ends - self.counts
-        in_grid = np.zeros(len(self.runs), np.bool_)
+        left: list[Part] = []
         for first, rows in self._alike(begins, ends):
             place, many = np.array(rows), int(self.counts[rows[0]])
-            if many * len(rows) < WORTH_A_GRID:
-                continue
-            in_grid[place] = True
             if rows[-1] - rows[0] + 1 == len(rows):
                 outcome = self.outcome[begins[rows[0]] : ends[rows[-1]]].reshape(len(rows), many)
             else:
                 outcome = self.outcome[begins[place, None] + np.arange(many)]
             test = np.concatenate([[first], self.steps[begins[rows[0]] + 1 : ends[rows[0]]]])
-            yield Grid(np.cumsum(test, dtype=np.int32), self.runs[place], outcome)
-        if not in_grid.all():
-            rest = ~np.repeat(in_grid, self.counts)
-            yield self.packed().where(rest)
+            grid = Grid(np.cumsum(test, dtype=np.int32), self.runs[place], outcome)
+            if outcome.size >= WORTH_A_GRID:
+                yield grid
+            else:
+                left.append(grid)
+        if left:
+            yield joined(left)
 
     def _alike(self, begins: Ints, ends: Ints) -> list[tuple[int, list[int]]]:
         """Return the rows of the runs that have the same tests, with the first of these tests."""

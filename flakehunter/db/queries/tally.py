@@ -119,24 +119,51 @@ def by_slot(parts: Iterable[Part], slots: Table, tests: Ints, *, runs: Table, ma
         tests and slots.
     """
     chosen = Chosen(tests)
-    rows = joined([_executed(part, slots, chosen) for part in parts])
-    place = chosen.places(rows.test).astype(np.int64)
-    slot, run, bad = slots.of(rows.run), runs.of(rows.run), rows.outcome == BAD
-    in_slot, in_run = place * many[0] + slot, place * many[1] + run
+    in_slot, in_run, bad = _keys(parts, chosen, (slots, runs), many)
     if len(tests) * max(many) < min(DENSE_CELLS, DIRECT_IDS):
-        keys, at = np.arange(len(tests) * many[0]), in_slot
+        size, at = len(tests) * many[0], in_slot
         both = _both_directly(in_run, bad, len(tests) * many[1])
     else:
         keys, at = np.unique(in_slot, return_inverse=True)
-        both = _both_by_sorting(in_run, bad)
-    counts = np.bincount(at, minlength=len(keys))
+        size, both = len(keys), _both_by_sorting(in_run, bad)
+    counts = np.bincount(at, minlength=size)
     there = np.flatnonzero(counts)
-    failed = np.bincount(at[bad], minlength=len(keys))
+    failed = np.bincount(at[bad], minlength=size)
     # One row stands for each test and run with both outcomes.
-    mixed = np.bincount(at[both], minlength=len(keys))
-    columns = [tests[keys[there] // many[0]], keys[there] % many[0], failed[there], counts[there], mixed[there]]
+    mixed = np.bincount(at[both], minlength=size)
+    place, slot = np.divmod(there if at is in_slot else keys[there], many[0])
     # Each column stands in one piece, since they are mostly looked at one by one.
-    return np.stack(columns).astype(np.int64, copy=False).T
+    return np.stack([tests[place], slot, failed[there], counts[there], mixed[there]]).astype(np.int64, copy=False).T
+
+
+def _keys(
+    parts: Iterable[Part], chosen: "Chosen", tables: tuple[Table, Table], many: tuple[int, int]
+) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+    """Return of each result of a chosen test that was executed in a slot: test and slot, test and run, whether bad.
+
+    Test and slot, and test and run, are one number each: the place of the test times how `many` slots or runs there
+    are, and the slot or the place of the run.
+    """
+    found: list[tuple[Ints, Ints, npt.NDArray[np.bool_]]] = [(np.zeros(0, np.int64),) * 2 + (np.zeros(0, np.bool_),)]
+    for part in parts:
+        place = chosen.places(part.test).astype(np.int64)
+        slot, run = (table.of(part.run) for table in tables)
+        if isinstance(part, Grid):
+            rows, columns = np.flatnonzero(slot >= 0), np.flatnonzero(place >= 0)
+            outcome = part.outcome[np.ix_(rows, columns)].ravel()
+            at = [
+                (place[columns] * size + each[rows, None]).ravel() for size, each in zip(many, (slot, run), strict=True)
+            ]
+            executed = outcome != SKIPPED
+            if not executed.all():
+                outcome, at = outcome[executed], [each[executed] for each in at]
+        else:
+            wanted = np.flatnonzero((place >= 0) & (slot >= 0) & (part.outcome != SKIPPED))
+            outcome = part.outcome[wanted]
+            at = [place[wanted] * size + each[wanted] for size, each in zip(many, (slot, run), strict=True)]
+        found.append((at[0], at[1], outcome == BAD))
+    in_slot, in_run, bad = (np.concatenate(column) for column in zip(*found, strict=True))
+    return in_slot, in_run, bad
 
 
 class Chosen:
@@ -158,18 +185,6 @@ class Chosen:
             return np.full(len(wanted), -1, np.int32)
         place = np.minimum(np.searchsorted(self._tests, wanted), len(self._tests) - 1)
         return np.where(self._tests[place] == wanted, place, -1).astype(np.int32)
-
-
-def _executed(part: Part, slots: Table, chosen: Chosen) -> Packed:
-    """Return the results of chosen tests that are in a slot and were not skipped."""
-    wanted = chosen.places(part.test) >= 0
-    if isinstance(part, Grid):
-        some = part.some(np.flatnonzero(slots.of(part.run) >= 0), np.flatnonzero(wanted))
-        executed = some.outcome != SKIPPED
-        return some if executed.all() else some.where(executed)
-    some = part.where(wanted & (part.outcome != SKIPPED))
-    inside = slots.of(some.run) >= 0
-    return some if inside.all() else some.where(inside)
 
 
 def _both_directly(keys: Ints, bad: npt.NDArray[np.bool_], size: int) -> Ints:
