@@ -77,9 +77,10 @@ def simulate(scenario: Scenario) -> Simulated:
     order = random.permutation(tests)
     flaky = order[: round(scenario.flaky * tests)]
     rate[flaky] = np.resize(scenario.rates, len(flaky))
+    begins = np.zeros(tests, np.int64)
     for number, test in enumerate(flaky):
-        since = int(random.integers(0, scenario.commits * 2 // 3)) * per if number % 3 == 0 else 0
-        outcomes[test, since:] = random.random(runs - since) < rate[test]
+        begins[test] = int(random.integers(0, scenario.commits * 2 // 3)) * per if number % 3 == 0 else 0
+        outcomes[test, begins[test] :] = random.random(runs - begins[test]) < rate[test]
     regressed = np.zeros(tests, np.bool_)
     broken = order[len(flaky) : len(flaky) + round(scenario.regressions * tests)]
     together: list[tuple[int, int]] = []
@@ -111,6 +112,8 @@ def simulate(scenario: Scenario) -> Simulated:
         extra_names.append(f"{names[test]}_renamed")
         extra_rate.append(rate[test])
         extra_regressed.append(regressed[test])
+        if begins[test] >= at:
+            rate[test] = 0.0  # it flakes under its new name alone
     if extra:
         outcomes = np.concatenate([outcomes, np.array(extra)])
         rate = np.concatenate([rate, extra_rate])
