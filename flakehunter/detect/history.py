@@ -28,6 +28,9 @@ CHANGE_RUNS = 30
 CHANGED = 0.9
 """Share of the runs since then that have what is new, and of those before that have not."""
 
+MOST_PADDED = 1.25
+"""Steps of series that are fitted together, each as long as the longest, over the steps that they have."""
+
 SETTINGS = {
     "branch": "the branch",
     "runner": "the runner",
@@ -193,10 +196,8 @@ class _Fitted:
 def _fit(series: Sequence[_Series], p_flaky: float, prior: HistoryPrior | None) -> Iterator[_Fitted]:
     """Fit all series, those of like length together so that little of the arrays is padding."""
     fitted: dict[int, _Fitted] = {}
-    by_length = sorted(range(len(series)), key=lambda index: len(series[index].bad))
-    for _, group in groupby(by_length, key=lambda index: len(series[index].bad).bit_length()):
-        indices = list(group)
-        length = max(len(series[index].bad) for index in indices)
+    for indices in _alike([len(one.bad) for one in series]):
+        length = len(series[indices[0]].bad)
         bad, executed = (np.zeros((len(indices), length), np.int64) for _ in range(2))
         first = np.zeros((len(indices), length), np.bool_)
         for row, index in enumerate(indices):
@@ -209,6 +210,22 @@ def _fit(series: Sequence[_Series], p_flaky: float, prior: HistoryPrior | None) 
             states = fit.states[row, : len(series[index].bad)]
             fitted[index] = _Fitted(float(fit.log_bayes_factor[row]), states)
     return (fitted[index] for index in range(len(series)))
+
+
+def _alike(lengths: Sequence[int]) -> list[list[int]]:
+    """Divide places by their lengths, the longest first, so that at most `MOST_PADDED` is needed for all in a group.
+
+    Each group is a round of steps, one after the other, so there should be few of them.
+    """
+    groups: list[list[int]] = []
+    whole = longest = 0
+    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
+        whole += lengths[place]
+        if not groups or longest * (len(groups[-1]) + 1) > MOST_PADDED * whole:
+            groups.append([])
+            whole = longest = lengths[place]
+        groups[-1].append(place)
+    return groups
 
 
 def combine_kinds(log_bayes_factors: Sequence[float]) -> float:
