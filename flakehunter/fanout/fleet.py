@@ -93,6 +93,7 @@ class FleetPool:
         *,
         name: Callable[[Item], str] = str,
         resources: Mapping[str, float] | None = None,
+        when_sent: Callable[[], None] | None = None,
     ) -> Iterator[Outcome[Item, Result]]:
         """Apply `function` to items on the workers; see `Pool.map`.
 
@@ -121,6 +122,9 @@ class FleetPool:
                         yield Outcome(item, socket.gethostname(), error=broken(error, called))
                         continue
                     running[future] = item, called
+                if when_sent is not None:
+                    when_sent()
+                    when_sent = None
                 if not running:
                     return
                 for future in self._done(running):

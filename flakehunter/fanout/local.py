@@ -44,8 +44,11 @@ class InlinePool:
         *,
         name: Callable[[Item], str] = str,
         resources: Mapping[str, float] | None = None,
+        when_sent: Callable[[], None] | None = None,
     ) -> Iterator[Outcome[Item, Result]]:
         """Apply `function` to one item after the other; see `Pool.map`."""
+        if when_sent is not None:
+            when_sent()
         for item in items:
             yield call(function, item, name(item)).outcome(item)
 
@@ -110,12 +113,13 @@ class LocalPool:
         *,
         name: Callable[[Item], str] = str,
         resources: Mapping[str, float] | None = None,
+        when_sent: Callable[[], None] | None = None,
     ) -> Iterator[Outcome[Item, Result]]:
         """Apply `function` to items in the processes; see `Pool.map`."""
         source = iter(items)
         few = list(islice(source, self._at_least))
         if len(few) < self._at_least:
-            yield from InlinePool().map(function, few, name=name)
+            yield from InlinePool().map(function, few, name=name, when_sent=when_sent)
             return
         source = chain(few, source)
         again: deque[_Job] = deque()
@@ -131,6 +135,9 @@ class LocalPool:
             while True:
                 while self._busy < most and (job := next(jobs(), None)) is not None:
                     yield from self._give(function, job)
+                if when_sent is not None:
+                    when_sent()
+                    when_sent = None
                 if not self._busy:
                     return
                 for worker in self._ready():

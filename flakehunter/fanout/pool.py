@@ -77,6 +77,7 @@ class Pool(Protocol):
         *,
         name: Callable[[Item], str] = str,
         resources: Mapping[str, float] | None = None,
+        when_sent: Callable[[], None] | None = None,
     ) -> Iterator[Outcome[Item, Result]]:
         """Apply `function` to each item on some worker; give the outcomes in the order in which they are ready.
 
@@ -88,6 +89,7 @@ class Pool(Protocol):
             items: picklable, as are the results.
             name: how an item is called in an error.
             resources: what a worker must have, such as `{"REPRO": 1}`; items that need one take turns on this machine.
+            when_sent: called once, when the workers have their first items, before any is waited for.
 
         Raises:
             RemoteError: the fleet is lost.

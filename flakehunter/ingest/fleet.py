@@ -5,7 +5,7 @@ What the first unit needs is imported here, and no SQLAlchemy: workers have it, 
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -79,9 +79,8 @@ def ingest_by_fleet(
     work = partial(_ingest_unit, url=url, options=plain, patterns=own_patterns(), ingest=os.urandom(8))
     broken: list[FlakehunterError] = []
     with open_pool(scheduler) as pool, _Home(url, options, summary) as home:
-        units = _with_home_open(_units(paths, options, summary, home), home, pool.workers)
-        for outcome in pool.map(work, units, name=lambda unit: unit.name):
-            home.open()  # whatever is wrong with the database is told by this machine, if it is wrong here too
+        units = _units(paths, options, summary, home)
+        for outcome in pool.map(work, units, name=lambda unit: unit.name, when_sent=home.open):
             home.merge(_added(summary, outcome, broken))
             if observe is not None:
                 observe(outcome.item.found[-1][0], summary)
@@ -113,35 +112,40 @@ class _Home:
         """Write what waits for others, unless the database has refused, and close the database."""
         self._stack.__exit__(kind, error, at)
 
-    def open(self) -> "tuple[Writer, Ingest]":
-        """Open the database, if it is not open yet.
+    def open(self) -> None:
+        """Open the database, if it is not open yet, and make its tables, for which the workers wait.
 
         Raises:
             DatabaseError: it cannot be reached or written.
         """
-        if self._opened is None:
-            from flakehunter.db.engine import open_database
-            from flakehunter.db.write import Writer
-            from flakehunter.ingest.pipeline import Ingest
+        if self._opened is not None:
+            return
+        from flakehunter.db.engine import open_database
+        from flakehunter.db.write import Writer
+        from flakehunter.ingest.pipeline import Ingest
 
-            engine = open_database(self._url, create=True)
-            self._stack.callback(engine.dispose)
-            writer = self._stack.enter_context(Writer(engine, self._options.project))
-            # Whether a large file is known is asked when there is one.
-            here = Ingest(writer, self._options, self._summary, known=frozenset())
-            self._opened = writer, self._stack.enter_context(here)
+        engine = open_database(self._url, create=True)
+        self._stack.callback(engine.dispose)
+        writer = self._stack.enter_context(Writer(engine, self._options.project))
+        # Whether a large file is known is asked when there is one.
+        here = Ingest(writer, self._options, self._summary, known=frozenset())
+        self._opened = writer, self._stack.enter_context(here)
+
+    def _both(self) -> "tuple[Writer, Ingest]":
+        self.open()
+        assert self._opened is not None
         return self._opened
 
     def take(self, found: Found) -> None:
         """Ingest an artifact here."""
-        self.open()[1].take(*found)
+        self._both()[1].take(*found)
 
     def merge(self, brought: Written) -> None:
         """Note what a worker has written, and roll up what is enough for it."""
         from flakehunter.db.retry import persistently
         from flakehunter.ingest.pipeline import RESULTS_A_ROLLUP
 
-        writer, _ = self.open()
+        writer, _ = self._both()
         writer.written.merge(brought)
         if len(writer.written) >= RESULTS_A_ROLLUP:
             persistently(writer.roll_up)
@@ -150,17 +154,9 @@ class _Home:
         """Write what waits for others, and roll up the rest."""
         from flakehunter.db.retry import persistently
 
-        writer, here = self.open()
+        writer, here = self._both()
         here.write()
         persistently(writer.roll_up)
-
-
-def _with_home_open(units: "Iterable[Unit]", home: _Home, workers: int) -> "Iterator[Unit]":
-    """Yield units, and open the database once each worker has one."""
-    for number, unit in enumerate(units, start=1):
-        yield unit
-        if number == workers:
-            home.open()
 
 
 def _units(paths: Sequence[Path | str], options: IngestOptions, summary: Summary, home: _Home) -> Iterator[Unit]:

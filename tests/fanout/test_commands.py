@@ -154,6 +154,19 @@ def test_ingest_by_workers_of_which_one_is_killed_gives_the_rows_of_one_machine(
     assert main(["-q", "detect", "--db", postgres_database]) == 0
 
 
+@pytest.mark.needs("postgres")
+def test_first_ingest_of_one_file_by_a_fleet_makes_the_tables(
+    fleet: Fleet, tmp_path: Path, postgres_database: str
+) -> None:
+    file = tmp_path / "junit.xml"
+    file.write_text('<testsuite name="pytest"><testcase classname="a" name="test_a"/></testsuite>')
+
+    assert main(["-q", "ingest", str(file), "--scheduler", fleet.address, "--db", postgres_database]) == 0
+
+    assert rows(postgres_database, "SELECT name FROM test_cases") == [("test_a",)]
+    _wait_until_nobody_is_connected(postgres_database)
+
+
 def test_repro_by_hosts_counts_their_trials_together_and_keeps_the_host(
     fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

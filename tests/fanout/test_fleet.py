@@ -37,6 +37,18 @@ def test_map_holds_few_items_at_a_time(fleet: Fleet) -> None:
             assert len(taken) <= number + 2 * 2  # twice the workers of the fleet
 
 
+@pytest.mark.parametrize("items", [0, 1, 20])
+def test_what_is_to_be_done_when_workers_have_items_is_done_once_and_before_any_outcome(
+    fleet: Fleet, items: int
+) -> None:
+    done: list[str] = []
+    with open_pool(fleet.address) as pool:
+        for _ in pool.map(square, range(items), when_sent=lambda: done.append("sent")):
+            assert done == ["sent"]
+
+    assert done == ["sent"]
+
+
 def test_errors_name_the_item_and_keep_their_own_fields(fleet: Fleet) -> None:
     with open_pool(fleet.address) as pool:
         outcomes = {one.item: one for one in pool.map(refuse_three, range(6), name=lambda number: f"number {number}")}

@@ -46,6 +46,14 @@ def test_map_takes_items_only_as_workers_become_free(pool: Pool) -> None:
         assert len(taken) <= number + pool.workers
 
 
+def test_what_is_to_be_done_when_workers_have_items_is_done_once_and_before_any_outcome(pool: Pool) -> None:
+    done: list[str] = []
+    outcomes = pool.map(square, range(6), when_sent=lambda: done.append("sent"))
+
+    for number, _ in enumerate(outcomes):
+        assert done == ["sent"], number
+
+
 def test_errors_name_the_item_and_keep_their_own_fields(pool: Pool) -> None:
     outcomes = {one.item: one for one in pool.map(refuse_three, range(6), name=lambda number: f"number {number}")}
 
