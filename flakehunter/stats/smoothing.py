@@ -73,14 +73,21 @@ class _Places:
         """(N,) the stretch before each one; of no meaning for the first ones."""
         self.last = self.begin[stretches.number[wanted] - 1] + np.arange(len(wanted))
         """(W,) the last stretch of each series."""
-        self.pair = stretches.pair[place, wanted[row]]
-        self.branch = stretches.branch[place, wanted[row]].astype(np.int64)
-        self.chain = chain[row]
-        self.rest = apart(powers(one_step(chains, emissions), stretches.code, stretches.length - 1)[0])
-        self.seen = np.moveaxis(emissions.scaled[stretches.code], -1, 0)
+        pair, branch = stretches.pair[place, wanted[row]], stretches.branch[place, wanted[row]]
+        codes, chains_used = len(stretches.code), len(chains.start)
+        self.at = pair * chains_used + chain[row]
+        """(N,) index of the matrices of each stretch and its chain."""
+        self.enters = self.at + branch * (codes * chains_used)
+        """(N,) index of the move into each stretch."""
+        rest = apart(powers(one_step(chains, emissions), stretches.code, stretches.length - 1)[0])
+        self.rest = rest.reshape(3, 3, -1)
+        """(3, 3, U * C) from the first to the last step of a stretch."""
+        seen = np.moveaxis(emissions.scaled[stretches.code], -1, 0)
+        self.seen = seen.reshape(3, -1)
+        """(3, U * C) likelihoods at a step of a stretch."""
         lead = apart(np.stack([chains.transitions, chains.branching]))
-        self.into = lead[:, :, :, None] * self.seen[None, :, None]
-        """(3, 3, 2, U, C) from the end of a stretch to the first step of the next."""
+        self.into = (lead[:, :, :, None] * seen[None, :, None]).reshape(3, 3, -1)
+        """(3, 3, 2 * U * C) from the end of a stretch to the first step of the next."""
 
     def some(self) -> list[range]:
         """Return the places but the first, in ranges of about `PLACES_AT_ONCE` stretches."""
@@ -91,11 +98,12 @@ class _Places:
 
     def entering(self, part: slice) -> Floats:
         """Return the moves (3, 3, n) from the end of the stretch before to the first step of each."""
-        return self.into[:, :, self.branch[part], self.pair[part], self.chain[part]]
+        moves: Floats = self.into.take(self.enters[part], axis=2)
+        return moves
 
     def moves(self, part: slice) -> Floats:
         """Return the moves (3, 3, n) from the first step of the stretch before to the first step of each."""
-        through = self.rest[:, :, self.pair[self.before[part]], self.chain[part]]
+        through = self.rest.take(self.at[self.before[part]], axis=2)
         into = self.entering(part)
         moves: Floats = through[:, 0, None] * into[0]
         moves += through[:, 1, None] * into[1]
@@ -106,7 +114,7 @@ class _Places:
 def _begins(places: _Places, start: Floats) -> Floats:
     """Return what the steps up to the first of each stretch say of it: (3, N)."""
     begins = np.empty((3, places.begin[-1]))
-    state = shares(start * places.seen[:, places.pair[: places.many[0]], places.chain[: places.many[0]]])
+    state = shares(start * places.seen[:, places.at[: places.many[0]]])
     begins[:, : places.many[0]] = state
     for some in places.some():
         offset = places.begin[some.start]
@@ -122,7 +130,7 @@ def _ends(places: _Places) -> Floats:
     """Return what the steps after the last of each stretch say of it: (3, N)."""
     ends, after = np.ones((3, places.begin[-1])), np.empty((3, places.begin[-1]))
     # `after` is what the steps after its first one say of each stretch.
-    after[:, places.last] = places.rest[:, :, places.pair[places.last], places.chain[places.last]].sum(axis=1)
+    after[:, places.last] = places.rest[:, :, places.at[places.last]].sum(axis=1)
     for some in reversed(places.some()):
         part = slice(places.begin[some.start], places.begin[some.stop])
         moves = places.moves(part).swapaxes(0, 1)
