@@ -217,8 +217,8 @@ class Result(Base):
 
     Without foreign keys, which make COPY take three times as long: what results refer to is written in the same
     transaction, and stays; texts of failures, which `db prune` removes, only once no result has them. On PostgreSQL
-    results are partitioned by month and have no primary key, which nothing would ask for: see docs/postgresql.md. On
-    SQLite a first large ingest leaves the index by test out until its end: see `db.indexes`.
+    results are partitioned by month and have no primary key, which nothing would ask for: see docs/postgresql.md. A
+    first large ingest leaves the index by test out until its end: see `db.indexes`.
     """
 
     __tablename__ = "results"
