@@ -10,7 +10,8 @@ row. A new version of the program needs another file.
 For each size there are JUnit files of 500 results, a PostgreSQL server of our own, a dask scheduler, and workers with
 one thread each, all with the settings of docs/fleet/compose.yaml (`fsync` as it comes). Every figure is the wall time
 of the command as a user types it, into a database that has its tables and no rows; the best of three below a million
-results, of two below ten. Efficiency is the time with one worker, divided by the time with n workers and by n, of two kinds:
+results, of two below ten. Efficiency is the time with one worker, divided by the time with n workers and by n, and
+there are two kinds of it:
 
 - Fleets that share this machine: one worker, two, and one in each of three network namespaces with a host name of its
   own, which are joined by a bridge, so that all that they say goes over (virtual) networks. Server, scheduler and
