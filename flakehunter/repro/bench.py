@@ -19,7 +19,7 @@ from flakehunter.repro.stressors import Stress
 from flakehunter.repro.trial import Nursery, PendingTrial, TrialError, TrialReport, TrialSpec, output_tail
 
 MISSED_TRIALS = 5
-"""So often a trial is run again in which a process was gone before it could be held; one in a hundred is by chance."""
+"""So often a trial is run again in which a process was gone before it could be held: by chance that is one in 30."""
 
 
 @dataclass(slots=True)
