@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flakehunter import console
-from flakehunter.cli.garbage import seldom_collected
 from flakehunter.cli.options import DbOption, JsonOption, ProjectOption, SchedulerOption
 from flakehunter.config import database_url
 from flakehunter.errors import UsageError
 from flakehunter.exitcodes import ExitCode
+from flakehunter.garbage import few_collections
 
 if TYPE_CHECKING:
     from flakehunter.detect.assess import Detection
@@ -64,7 +64,7 @@ def detect(
     db: DbOption = None,
 ) -> int:
     """Find out which tests are flaky, since when and why, from the history in the database."""
-    with seldom_collected():
+    with few_collections():
         from flakehunter.detect.assess import detect as detect_tests
         from flakehunter.detect.rulebook import read_rules
 

@@ -14,7 +14,7 @@ from flakehunter import console
 from flakehunter.cli.options import DbOption, JsonOption, ProjectOption, SchedulerOption
 from flakehunter.config import database_url
 from flakehunter.errors import RejectedError, UsageError
-from flakehunter.ingest.garbage import few_collections
+from flakehunter.garbage import few_collections
 from flakehunter.model import SCHEMA_VERSION
 
 if TYPE_CHECKING:

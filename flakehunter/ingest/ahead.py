@@ -13,10 +13,10 @@ from functools import partial
 
 from flakehunter.db.rows import Batch, CaseRow, Known
 from flakehunter.fanout import Outcome, Pool
+from flakehunter.garbage import few_collections
 from flakehunter.ingest import redact
 from flakehunter.ingest.archives import archive_kind
 from flakehunter.ingest.artifact import WHOLE, Parsed, parse
-from flakehunter.ingest.garbage import few_collections
 from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.sources import HEAD, Kind, Source, kind_of

@@ -17,13 +17,13 @@ from flakehunter.db.rows import ArtifactRow, IssueRow, ReadArtifact, RunRow
 from flakehunter.db.write import Writer
 from flakehunter.errors import DatabaseError
 from flakehunter.fanout import open_pool, usable_cpus
+from flakehunter.garbage import few_collections
 from flakehunter.ingest.ahead import read_ahead
 from flakehunter.ingest.artifact import WHOLE, ArtifactReader, Parsed, Refused, parse
 from flakehunter.ingest.behind import Behind
 from flakehunter.ingest.found import IngestOptions as IngestOptions
 from flakehunter.ingest.found import Observer, ReadSource, Rejected, artifacts, nothing_found
 from flakehunter.ingest.found import Summary as Summary
-from flakehunter.ingest.garbage import few_collections
 from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.runs import named_after_content
 from flakehunter.ingest.sources import HEAD, Kind, Source, find_sources
