@@ -44,6 +44,9 @@ FIRST_QUESTION = 1
 """SIGHUP: a child that asks for the handler of every signal, as posix_spawn(3) and CPython's vfork do, begins there."""
 PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER = 22, 36
 AT_EMPTY_PATH = 0x1000
+AT_ONCE, FOR_EVER = 0, 0xFFFFFFFF
+"""Time-outs of epoll_pwait(2) that are neither a pause nor a deadline; what it has heard of is read by the next call.
+Event loops (libuv's, Go's) come here several times for each child."""
 PAGE = 0xFFF
 LOWEST_LIBRARY = 0x6F00
 """Upper half of the lowest address at which libraries are mapped; programs themselves are below."""
@@ -111,6 +114,7 @@ def _dull() -> dict[str, list[tuple[Condition, ...]]]:
         "sched_setaffinity": [(Condition(argument(0), 0),)],
         "setpriority": [(Condition(argument(1), 0),)],
         "prctl": [(Condition(argument(0), PR_SET_CHILD_SUBREAPER, wanted=False),)],
+        "epoll_pwait": [(Condition(argument(3), timeout),) for timeout in (AT_ONCE, FOR_EVER)],
         "newfstatat": [(Condition(argument(3), AT_EMPTY_PATH, seccomp.IF_ANY_BIT),)],
         "openat": [],
         "access": [],

@@ -24,7 +24,7 @@ __all__ = [
 
 UNHEEDED = (HARMLESS - {"SIGCHLD", "SIG_0"}) | {
     *("SIGILL", "SIGTRAP", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS", "SIGSTKFLT"),
-    *("SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGIO"),
+    *("SIGXFSZ", "SIGXCPU", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPIPE", "SIGPWR"),
 }
 """Signals that nobody sends to end a process, so that handlers for them do not matter. Run-times set and reset handlers
 for all signals, and each is a call that stops the process."""

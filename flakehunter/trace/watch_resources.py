@@ -74,22 +74,23 @@ def reads(world: World, process: Process, call: Call) -> None:
         if look is not None:
             _read_state(look, call)
         return
-    if call.result is None or call.result < 0 or (name not in world.channels and name not in world.peers):
+    if call.result is None or call.result < 0:
         return
     end = call.returned or call.entered
+    if not name.startswith("/"):  # a pipe, a socket, an eventfd: something came, or the other side has ended
+        world.note_wake(call.tid, Wake(call.entered, end, False, call.entered))
+    if name not in world.channels and name not in world.peers:
+        return
     channel = world.channel(name)
     channel.used = end
-    if call.result == 0:
-        if name.startswith(("pipe:", "socket:")):
-            process.told = end
-            for writer in channel.writers:
-                world.ends_of_output.setdefault((process.index, writer), end)
-            world.note_wake(call.tid, Wake(call.entered, end, False, call.entered))
-        return
-    channel.heard.teach(process.knowledge, end)
-    if name.startswith(("pipe:", "socket:")):
+    told = name.startswith(("pipe:", "socket:"))
+    if told:
         process.told = end
-        world.note_wake(call.tid, Wake(call.entered, end, False, call.entered))
+    if call.result > 0:
+        channel.heard.teach(process.knowledge, end)
+    elif told:
+        for writer in channel.writers:
+            world.ends_of_output.setdefault((process.index, writer), end)
 
 
 def _read_state(look: Look, call: Call) -> None:

@@ -46,6 +46,12 @@ def test_poll_loop_that_saw_it_alive_before_is_ordered() -> None:
     assert mechanisms(GROUP + PAUSE + gone + END) == [Mechanism.FIXED_SLEEP]
 
 
+def test_look_after_a_word_of_another_thread_is_not_the_pauses() -> None:
+    word = '1698  1795323073.343{} read(9<anon_inode:[eventfd]>, "\\1\\0\\0\\0\\0\\0\\0\\0", 1024) = 8 <0.00001>\n'
+    assert mechanisms(GROUP + DEATH + PAUSE + word.format("800") + LOOK + END) == [Mechanism.CHECK_BEFORE_EXIT]
+    assert mechanisms(GROUP + DEATH + word.format("000") + PAUSE + LOOK + END) == [Mechanism.FIXED_SLEEP]
+
+
 def test_mark_in_a_polling_loop_orders_a_single_look(tmp_path: object) -> None:
     loop = f"{tmp_path}/test.py"
     with open(loop, "w") as file:  # noqa: PTH123

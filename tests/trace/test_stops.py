@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -167,6 +168,73 @@ def test_folders_of_path_that_do_not_hold_the_program_are_passed_over_unseen(nar
     assert (tmp_path / "out").read_text() == bare
     tried = [line for line in saved.read_text().splitlines() if 'execve("' in line and '["good"]' in line]
     assert len(tried) == 2, "a relative folder depends on where the child is, and the one that has it"
+
+
+NODE_STARTS = """
+const { spawn, spawnSync, execFileSync } = require('child_process');
+const told = (error) => error && [error.message, error.code, error.path, error.syscall];
+for (const name of ['good', 'nowhere', 'text', 'folder', 'here', './here']) {
+  const { status, error } = spawnSync(name, { cwd: process.argv[2] });
+  console.log(name, status, told(error));
+}
+console.log(told(spawnSync('slow', { timeout: 1 }).error));
+console.log(spawnSync('good', { env: { PATH: process.argv[3] } }).status);
+try { execFileSync('good', { stdio: 'ignore' }); } catch (error) { console.log(error.status); }
+const child = spawn('good', ['one']);
+console.log(child.spawnfile, child.spawnargs);
+child.on('exit', (status) => {
+  console.log(status);
+  spawn('nowhere').on('error', (error) => console.log(told(error)));
+});
+"""
+
+
+@pytest.mark.needs("node")
+def test_node_starts_the_same_programs_and_folders_of_path_are_passed_over_unseen(
+    narrow: Strace, tmp_path: Path
+) -> None:
+    folders = [tmp_path / name for name in ("none", "file", "closed", "first", "second")]
+    for folder in folders[2:]:
+        folder.mkdir()
+    folders[1].write_text("a file where a folder should be")
+    (folders[3] / "folder").mkdir()
+    programs = ((3, "text", 0o600, 0), (3, "good", 0o700, 3), (4, "good", 0o700, 4), (4, "text", 0o700, 5))
+    for place, name, mode, status in (*programs, (4, "folder", 0o700, 6)):
+        program = folders[place] / name
+        program.write_text(f"#!/bin/sh\nexit {status}\n")
+        program.chmod(mode)
+    (folders[4] / "slow").write_text("#!/bin/sh\nread x < fifo\n")
+    (folders[4] / "slow").chmod(0o700)
+    work = tmp_path / "work"
+    work.mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    (work / "here").write_text("#!/bin/sh\nexit 7\n")
+    (work / "here").chmod(0o700)
+    node = shutil.which("node")
+    assert node is not None
+    (tmp_path / "program.cjs").write_text(NODE_STARTS)
+    command = [node, "--pending-deprecation", "program.cjs", str(work), f"bin:{folders[4]}"]
+    environment = {"PATH": ":".join(map(str, folders))}
+    bare = subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    saved = tmp_path / "saved"
+    with (tmp_path / "out").open("wb") as output:
+        trace(command, strace=narrow, cwd=tmp_path, environment=environment, output_to=output.fileno(), save=saved)
+    assert (tmp_path / "out").read_text() == bare
+    tried = [line for line in saved.read_text().splitlines() if 'execve("' in line and "/good" in line]
+    assert len(tried) == 5, "four starts, one of them with a relative folder before the one that has it"
+
+
+@pytest.mark.needs("node")
+def test_event_loop_that_waits_for_ever_makes_no_stops(narrow: Strace, tmp_path: Path) -> None:
+    program = "const { spawn } = require('child_process');\n"
+    program += "spawn('true').on('exit', () => setTimeout(() => {}, 40));\n"
+    (tmp_path / "program.cjs").write_text(program)
+    saved = tmp_path / "saved"
+    assert trace(["node", str(tmp_path / "program.cjs")], strace=narrow, hooks=False, save=saved).exit_code == 0
+    waits = [line for line in saved.read_text().splitlines() if "epoll_pwait" in line]
+    timeouts = {int(line.split("1024, ")[1].split(",")[0]) for line in waits if "1024, " in line}
+    assert timeouts
+    assert timeouts.isdisjoint({0, -1})
 
 
 def test_command_is_started_as_without_the_filters(narrow: Strace, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ const fs = require('fs');
 const promiseTimers = require('timers/promises');
 const { syncBuiltinESMExports } = require('module');
 const { ChildProcess } = require('child_process');
+require('./programs.cjs');
 
 const access = fs.accessSync;
 const FRAME = /\(?(?:file:\/\/)?(\/[^()]*?):(\d+):\d+\)?$/;
