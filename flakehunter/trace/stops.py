@@ -41,7 +41,12 @@ FIRST_OF_A_FORK = "set_robust_list"
 """The first call of a child that the C library has forked. strace stops a new child at every call until its filter has
 reported one, so that this one, which says nothing, saves the stops of those that follow."""
 FIRST_QUESTION = 1
-"""SIGHUP: a child that asks for the handler of every signal, as posix_spawn(3) and CPython's vfork do, begins there."""
+"""SIGHUP: a child that asks for the handler of every signal, as posix_spawn(3) and CPython's vfork do, begins there.
+
+posix_spawn's child has a stack of its own among the libraries, and nothing else that its filter would report. That of
+CPython's is the program's, and before it asks it sets SIGPIPE."""
+LOWEST_STACK = 0x7FFC
+"""Upper half of the lowest address of a program's stack, but for one in a few: libraries are mapped below it."""
 PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER = 22, 36
 AT_EMPTY_PATH = 0x1000
 AT_ONCE, FOR_EVER = 0, 0xFFFFFFFF
@@ -107,9 +112,10 @@ def _dull() -> dict[str, list[tuple[Condition, ...]]]:
         (Condition(argument(position), 0), Condition(argument(position, high=True), 0)) for position in (1, 2)
     ]
     no_handler = (*nothing_set[0], Condition(argument(0), FIRST_QUESTION, wanted=False))
+    asks_from_the_stack = (*nothing_set[0], Condition(argument(2, high=True), LOWEST_STACK, seccomp.IF_AT_LEAST))
     unheeded = sorted(int(signal.Signals[name]) for name in UNHEEDED if name in signal.Signals.__members__)
     dull: dict[str, list[tuple[Condition, ...]]] = {
-        "rt_sigaction": [no_handler, *((Condition(argument(0), number),) for number in unheeded)],
+        "rt_sigaction": [no_handler, asks_from_the_stack, *((Condition(argument(0), number),) for number in unheeded)],
         "prlimit64": [nothing_set[1], (Condition(argument(0), 0),)],
         "sched_setaffinity": [(Condition(argument(0), 0),)],
         "setpriority": [(Condition(argument(1), 0),)],

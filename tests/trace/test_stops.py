@@ -108,9 +108,10 @@ def test_a_program_that_starts_makes_few_stops(narrow: Strace) -> None:
     assert few.lines * 2 < wide.lines
 
 
-def test_questions_for_handlers_make_no_stops(narrow: Strace, tmp_path: Path) -> None:
-    # A child that CPython vforks asks for the handler of each of 64 signals; the first question is let through.
-    program = "import subprocess; subprocess.run(['/bin/true'], check=True, close_fds=False)"
+@pytest.mark.parametrize("close_fds", [True, False], ids=["vfork", "posix_spawn"])
+def test_questions_for_handlers_make_no_stops(close_fds: bool, narrow: Strace, tmp_path: Path) -> None:
+    # The child asks for the handler of each of 64 signals; of posix_spawn's the first question is let through.
+    program = f"import subprocess; subprocess.run(['/bin/true'], check=True, close_fds={close_fds})"
     saved = tmp_path / "saved"
     result = trace([sys.executable, "-I", "-S", "-c", program], strace=narrow, hooks=False, save=saved)
     child = result.world.processes[-1]
