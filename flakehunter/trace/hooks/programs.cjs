@@ -39,14 +39,23 @@ function pathOf(file, { envPairs, uid, gid }) {
   return file;
 }
 
+function find(options) {
+  const limit = Error.stackTraceLimit;
+  Reflect.set(Error, 'stackTraceLimit', 0); // what is not there is an error, whose stack nobody reads
+  try {
+    return pathOf(options.file, options);
+  } catch {
+    return options?.file; // options that Node will refuse
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', limit);
+  }
+}
+
 function wrap(object) {
   const real = object.spawn;
   object.spawn = function (options) {
     const file = options?.file;
-    const limit = Error.stackTraceLimit;
-    Error.stackTraceLimit = 0; // what is not there is an error, whose stack nobody reads
-    const found = file === undefined ? file : pathOf(file, options);
-    Error.stackTraceLimit = limit;
+    const found = find(options);
     if (found === file) return Reflect.apply(real, this, [options]);
     options.file = found;
     try {
