@@ -183,8 +183,8 @@ class Writer:
         self.tests, self.failures, self.runs, self._places = {}, {}, {}, {}
         self.written.whole = False
 
-    def roll_up(self) -> None:
-        """Make a rollup of what was written, in a transaction of its own.
+    def roll_up(self, *, told_only: bool = False) -> None:
+        """Make a rollup of what was written, in a transaction of its own; `told_only`: see `update_rollups`.
 
         Raises:
             DatabaseError: the database refused.
@@ -193,7 +193,7 @@ class Writer:
         from flakehunter.db.queries.rollups import update_rollups
 
         with self._database_errors(), self.connection.begin():
-            update_rollups(self.connection, self.project, self.written)
+            update_rollups(self.connection, self.project, self.written, told_only=told_only)
 
     def ids_of_places(self, known: Known) -> list[int | None]:
         """Return the ids of the rows of `known`, as far as they have been asked for; to be filled in."""

@@ -148,7 +148,8 @@ class _Home:
         writer, _ = self._both()
         writer.written.merge(brought)
         if len(writer.written) >= RESULTS_A_ROLLUP:
-            persistently(writer.roll_up)
+            # Another worker may have committed what it has not told yet.
+            persistently(lambda: writer.roll_up(told_only=True))
 
     def finish(self) -> None:
         """Write what waits for others, and roll up the rest."""

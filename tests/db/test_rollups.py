@@ -249,3 +249,29 @@ def test_what_is_not_all_that_was_written_is_read_from_rows(connection: Connecti
     update_rollups(connection, "default", written)
     assert packed(connection) == expected
     assert (len(written), written.whole) == (0, True)
+
+
+def test_what_comes_after_an_artifact_that_was_not_told_of_is_left_for_later(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = rows(connection)
+    artifacts = list(connection.scalars(select(Artifact.id).order_by(Artifact.id)))
+    # One worker has told of all but the last, another one has committed and not told yet.
+    late = artifacts[len(artifacts) // 2]
+    told = written_of(connection, [one for one in artifacts if one != late])
+    monkeypatch.setattr(rollups, "_from_rows", lambda *_: pytest.fail("rows are read"))
+    first = update_rollups(connection, "default", told, told_only=True)
+    assert connection.scalar(select(Rollup.upto)) == late - 1
+    assert len(told) == sum(expected.values()) - first - results_of(connection, late)
+    assert update_rollups(connection, "default", told, told_only=True) == 0, "it has not been told of yet"
+    told.merge(written_of(connection, [late]))
+    assert update_rollups(connection, "default", told, told_only=True) == sum(expected.values()) - first
+    assert len(told) == 0
+    monkeypatch.undo()
+    assert count(connection) == 2
+    assert packed(connection) == expected
+
+
+def results_of(connection: Connection, artifact: int) -> int:
+    """Return how many results an artifact brought."""
+    return connection.scalar(select(func.count()).select_from(Result).where(Result.artifact_id == artifact)) or 0

@@ -56,11 +56,18 @@ def read_parts(connection: Connection, project: str) -> list[Part]:
 
 
 def update_rollups(
-    connection: Connection, project: str, written: Written | None = None, *, everything: bool = False
+    connection: Connection,
+    project: str,
+    written: Written | None = None,
+    *,
+    everything: bool = False,
+    told_only: bool = False,
 ) -> int:
     """Roll up what is not rolled up yet, in the given transaction; return how many results that was.
 
-    Where that is just what was `written`, its rows are not read. What is rolled up is forgotten there.
+    Where that is just what was `written`, its rows are not read. What is rolled up is forgotten there. With `told_only`
+    what comes after an artifact that was not told of yet is left for later: in the middle of an ingest by several
+    workers there may always be one, and to read rows in place of what the others have told takes seconds.
 
     Where somebody else is at it at this moment, on PostgreSQL, the rest is left to whoever comes next; so is what came
     while an older transaction was writing, unless `everything` is wanted.
@@ -73,6 +80,10 @@ def update_rollups(
     good = _good(connection, int(project_id))
     # What somebody is still writing may get a lower id than what is there already.
     upto, stamp = _stamp(connection, int(project_id), None if everything else settled(connection))
+    if told_only and written is not None and written.whole:
+        unheard = _artifacts(connection, int(project_id), good, upto) - written.artifacts.keys()
+        if unheard:
+            upto, stamp = _stamp(connection, int(project_id), min(unheard) - 1)
     connection.execute(delete(Rollup).where(Rollup.project_id == project_id, ~Rollup.pruned, Rollup.upto > good))
     if upto <= good:
         return 0
