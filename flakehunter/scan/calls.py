@@ -22,9 +22,10 @@ from flakehunter.scan.events import (
     Store,
     events,
 )
+from flakehunter.scan.flows import asks, with_limit
 from flakehunter.scan.idioms import Idiom
-from flakehunter.scan.kinds import CALLS, STRINGS
-from flakehunter.scan.syntax import Spec, arguments, callee, child, names_in, path, text
+from flakehunter.scan.kinds import CALLS, MEMBERS, STRINGS
+from flakehunter.scan.syntax import Spec, arguments, callee, child, names_in, parameters, path, text
 from flakehunter.scan.walking import Walker, _line
 
 TEST_CALLS = re.compile(
@@ -53,7 +54,19 @@ _OPERAND = re.compile(r"[&*$]{0,2}\w+(?:(?:\.|->|::|\?\.)\w+|\(\)|!)*$")
 _PROCESS = re.compile(r"pid|proc|child", re.IGNORECASE)
 _CLIENT = re.compile(r"[(\"'`\s](?:curl|wget|grpcurl|redis-cli)[\"'\s](?!.*\bretry)", re.DOTALL)
 """Programs that ask a server, and ask once."""
+_TIMES = re.compile(r"(?:\.(?:times|upto|each)|^repeat)$")
+_LEAVES = re.compile(r"\b(?:break|return)\b")
+_CGROUP_FILE = re.compile(r"cgroup\.procs|cgroup\S*/tasks")
 LEAST_POLL_S = 0.02
+ASKED_BYTES = 200
+"""A call that asks something of a pid is short."""
+_GIVEN_PID = re.compile(
+    r"[(,\s.](?:\w*_)?(?:pid|Pid|PID|getPid|ProcessId|\w+Pid|Process\.Id|process\.Id)\b(?:\(\))?[^()=]*\)+$"
+)
+_CONVERTS = re.compile(
+    r"(?:int|str|repr|len|Long|Integer|String|Number|BigInt|Itoa|FormatInt|Sprint\w*|format\w*|from\w*|to\w*|parse\w*|valueOf|as\w*|print\w*|new|Pid|Some|Ok|min|max|abs)$"
+)
+"""Calls that only write a pid in another way."""
 _KEYWORDS = frozenset(["subprocess", "DEVNULL", "shell", "text", "check", "capture_output", "encoding", "args", "arg"])
 _DEMANDED = frozenset(["comparison_operator", "assert_statement"])
 _ALONE = frozenset(["expression_statement", "block", "statements", "function_body", "statement_block"])
@@ -97,12 +110,12 @@ class Calls(Walker):
                 text(a) for a in plain if a.type not in CALLS or re.search(r"from_|Duration|milli|sec", text(a))
             )
             out.extend(
-                _boxed(tuple(inner), duration_s(limit, 1e-3 if self.spec.name in ("javascript", "kotlin") else 1.0))
+                with_limit(tuple(inner), duration_s(limit, 1e-3 if self.spec.name in ("javascript", "kotlin") else 1.0))
             )
         else:
             out.extend(inner)
         source = text(node)
-        idiom = idiom_of(self.spec, dotted, source)
+        idiom = idiom_of(self.spec, dotted, source + self._written_to(receiver, plain))
         if idiom is not None and receiver is None and last in self.helpers and idiom.kind in (Kind.BIND, Kind.USE):
             idiom = None  # a function of the project's own, which only has the library's name
         line = _line(name or node)
@@ -129,7 +142,7 @@ class Calls(Walker):
             before = len(out)
             self._idiom(idiom, node, receiver, plain, line, out)
             if (
-                idiom.who == "receiver"
+                (idiom.who == "receiver" or idiom.kind is Kind.WAIT)
                 and last in self.helpers
                 and len(out) == before + 1
                 and isinstance(out[-1], Event)
@@ -149,8 +162,23 @@ class Calls(Walker):
             limit_s = self._poll_limit(node, plain, dotted)
             out.append(polled if limit_s is None else Loop(line, (), True, limit_s))
             return
+        if last == "await" and not plain and _begins_a_chain(node):
+            return  # Awaitility's: what is waited for comes at the end of the chain
         if last in self.helpers or idioms.speaks(last):
             out.append(self._helper(node, receiver, dotted, last, plain, line, source))
+        elif plain and _asks_of_pid(node, source) and not _CONVERTS.match(last):
+            asked = self._helper(node, receiver, dotted, last, plain, line, source)
+            if asked.expect in (Expect.DEAD, Expect.ALIVE) and not expectation.asserts(dotted):
+                out.append(asked)
+
+    def _written_to(self, receiver: Node | None, plain: list[Node]) -> str:
+        """Return how the cgroup's file was opened that a call writes to: `f.write(str(pid))`, `fprintf(f, …)`."""
+        for stream in (receiver, *plain[:1]):
+            name = text(stream) if stream is not None and stream.child_count == 0 else ""
+            opened = self.constants.get(name, "")
+            if "cgroup" in opened and _CGROUP_FILE.search(opened):
+                return f" {opened}"
+        return ""
 
     def _helper(
         self, node: Node, receiver: Node | None, dotted: str, last: str, plain: list[Node], line: int, source: str
@@ -165,6 +193,7 @@ class Calls(Walker):
             expect=context.expected(node, alive, self.spec),
             text=source[:400],
             awaited=node.parent is not None and node.parent.type in ("await_expression", "await"),
+            given=tuple(text(a)[:80] for a in plain),
         )
 
     def _closures(self, node: Node) -> list[Node]:
@@ -208,21 +237,36 @@ class Calls(Walker):
             out.append(
                 Loop(
                     line,
-                    expectation.of_poll(bodies, dotted, text(node)),
+                    expectation.of_poll(bodies, dotted, text(context.chain_root(node))),
                     not dotted.endswith("loop") or any(events(bodies, Kind.LOOK)),
                     None if dotted.endswith("setInterval") else self._poll_limit(node, plain, dotted),
                 )
             )
+        elif (rounds := self._rounds(node, dotted, plain, bodies)) is not None:
+            out.append(rounds)
         elif _CLEANUP.search(dotted):
             out.append(Aside(bodies, deferred=True))
         elif _ASIDE.search(dotted):
             out.append(Aside(bodies))
         elif is_time_box(dotted):
-            out.extend(_boxed(bodies, duration_s(around)))
+            out.extend(with_limit(bodies, duration_s(around)))
         else:
             if given.targets and given.names:
                 out.append(given)
             out.extend(bodies)
+
+    def _rounds(self, node: Node, dotted: str, plain: list[Node], bodies: Flow) -> Loop | None:
+        """Return the poll that a block makes which runs a number of times: `100.times { … }`, `repeat(100) { … }`."""
+        source = text(node)
+        if _TIMES.search(dotted) is None or not any(asks(bodies)) or _LEAVES.search(source) is None:
+            return None
+        pause = next((e.timeout_s for e in events(bodies, Kind.SLEEP) if e.timeout_s), None)
+        if pause is None or (dotted.endswith("each") and re.match(r"\(\d+\.\.", source) is None):
+            return None
+        said = text(plain[0]) if plain and dotted == "repeat" else source
+        count = re.match(r"\(?(?:\d+\.\.\.?)?(\d+)\b", said)
+        limit_s = int(count[1]) * pause if count is not None else None
+        return Loop(_line(node), bodies, True, limit_s)
 
     def _answer(
         self,
@@ -284,15 +328,16 @@ class Calls(Walker):
             return None
         source = ", ".join(text(a) for a in plain[idiom.timeout :])
         first = text(plain[idiom.timeout])
-        if first.isidentifier() and first in self.constants:
-            source = self.constants[first]
+        root = first.removesuffix(".Token").removesuffix(".signal")  # of a source that cancels after a time
+        if root.isidentifier() and root in self.constants:
+            source = self.constants[root]
         return duration_s(source, unit)
 
     def _idiom(
         self, idiom: Idiom, node: Node, receiver: Node | None, plain: list[Node], line: int, out: list[Step]
     ) -> None:
         source = text(node)
-        if idiom.who == "0" and plain and _MYSELF.search(text(plain[0])):
+        if idiom.who == "0" and plain and _MYSELF.search(self.constants.get(text(plain[0]), text(plain[0]))):
             return  # it signals or looks at itself
         kind, scope, signal, names = idiom.kind, idiom.scope, "TERM", self._who(idiom, receiver, plain)
         alive, zombies, by_pid = idiom.alive, idiom.counts_zombies, idiom.counts_zombies
@@ -323,6 +368,8 @@ class Calls(Walker):
         if kind is Kind.LOOK:
             expect = expectation.wants(source, alive) if idiom.matcher else context.expected(node, alive, self.spec)
             zombies = zombies and not self.knows_zombies
+            if idiom.who == "none" and idiom.kind is Kind.LOOK and expect not in (Expect.DEAD, Expect.ALIVE):
+                return  # all processes, of which nothing is demanded
         elif kind is Kind.WAIT:
             if receiver is not None and receiver.type in CALLS and idioms.command(text(receiver)) is not None:
                 return  # waits for `taskkill`, and not for whom it kills
@@ -335,7 +382,7 @@ class Calls(Walker):
             limit_name = named[1] if named and limit is None else ""
             tolerant = context.is_tolerant(node, self.spec, escalates=True)
             outer = context.chain_root(node).parent
-            silent = idiom.silent and outer is not None and outer.type in _ALONE
+            silent = idiom.silent and outer is not None and outer.type in _ALONE and "ExitAsync(" not in source
             raises = self.spec.name == "python" and not tolerant and re.search(r"\.(?:wait|communicate)\(", source)
             demanded = (
                 bool(raises)
@@ -415,6 +462,16 @@ class Calls(Walker):
         return names_in(text(plain[index])) if -len(plain) <= index < len(plain) else ()
 
 
+def _asks_of_pid(node: Node, source: str) -> bool:
+    """Whether a short call is given a pid, and its answer is taken as it is."""
+    return len(source) < ASKED_BYTES and _GIVEN_PID.search(source) is not None and not _begins_a_chain(node)
+
+
+def _begins_a_chain(node: Node) -> bool:
+    parent = node.parent
+    return parent is not None and (parent.type in CALLS or parent.type in MEMBERS)
+
+
 def idiom_of(spec: Spec, dotted: str, source: str) -> Idiom | None:
     """Return the first idiom of the language that a call with this path and source is."""
     return next((i for i in spec.fitting(dotted) if i.accepts(source)), None)
@@ -437,61 +494,3 @@ def _scope(scope: Scope, names: tuple[str, ...], plain: list[Node], source: str)
 def _plausible(limit_s: float | None) -> float | None:
     """Return a time limit: a number so small that nobody polls for so many milliseconds is one of seconds."""
     return limit_s * 1000 if limit_s is not None and limit_s < LEAST_POLL_S else limit_s
-
-
-def _boxed(flow: Flow, limit_s: float | None) -> Flow:
-    """Return `flow` with the time limit of the block around it on its waits."""
-    if limit_s is None:
-        return flow
-    boxed: list[Step] = []
-    for step in flow:
-        if isinstance(step, Event) and step.kind is Kind.WAIT and step.timeout_s is None:
-            step = Event(
-                step.kind,
-                step.line,
-                step.names,
-                step.text,
-                timeout_s=limit_s,
-                reaps=step.reaps,
-                tolerant=step.tolerant,
-                needs_known=step.needs_known,
-            )
-        elif isinstance(step, Loop) and step.deadline_s is None:
-            step = Loop(step.line, step.body, step.polls, limit_s, step.names)
-        elif isinstance(step, Store):
-            step = Store(step.line, step.targets, _boxed(step.value, limit_s), step.names, step.derived, step.from_file)
-        boxed.append(step)
-    return tuple(boxed)
-
-
-def parameters(node: Node) -> tuple[str, ...]:
-    """Return the names of the parameters of a function or closure, in order."""
-    holder = child(node, "parameters", "parameter")
-    if holder is None:
-        declarator = child(node, "declarator")
-        while declarator is not None and declarator.type != "function_declarator":
-            declarator = child(declarator, "declarator")
-        holder = child(declarator, "parameters") if declarator is not None else None
-    if holder is None:
-        holder = next(
-            (n for n in node.named_children if n.type in ("function_value_parameters", "lambda_parameters")), None
-        )
-    if holder is None:
-        return ()
-    if not holder.named_child_count:
-        return (text(holder).lstrip("$"),) if holder.type == "identifier" else ()
-    found: list[str] = []
-    for parameter in holder.named_children:
-        if parameter.type in ("keyword_separator", "comment", "self_parameter"):
-            continue
-        named = child(parameter, "name", "pattern", "declarator")
-        if named is None and parameter.type in ("typed_parameter", "parameter", "variable_declaration"):
-            named = parameter.named_children[0] if parameter.named_child_count else parameter
-        source = re.sub(r"[*&\s]|\bmut\b|\[\]", "", text(named if named is not None else parameter))
-        names = (
-            [text(n) for n in parameter.named_children if n.type == "identifier"]
-            if parameter.type == "parameter_declaration" and child(parameter, "declarator") is None
-            else []
-        )
-        found.extend(names or [source.lstrip("$")])
-    return tuple(found)

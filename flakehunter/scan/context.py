@@ -34,6 +34,8 @@ _STATEMENTS = frozenset(
 _RUBY_TRIES = frozenset({"begin", "body_statement", "block_body"})
 _EITHER = frozenset(["boolean_operator", "binary_expression", "binary", "disjunction_expression"])
 _SPACE = re.compile(r"\s+")
+_BOOLEAN_BLOCK = re.compile(r"(?:^|\.)(?:assert(?:True|False)?|refute)\(\)$")
+"""Assertions that take what they assert as a block: kotlin.test's, power_assert's."""
 
 
 def _around(root: Node, look: Node) -> str:
@@ -83,6 +85,8 @@ def expected(node: Node, alive: Alive, spec: Spec) -> Expect:
             answer = _of_expression(parent, current, node, alive, crossed=crossed)
             if answer is not None:
                 return answer
+        if kind in CALLS and crossed and _BOOLEAN_BLOCK.search(path(parent)):
+            return expectation.wants(_around(chain_root(parent), node).replace(" {", "("), alive)
         if (
             kind in CALLS
             and crossed
@@ -195,6 +199,11 @@ def _of_try(node: Node, part: Node, look: Node, alive: Alive) -> Expect | None:
 _RAISES = re.compile(
     r"raises?\b|Raises|[tT]hrows|rejects|raise_error|toThrow|is_err\b|assertFailsWith|shouldThrow|_THROW\b"
 )
+_TEST_FAILS = re.compile(
+    r"\b(?:pytest\.fail|self\.fail\w*|flunk|[tb]\.(?:Fatal|Error|Fail)\w*|Assert\.Fail|raise AssertionError|fail)\s*\(|"
+    r"\bassert\s+(?:False|0)\b|\bflunk\b"
+)
+"""Calls by which a test fails."""
 _OTHER_ERRORS = re.compile(
     r"KeyboardInterrupt|SystemExit|EINVAL|UNKNOWN_SIGNAL|INVALID_ARG|InvalidArg|Permission|ValueError|TypeError|EPERM|Argument|Time[oO]ut|Runtime|NotImplemented|AccessDenied"
 )
@@ -269,6 +278,8 @@ def is_tolerant(node: Node, spec: Spec, *, escalates: bool) -> bool:
             handlers = [n for n in parent.named_children if n.type.startswith(("except", "catch", "rescue"))]
             if handlers and (_within(node, body) or parent.type in _RUBY_TRIES):
                 handled = " ".join(text(child(n, "body") or n.named_children[-1]) for n in handlers)
+                if escalates and _TEST_FAILS.search(handled):
+                    return False  # whatever it cleans up before
                 if escalates and (KILL_WORDS.search(handled) or not expectation.fails(handled)):
                     return True
                 if escalates:

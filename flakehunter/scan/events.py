@@ -125,6 +125,8 @@ class Store:
     from_file: bool = False
     of_pid: bool = False
     """The value is a handle of the process whose pid `names` hold: psutil.Process(pid), os.FindProcess(pid)."""
+    says: bool | None = None
+    """The value is written out: true or false."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ class Call:
     expect: Expect
     text: str
     awaited: bool = False
+    given: tuple[str, ...] = ()
+    """The source of each argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,13 @@ class Loop:
     deadline_s: float | None = None
     names: tuple[str, ...] = ()
     """Names in the condition: a poll through a helper that could not be resolved."""
+    demanded: bool = False
+    """What follows makes the test fail when the time of the poll is up."""
+    until_alive: bool = False
+    """It is left when the process is found to live."""
+    limit_name: str = ""
+    """The parameter that holds its deadline, where it is no constant, and what a bare number of it counts in."""
+    limit_unit_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +225,18 @@ class Function:
     """A decorator runs it again until it passes."""
     asks_status: bool = False
     """It demands an exit status that only a child which handles the signal has: 0, or 128 and its number."""
+    asks_zero: bool = False
+    """It demands the exit status 0."""
     auto_reaps: bool = False
     """The runtime reaps children by itself (Node, JVM, .NET)."""
+    reaps: bool = True
+    """Something in its file reaps children, or may."""
     end_line: int = 0
     file: str = ""
     constants: dict[str, str] = field(default_factory=dict)
     """Constants of the module that the function names, with their source."""
+    defaults: dict[str, str] = field(default_factory=dict)
+    """The source of what parameters are when they are not given."""
     hooks: "tuple[Function, ...]" = ()
     """Set-up that the test runner calls before this test: setUp, beforeEach, …"""
 

@@ -8,12 +8,13 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 
-from flakehunter.scan.events import Alive, Event, Expect, Flow, Kind
+from flakehunter.scan import idioms
+from flakehunter.scan.events import Alive, Call, Event, Expect, Flow, Kind, Step
 
 ASSERTING = re.compile(
     r"(?:^|[.:!_])(?:assert\w*|[eE]xpect\w*|require\w*|should\w*|must\w*|refute\w*|ASSERT\w*|EXPECT\w*|REQUIRE\w*|CHECK\w*|Assert\w*|"
     r"verify\w*|check|ok|is|isnt|cmp_ok|that|fail_(?:if|unless)\w*|ck_assert\w*|TEST_ASSERT\w*|g_assert\w*|BOOST_\w+|Equal\w*|"
-    r"True|False|NotNil|Nil|Eventually|ensure!?|panic_?|strictEqual|deepEqual|equal|truthy|falsy|throws|notThrows|rejects|"
+    r"True|False|NotNil|Nil|Eventually|ensure!?|panic_?|strictEqual|deepEqual|equal|truthy|falsy|t\.(?:true|false)|throws|notThrows|rejects|"
     r"doesNotThrow|Should\w*|mu_assert|cr_assert\w*|check_\w+|VERIFY\w*|QVERIFY\w*|QCOMPARE)\b(?:\(\))?(?:$|\.|\()"
 )
 THROWING = re.compile(
@@ -23,7 +24,7 @@ THROWING = re.compile(
 )
 NOT_THROWING = re.compile(
     r"not\.toThrow|not_to\s+raise|to_not\s+raise|nothing_raised|doesNotThrow|DoesNotThrow|NotThrow|notThrows|is_ok\b|shouldNotThrow|NoError|"
-    r"NO_THROW|NOTHROW|assertDoesNotThrow|assertNothingRaised|resolves"
+    r"NO_THROW|NOTHROW|assertDoesNotThrow|assertNothingRaised|resolves|(?:NotTo|ToNot|ShouldNot)\(HaveOccurred|(?:To|Should)\(Succeed\("
 )
 _GONE = re.compile(r"\bE?SRCH\b|ErrProcessDone|(?:Is|Err)NotExist|NoSuchProcess|ENOENT|NotFound")
 """Error values that say the process, or its entry in /proc, is not there."""
@@ -40,7 +41,7 @@ FAILS = re.compile(
 _FALSY = re.compile(
     r"\bnot\s+[\w.(:\[]*@|!\s*[\w.(:\[]*@|False\w*\s*\(|assert_false|assertNot|refute(?:_predicate)?\b|assert_not|_FALSE\b|IsFalse|isFalse|toBe\(false\)|toBeFalsy|"
     r"toEqual\(false\)|toStrictEqual\(false\)|(?:==|===|is|be|eq|eql|shouldBe|equal)[\s(]+(?:False|false|FALSE)\b|BeFalse|be_falsey?|falsy|"
-    r"to_not\s|not_to\s|should_not|\.not\.|notOk|not_ok|(?:[,(]\s*)(?:false|False)\s*[,)]|NotTrue|ShouldBeFalse|is_not_running|to\.be\.false|@\s*===?\s*\[\]|len\(@\)\s*==\s*0|toEqual\(\[\]\)|toHaveLength\(0\)|is_empty|isEmpty|NotRunning\b|assertEqual\(@, \[\]\)"  # noqa: E501
+    r"to_not\s|not_to\s|should_not|\.not\.|notOk|not_ok|(?:[,(]\s*)(?:false|False)\s*[,)]|NotTrue|ShouldBeFalse|is_not_running|to\.be\.false|@\s*===?\s*\[\]|len\(@\)\s*==\s*0|toEqual\(\[\]\)|toHaveLength\(0\)|is_empty|isEmpty|NotRunning\b|assertEqual\(@, \[\]\)|Is\.(?:False|Empty|Not\.True)\b|\bt\.false\(|assert\.not\(|(?:be|Be|[aA]ssert\.|require\.|Is|is|assert)_?[eE]mpty\b|HaveCount\(0\)|HaveLen\(0\)|hasSize\(0\)|[cC]ount\(0,"  # noqa: E501
 )
 _NULLISH = re.compile(
     r"(?:==|===|is)\s*(?:null|nil|None|undefined|NULL|nullopt)\b|toBeNull|toBeUndefined|assertIsNone|assertNull|assert_nil|assert_none|is_none\b|"
@@ -50,6 +51,12 @@ _NOT_NULLISH = re.compile(
     r"[nN]ot_?\w*[eE]qual\w*\([^()]*@[^()]*\)|[nN]ot_?\w*[eE]qual\w*\((?:None|null|nil|undefined),|"
     r"(?:!=|!==|is\s+not)\s*(?:null|nil|None|undefined|NULL)\b|not\.(?:toBeNull|toBe\(null|toBeUndefined)|IsNotNone|NotNull|refute_nil|not_to\s+be_nil|NotNil|"
     r"is_some|assert_not_nil|notToBeNull|isNotNull|(?:==|===|!=|<|>)\s*-?\w"
+)
+
+
+_NOT_EMPTY = re.compile(
+    r"(?:!|\bnot )\s*[\w.(:]*@[\w.()]*\.(?:is_?[eE]mpty|empty\?)|refute_empty|not_to be_empty|"
+    r"[nN]ot_?(?:[tT]o)?[._( ]{0,2}(?:[bB]e|[iI]s)?_?[eE]mpty"
 )
 
 
@@ -122,7 +129,7 @@ def wants(around: str, alive: Alive) -> Expect:
             if re.search(still, around) and not re.search(r"NE\(|[nN]ot\w*[eE]qual|!=\s*0", around)
             else Expect.DEAD
         )
-    falsy = bool(_FALSY.search(around))
+    falsy = bool(_FALSY.search(around)) and not _NOT_EMPTY.search(around)
     if re.search(r"(?:!=|!==|is not|NE\w*\()\s*(?:true|True|TRUE)\b", around):
         falsy = True
     if re.search(
@@ -143,12 +150,13 @@ def _zero(around: str) -> Expect:
     if _SAYS_SOMETHING.search(around) or re.search(r"@\s*==\s*nil", around):
         return Expect.ALIVE
     if re.search(
-        r"@\s*(?:!=|<|-ne)\s*0|@\s*==\s*-1|NE\w*\s*\(\s*@\s*,\s*0|EQ\w*\s*\(\s*@\s*,\s*-1|EQ\w*\s*\(\s*-1\s*,|NE\w*\s*\(\s*0\s*,|LT\w*\s*\(",
+        r"@\s*(?:!=|<|-ne)\s*0|@\s*==\s*-1|@,\s*(?:!=|<)\s*,\s*0|@,\s*==\s*,\s*-1|(?:NE|ne|not_equal|NotEqual\w*)\w*\s*\(\s*(?:@\s*,\s*0|0\s*,)|"
+        r"(?:EQ|eq|Eq)\w*\s*\(\s*(?:@\s*,\s*-1|-1\s*,)|(?:LT|lt)\w*\s*\(",
         around,
     ):
         return Expect.DEAD
     if re.search(
-        r"@\s*(?:==|>=|-eq)\s*0|EQ\w*\s*\(\s*@\s*,\s*0|EQ\w*\s*\(\s*0\s*,|[!]\s*\(?\s*@|_zero|NE\w*\s*\(\s*@\s*,\s*-1|@\s*!=\s*-1",
+        r"@\s*(?:==|>=|-eq)\s*0|@,\s*(?:==|>=)\s*,\s*0|(?<![nN]ot)(?<![nN]ot_)(?:EQ|eq|Eq)\w*\s*\(\s*(?:@\s*,\s*0|0\s*,)|[!]\s*\(?\s*@|_zero|(?:NE|ne)\w*\s*\(\s*@\s*,\s*-1|@\s*!=\s*-1",
         around,
     ):
         return Expect.ALIVE
@@ -160,6 +168,11 @@ def opposite(expect: Expect) -> Expect:
     return {Expect.DEAD: Expect.ALIVE, Expect.ALIVE: Expect.DEAD}.get(expect, expect)
 
 
+_SPACES = re.compile(r"\s+")
+_FAILS_BY_ITSELF = re.compile(
+    r"(?:^|\.)(?:Eventually\w*|poll|waitFor|waitUntil|until|untilAsserted|untilTrue|untilFalse|eventually|assert_?[eE]ventually)(?:\(\))?$"
+)
+"""Polls that fail the test when their time is up."""
 _ANSWERS_ERROR = re.compile(
     r"return\s+[^;\n]*(?:!=\s*nil|==\s*(?:syscall|unix)\.ESRCH|errors\.Is\([^\n]*(?:ESRCH|ErrProcessDone)\))\s*(?:;|$|})",
     re.MULTILINE,
@@ -169,14 +182,30 @@ _ANSWERS_ERROR = re.compile(
 
 def of_poll(flow: Flow, path: str, source: str) -> Flow:
     """Return what a poll of the test framework asks, demanded where it fails by itself when the time is up."""
-    if path.rpartition(".")[2] not in ("Eventually", "Eventuallyf") or _ANSWERS_ERROR.search(source) is None:
+    asked = [step for step in flow if isinstance(step, Event | Call) and _asks(step)]
+    last = path.rpartition(".")[2]
+    if last in ("Eventually", "Eventuallyf") and _ANSWERS_ERROR.search(source):
+        return tuple(_demanded(step, Expect.DEAD) if step in asked else step for step in flow)
+    if len(asked) != 1 or not _FAILS_BY_ITSELF.search(path) or asked[0].text not in source:
         return flow
-    return tuple(
-        replace(step, expect=Expect.DEAD)
-        if isinstance(step, Event) and step.kind is Kind.LOOK and step.expect is Expect.VALUE
-        else step
-        for step in flow
-    )
+    look = asked[0]
+    alive = look.alive if isinstance(look, Event) else Alive.TRUE
+    if alive not in (Alive.TRUE, Alive.FALSE):
+        return flow  # an error that is thrown, or a status, is read in too many ways
+    demand = wants(_SPACES.sub(" ", source.replace(look.text, "@", 1)), alive)
+    if look.text.endswith(("isEmpty()", ".empty?")):
+        demand = opposite(demand)
+    return tuple(_demanded(step, demand) if step is look else step for step in flow)
+
+
+def _asks(step: Event | Call) -> bool:
+    if isinstance(step, Event):
+        return step.kind is Kind.LOOK and step.expect is Expect.VALUE
+    return step.expect is Expect.VALUE and idioms.looks(step.name)
+
+
+def _demanded(step: Step, expect: Expect) -> Step:
+    return replace(step, expect=expect) if isinstance(step, Event | Call) else step
 
 
 _SENT_IN_VAIN = re.compile(

@@ -75,7 +75,7 @@ class Following(Mechanisms):
             if not known:
                 self._all_ordered()
             self._all_ready()
-        elif idioms.looks(step.name):
+        elif idioms.looks(step.name) or (idioms.lists(step.name) and step.expect in (Expect.ALIVE, Expect.DEAD)):
             whom: tuple[str, ...] | None = names or step.receiver
             if step.expect is Expect.ALIVE:
                 self.lived.add(step.text)
@@ -115,6 +115,8 @@ class Following(Mechanisms):
                 self.state.names[step.receiver[0]] = given[0] if given else made[-1]
         elif idioms.READYING.search(step.name) and not idioms.READING_FILE.search(step.path):
             self._all_ready()
+        elif step.expect in (Expect.ALIVE, Expect.DEAD):
+            self._asked_of_pid(step, known)
 
     def _short_by_name(self, step: Call, number: int) -> None:
         """deadline-too-short: `assert wait_gone(pid, 0.5)`, whose source is not at hand."""
@@ -127,6 +129,17 @@ class Following(Mechanisms):
         if limit_s is not None and 0 < limit_s < SHORT_S and step.expect in (Expect.ALIVE, Expect.DEAD):
             text = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
             self._short(number, process.sent, self._line(step.line), text)
+
+    def _asked_of_pid(self, step: Call, known: list[int]) -> None:
+        """A look by a name that says nothing: what it answered of a pid before the signal has to have changed."""
+        if step.expect is Expect.ALIVE:
+            self.lived.add(step.text)
+        elif known and step.text in self.lived:
+            self._look(
+                Event(
+                    Kind.LOOK, step.line, step.args[0] if step.args else (), step.text, expect=Expect.DEAD, by_pid=True
+                )
+            )
 
     def _outlived(self, step: Call) -> bool:
         """fixed-sleep: what was seen to live has to be gone after a pause, whoever was to end it."""
@@ -203,6 +216,8 @@ class Following(Mechanisms):
             outer_self = {}
         self.stack.append(helper.name)
         self.texts.append(step.text if step is not None else "")
+        if step is not None:
+            self.frames.append((helper, step))
         if self.call_line is None:
             self.call_line = line
             self.sites += 1
@@ -245,9 +260,22 @@ class Following(Mechanisms):
         self.state.names = {**outer, **shared, **outer_self}
         self.stack.pop()
         self.texts.pop()
+        if step is not None:
+            self.frames.pop()
         self.current, self.call_line, self.site, self.asked, self.returned = saved
         if made is not None:
             self.returned = made
+
+    def _polls_for_itself(self, event: Event) -> bool:
+        """Whether what is called like a wait of a library is a function of the project that polls."""
+        if event.kind is not Kind.WAIT or event.instead is None or event.instead.receiver:
+            return False
+        helper = self.lookup(event.instead.name, self.current)
+        return (
+            helper is not None
+            and helper.name not in self.stack
+            and any(isinstance(step, Loop) and step.polls for step in walk(helper.flow))
+        )
 
     def _is_own_object(self, event: Event) -> bool:
         """Whether the receiver is an object of a class of the project, whose method was found."""

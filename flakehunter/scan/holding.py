@@ -5,7 +5,7 @@ import re
 from flakehunter.model import Mechanism
 from flakehunter.scan.events import Event, Expect, Scope
 from flakehunter.scan.findings import Confidence
-from flakehunter.scan.processes import resources
+from flakehunter.scan.processes import HANDLES_NOTHING, resources
 from flakehunter.scan.tracking import Flaw, Tracking
 
 PAUSE_LINES = 5
@@ -13,10 +13,15 @@ PAUSE_LINES = 5
 _LOOKS_FOR = re.compile(r"exist|\[ +(?:! +)?-[efsS] |\btest +(?:! +)?-[efsS] |\bcat\b")
 """Looks for a file, and does not take it."""
 _SERVES = re.compile(
-    r"serv|daemon|listen|http|port[= ]|bind|socket|node |uvicorn|gunicorn|flask|\.jar\b|\bnc\b|:\d{2,5}\b|\s-[lS]\b",
+    r"serv|daemon|listen|http|port[= ]|bind|socket|node |uvicorn|gunicorn|flask|\.jar\b|\bnc\b|:\d{2,5}\b|\s-[lS]\b|"
+    r"--port|--?data[-_]?(?:dir)?\b|--db\b|redis|postgres|mysqld|mongod|etcd|nginx|kafka|rabbitmq|consul|minio|zookeeper",
     re.IGNORECASE,
 )
 """A program that others connect to, by its name or options."""
+_RESTARTS = re.compile(r"restart|respawn|reload", re.IGNORECASE)
+_FIXED_PORT = re.compile(r"(?<![\w.])[1-9]\d{3,4}(?![\w.])")
+LEAST_START = 12
+"""A shorter start says too little to be known again."""
 _HERE = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
 """Who answers here was started here."""
 _REMOVES = re.compile(r"remove|unlink|rm|delete|RemoveAll", re.IGNORECASE)
@@ -95,6 +100,29 @@ class Holding(Tracking):
             )
             process.ordered = True
 
+    def _serves(self, number: int) -> bool:
+        """Whether a process is a server, by its command or by what it is called here."""
+        called = " ".join(name for name, known in self.state.names.items() if known == number)
+        return _SERVES.search(f"{self.state.processes[number].text} {called}") is not None
+
+    def _started_again(self, text: str, line: int) -> None:
+        """resource-still-held: the same server is started again right after it was signalled."""
+        for number, process in self.state.processes.items():
+            sent = process.sent
+            if sent is None or sent.scope is Scope.OPAQUE or process.ordered or not process.own:
+                continue
+            if (sent.site == self.site and self.site != 0) or len(text) < LEAST_START:
+                continue
+            if not process.text.startswith(text) or HANDLES_NOTHING.search(text):
+                continue
+            if self._serves(number) or _RESTARTS.search(self.current.name):
+                said = "the same server is started again while the signalled one may still hold its port and files: wait on the process first"  # noqa: E501
+                # A function that starts it may well choose another port or folder each time.
+                sure = not self.stack or _FIXED_PORT.search(text) is not None
+                confidence = Confidence.LIKELY if sure else Confidence.POSSIBLE
+                self._add(Flaw(Mechanism.RESOURCE_STILL_HELD, sent.line, line, said, confidence))
+                process.ordered = True
+
     def _akin(self, number: int, words: frozenset[str]) -> bool:
         """Whether a process of which nothing is known and a path share a word: `server_pid` and `server_dir`."""
         said = {part for name, known in self.state.names.items() if known == number for part in _parts(name)}
@@ -110,8 +138,7 @@ class Holding(Tracking):
             if process.slept_since_start is not None:
                 offers = bool(resources(event.text) & process.words)
                 if not offers and _LOOKS_FOR.search(event.text) is None:
-                    called = " ".join(name for name, known in self.state.names.items() if known == number)
-                    offers = _HERE.search(event.text) is not None or bool(_SERVES.search(f"{process.text} {called}"))
+                    offers = _HERE.search(event.text) is not None or self._serves(number)
                 self._add(
                     Flaw(
                         Mechanism.FIXED_SLEEP,

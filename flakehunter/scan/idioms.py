@@ -243,12 +243,18 @@ ALIVE_NAME = re.compile(
     r"|^(?:Alive|Running)$|^(?:alive|running|exists)(?:_?p(?:id|rocess))\??$|[a-z](?:Alive|_alive\??)$"
     r"|^(?:is|are|any|check)_?\w*(?:alive|running|exists?)_?(?:by|with|for|on)_\w+$|^is\w*(?:Alive|Running)(?:By|With|For|On)[A-Z]\w*$"
 )
+LISTING = re.compile(
+    r"(?:^|_)(?:pgrep|pidof)(?:$|_)|^(?:pgrep|pidof)[A-Z]|"
+    r"^_{0,2}(?:list|find|get|running|live|alive|active|current|matching)_?(?:\w+_)?(?:pids|processes|procs)(?:$|_(?:of|by|for|in|named|with)\w*$)|"
+    r"^(?:list|find|get|running|live|alive|active)\w*(?:Pids|PIDs|Processes|Procs)(?:$|(?:Of|By|For|In|Named|With)[A-Z]\w*$)"
+)
+"""Functions that answer the processes which are there: asked for one, or for none, they are a look."""
 DEAD_NAME = re.compile(
     r"(?:^|_|is|Is|process|pid)_?(?:dead|gone|exited|terminated|finished|Dead|Gone|Exited|Terminated|Finished)\??$|HasExited$"
 )
 KILLING = re.compile(
     r"^(?:_?(?:force_?|task_?|tree_?|f)?(?:kill|terminate|abort|destroy|sigterm|sigkill|interrupt)(?:$|_|[A-Z]))|"
-    r"(?:kill_(?:tree|group|process|all|pid|proc\w*)|[kK]ill(?:Tree|Group|Process|ProcessGroup|All|Pid|Proc)|terminate_\w+)$"
+    r"(?:kill_(?:tree|group|process|all|pid|proc\w*)|[kK]ill(?:[A-Z]\w*)?(?:Tree|Group|Process(?:es)?|All|Pids?|Procs?|Children)|terminate_\w+)$"
 )
 STARTING = re.compile(r"^_?(?:[sS]tart|[sS]pawn|[lL]aunch)\w*(?:[pP]rocess|[cC]hild|[pP]roc|[sS]leeper|[cC]ommand)$")
 """Calls that answer a process which they have started."""
@@ -276,9 +282,15 @@ def looks(name: str) -> bool:
 
 
 @lru_cache(maxsize=50_000)
+def lists(name: str) -> bool:
+    """Whether the name of a function says that it answers the processes which are there: `find_pids`, `_pgrep`."""
+    return LISTING.search(name) is not None and not _PATIENT.search(name)
+
+
+@lru_cache(maxsize=50_000)
 def speaks(name: str) -> bool:
     """Whether the name of an unknown function says something that the rules use."""
-    patterns = (STARTING, ALIVE_NAME, DEAD_NAME, POLLING, KILLING, WAITING, READYING, STOPPING)
+    patterns = (STARTING, ALIVE_NAME, DEAD_NAME, LISTING, POLLING, KILLING, WAITING, READYING, STOPPING)
     return name in ADDING or any(pattern.search(name) for pattern in patterns)
 
 

@@ -4,9 +4,11 @@ import re
 
 from tree_sitter import Node
 
-from flakehunter.scan import idioms
+from flakehunter.scan import expectation, idioms
+from flakehunter.scan.context import branches
 from flakehunter.scan.durations import duration_s
 from flakehunter.scan.events import (
+    Alive,
     Call,
     Event,
     Expect,
@@ -18,6 +20,7 @@ from flakehunter.scan.events import (
     events,
     walk,
 )
+from flakehunter.scan.kinds import IFS
 from flakehunter.scan.statements import _LEAVES, Statements
 from flakehunter.scan.syntax import (
     child,
@@ -27,12 +30,21 @@ from flakehunter.scan.syntax import (
 from flakehunter.scan.walking import _line
 
 _ASKS = re.compile(r"\w\s*\(|\bnot\b|!")
+_ERROR = re.compile(r"\berr\b")
+_RETURNS = re.compile(r"\breturn\b")
+_COUNTED = re.compile(
+    r"(?:if|elsif|unless)\s*\(?\s*[$\w]*(?:tr(?:y|ies)|attempts?|count\w*|retries|iterations?|\bn|\bi)\s*(?:>=?|===?)\s*(\d+)\b"
+)
+"""A loop that counts its rounds itself."""
 _CLOCK = re.compile(r"time|now|Now|elapsed|Elapsed|Since|SECONDS")
 """A loop until some hour waits for nothing else."""
 
 
 class Loops(Statements):
     """Lowers loops."""
+
+    limit: tuple[str, float] = ("", 1.0)
+    """The variable that holds the deadline of the loop lowered last, and what a bare number of it counts in."""
 
     def _loop(self, node: Node, out: list[Step]) -> None:
         condition = child(node, "condition")
@@ -60,7 +72,16 @@ class Loops(Statements):
             if inner not in (condition, left, right) and inner.type not in ("for_clause", "range_clause"):
                 self._visit(inner, body)
         flow = (*checked, *body)
-        out.append(Loop(_line(node), flow, *self._polling(node, checked, tuple(body), condition)))
+        self.limit = ("", 1.0)
+        polls, deadline_s, names = self._polling(node, checked, tuple(body), condition)
+        if polls:
+            # What it found is carried out in a variable, and asserted there.
+            self.look_names.update(
+                t for s in walk(tuple(body)) if isinstance(s, Store) and s.says is not None for t in s.targets
+            )
+        demanded = polls and _else_fails(node)
+        until_alive = polls and _until_alive(node, body)
+        out.append(Loop(_line(node), flow, polls, deadline_s, names, demanded, until_alive, *self.limit))
 
     def _polling(
         self, node: Node, checked: Flow, body: Flow, condition: Node | None
@@ -75,7 +96,7 @@ class Loops(Statements):
         looks = list(events(body, Kind.LOOK)) + [s for s in walk(body) if isinstance(s, Call) and _looks(s)]
         in_condition = any(events(checked, Kind.LOOK)) or any(isinstance(s, Call) and _looks(s) for s in walk(checked))
         leaves = bool(_LEAVES.search(source))
-        asserted = any(getattr(look, "expect", None) is Expect.DEAD for look in looks)
+        asserted = any(look.expect is Expect.DEAD and (isinstance(look, Call) or bool(look.names)) for look in looks)
         endless = (
             node.type in ("loop_expression",)
             or re.match(r"\(?\s*(?:true|True|1|;;)?\s*\)?$", condition_text) is not None
@@ -116,7 +137,7 @@ class Loops(Statements):
     def _deadline(self, source: str, condition: str, pauses: list[Event]) -> float | None:
         for name in re.findall(
             r"\b(\w*(?:deadline|end|stop|limit|until|timeout|expire|give_up|max|start)\w*)\b",
-            condition or source,
+            f"{condition} {source}",
             re.IGNORECASE,
         ):
             value = self.constants.get(name, "")
@@ -126,6 +147,9 @@ class Loops(Statements):
             if found:
                 return self._clock_duration(found[0], value)
         compared = re.search(r"(?:<|<=|>|>=)\s*([\w.:()*]*\d[\w.:()*]*)", condition)
+        named = re.search(r"[eE]lapsed\w*(?:\(\))?\s*<=?\s*([a-z_]\w*)\s*\)?$", condition)
+        if named:
+            return self._clock_duration(f"+ {named[1]}", condition)
         if compared and re.search(r"time|now|Now|elapsed|Elapsed|Since|SECONDS|-\s*start", condition):
             return self._clock_duration(compared[1], condition)
         count = re.search(
@@ -135,7 +159,8 @@ class Loops(Statements):
         pause = next((p.timeout_s for p in pauses if p.timeout_s), None)
         if count and pause:
             return int(count[1] or count[2]) * pause
-        return None
+        counted = _COUNTED.search(source)
+        return int(counted[1]) * pause if counted and pause and int(counted[1]) > 1 else None
 
     def _clock_duration(self, added: str, value: str) -> float | None:
         unit = 1.0
@@ -145,10 +170,54 @@ class Loops(Statements):
             unit = 1e-3
         elif "nanoTime" in value:
             unit = 1e-9
-        name = re.match(r"\+\s*([A-Za-z_]\w*)\s*$", added.strip())
-        if name:
-            return duration_s(self.constants.get(name[1], ""), unit)
-        return duration_s(added, unit)
+        name = re.search(r"[+(]\s*([A-Za-z_$]\w*)\s*\)*$", added.strip())
+        if name is None:
+            return duration_s(added, unit)
+        limit_s = duration_s(self.constants.get(name[1], ""), unit)
+        if limit_s is None:
+            self.limit = (name[1].lstrip("$"), unit)
+        return limit_s
+
+
+def _else_fails(node: Node) -> bool:
+    """Whether the test fails where the loop ends by itself: its `else`, or what follows a loop that returns."""
+    otherwise = child(node, "alternative")
+    if otherwise is not None:
+        return expectation.fails(text(otherwise))
+    after = node.next_named_sibling
+    if after is None or _RETURNS.search(text(node)) is None or after.type in IFS:
+        return False
+    return after.end_byte - after.start_byte < 300 and expectation.fails(text(after))
+
+
+def _until_alive(node: Node, body: list[Step]) -> bool:
+    """Whether a branch leaves the loop because the process was found to live."""
+    looks = [
+        s
+        for s in walk(tuple(body))
+        if (isinstance(s, Event) and s.kind is Kind.LOOK) or (isinstance(s, Call) and _looks(s))
+    ]
+    pending = list(node.named_children) if looks else []
+    while pending:
+        part = pending.pop()
+        pending.extend(part.named_children)
+        condition = child(part, "condition") if part.type in IFS else None
+        if condition is None or _LEAVES.search(branches(part)[0]) is None:
+            continue
+        source = text(condition)
+        for look in looks:
+            alive = look.alive if isinstance(look, Event) else Alive.TRUE
+            before = child(part, "initializer")
+            asked = ""
+            if look.text and before is not None and look.text in text(before):
+                asked = _ERROR.sub("@", source)  # `if err := kill(pid, 0); err == nil`
+            elif look.text and look.text in source:
+                asked = source.replace(look.text, "@", 1)
+            if asked:
+                holds = expectation.wants(asked, alive)
+                if holds is Expect.ALIVE and not part.type.startswith("unless"):
+                    return True
+    return False
 
 
 def _names(variable: str, condition: str) -> bool:

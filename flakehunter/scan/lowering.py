@@ -5,7 +5,6 @@ import re
 from tree_sitter import Node
 
 from flakehunter.scan import idioms
-from flakehunter.scan.calls import parameters
 from flakehunter.scan.events import (
     Aside,
     Branch,
@@ -22,7 +21,7 @@ from flakehunter.scan.events import (
 from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LEAVES, LOOPS, MEMBERS, STRINGS
 from flakehunter.scan.loops import Loops
 from flakehunter.scan.statements import _READS
-from flakehunter.scan.syntax import child, names_in, text
+from flakehunter.scan.syntax import child, defaults, names_in, parameters, text
 from flakehunter.scan.walking import LARGE_BYTES, _line
 
 CONSTANT_BYTES = 600
@@ -32,8 +31,12 @@ _ZOMBIE = re.compile(r"zombie|ZOMBIE|['\"]ZX?['\"]|defunct|['\"]X?Z['\"]")
 
 _ASKS_STATUS = re.compile(
     rb"(?i:assert|expect|require|should)[^\n;]*(?:returncode|exit_?code|exitstatus|exit_status|exitvalue|status\.code|ExitCode|\.wait\(\))"
-    rb"[^\n;]*(?<![-\w.])(?:0|129|130|143)(?![\w.])|assertEquals?\(\s*(?:0|129|130|143)\s*,[^\n;]*(?i:returncode|exit_?code|exitvalue|\.wait)"
+    rb"[^\n;]*(?<![-\w.])(?:0|129|130|143)(?![\w.])|(?:require|assert)\.NoError\([^\n;]*\.Wait\(\)|assert[!_]\([^\n;]*(?:wait\(\)|status)[^\n;]*\.success\(\)|"
+    rb"assertEquals?\(\s*(?:0|129|130|143)\s*,[^\n;]*(?i:returncode|exit_?code|exitvalue|\.wait)"
 )
+_OTHER_THAN = re.compile(rb"!=|<|(?<![-=])>|\b[nN]ot|_ne\b|NE\(")
+_BY_SIGNAL = re.compile(rb"(?<![\w.])(?:129|130|143)(?![\w.])")
+"""What some runtimes call the end by a signal, and a handler may exit with."""
 _ENDS_ALL = re.compile(r"KillOnJobClose|KILL_ON_JOB_CLOSE|KillOnClose")
 """A job that ends its processes when its last handle is closed."""
 _BODIES = frozenset(["body_statement", "block_body", "then", "else", "do", "begin", "ensure", "rescue"])
@@ -80,16 +83,19 @@ class Lowering(Loops):
             if above and node.parent
             else ""
         )
+        asked = [found[0] for found in _ASKS_STATUS.finditer(source) if _OTHER_THAN.search(found[0]) is None]
         return Function(
             name=name,
             language=self.spec.name,
             line=node.start_point[0] + 1,
             parameters=parameters(node),
+            defaults=defaults(node),
             flow=flow,
             strings="\n".join(self.strings),
             is_fixture="fixture" in decorators or "contextmanager" in decorators,
             retries=bool(re.search(r"@\S*retr(?:y|ies)", decorators)),
-            asks_status=_ASKS_STATUS.search(source) is not None,
+            asks_status=bool(asked),
+            asks_zero=any(_BY_SIGNAL.search(found) is None for found in asked),
             auto_reaps=self.spec.auto_reaps,
             end_line=node.end_point[0] + 1,
         )

@@ -10,9 +10,10 @@ from flakehunter.scan.events import (
     Expect,
     Kind,
     Scope,
+    events,
 )
 from flakehunter.scan.findings import Confidence
-from flakehunter.scan.holding import Holding
+from flakehunter.scan.holding import PAUSE_LINES, Holding
 from flakehunter.scan.processes import (
     BACKGROUND,
     EXCLUSIVE,
@@ -27,6 +28,8 @@ from flakehunter.scan.processes import (
     Process,
     Sent,
     resources,
+    runs_list,
+    runs_program,
 )
 from flakehunter.scan.tracking import Flaw, _Stored
 
@@ -38,6 +41,8 @@ instructions; a second is reached under the stressors of `repro`, five are not.
 """
 
 
+AT_ONCE_LINES = 6
+"""A signal so soon after the start, with no wait between, is sent at once."""
 _SET_BY_WAIT = re.compile(r"\.returncode$")
 """What only a wait or poll sets: it is no look of its own."""
 _COMMAND = re.compile(r"\b(?:pgrep|pidof|ps|tasklist)\b")
@@ -63,9 +68,11 @@ class Mechanisms(Holding):
         if not known and event.kind is Kind.SPAWN and (built := self._just_built()) is not None:
             known = [built]  # `Builder(args).start()`
             source = f"{source} {self.state.processes[built].text}"
+            self.state.processes[built].text = source
         words = resources(source)
         if event.kind is Kind.SPAWN and not self.polling:
             self._resource(frozenset(filter(EXCLUSIVE.search, words)), line, "started again")
+            self._started_again(self.state.processes[known[0]].text if known else event.text, line)
         if known and event.kind is Kind.SPAWN:
             process = self.state.processes[known[0]]
             process.started, process.own, process.ready, process.ordered, process.site = (
@@ -108,6 +115,8 @@ class Mechanisms(Holding):
 
     def _signal(self, event: Event) -> None:
         line = self._line(event.line)
+        for number in self._known(event.names) if self.state.pause is not None else ():
+            self._paused_for_handler(number, event, line)
         self.state.pause = None  # it was for something before this
         if event.scope is Scope.OPAQUE:
             targets = [n for n, p in self.state.processes.items() if not p.ordered or p.sent is None]
@@ -126,14 +135,21 @@ class Mechanisms(Holding):
     def _wrapper(self, number: int, event: Event, line: int) -> None:
         """survivor: `go run` or `npm start` is killed, and the program that it started goes on."""
         process = self.state.processes[number]
-        if event.scope is not Scope.LEADER or process.started is None or process.ended:
+        elsewhere = process.started is None and process.own and process.ready
+        if event.scope is not Scope.LEADER or (process.started is None and not elsewhere) or process.ended:
             return
+        started = process.started or line
         if event.signal in idioms.HARMLESS or (process.site == self.site and self.site != 0):
             return
         asked = process.sent is not None  # and passes that on, as far as it can
-        if (WRAPPERS if event.signal == "KILL" and not asked else GO_RUN).search(process.text):
+        joined = runs_list(process.text) if not asked else ""
+        if joined and self._serves(number):
+            text = "only the shell is signalled, and the commands that it runs go on: start the program without one, or signal the group"  # noqa: E501
+            confidence = Confidence.LIKELY if joined == "|" else Confidence.POSSIBLE
+            self._add(Flaw(Mechanism.SURVIVOR, line, started, text, confidence))
+        elif runs_program(process.text, WRAPPERS if event.signal == "KILL" and not asked else GO_RUN):
             self._flaw(
-                Mechanism.SURVIVOR, Sent(line, Scope.LEADER, "", -1), process.started,
+                Mechanism.SURVIVOR, Sent(line, Scope.LEADER, "", -1), started,
                 "only the program that starts another one is signalled, and does not pass it on: start what it starts, or signal the group",  # noqa: E501
             )  # fmt: skip
 
@@ -154,8 +170,11 @@ class Mechanisms(Holding):
             or HANDLERS.search(self.function.strings)
         )
         slept = process.slept_since_start
-        asks = self.function.asks_status and slept is not None and process.sent is None
-        told = handles or event.signal in ("USR1", "USR2") or asks
+        at_once = slept is None and line - process.started <= AT_ONCE_LINES and self.call_line is None
+        asks = process.sent is None and (
+            self.function.asks_zero if at_once else self.function.asks_status and slept is not None
+        )
+        told = handles or event.signal in ("USR1", "USR2") or asks or self._lives_on(event)
         if not told or (not handles and HANDLES_NOTHING.search(process.text)):
             return
         if process.site == self.site and self.site != 0:
@@ -171,6 +190,30 @@ class Mechanisms(Holding):
         )  # fmt: skip
         process.ready = True
 
+    def _lives_on(self, event: Event) -> bool:
+        """Whether SIGHUP only asks the process to read its settings again: it is ended by another signal later."""
+        return event.signal == "HUP" and any(
+            e.line > event.line and e.names == event.names for e in events(self.current.flow, Kind.SIGNAL)
+        )
+
+    def _paused_for_handler(self, number: int, event: Event, line: int) -> None:
+        """signal-before-ready: the pid was read, a pause, and the signal has to be handled."""
+        process, pause = self.state.processes[number], self.state.pause
+        later = [e for e in events(self.current.flow, Kind.EFFECT, Kind.BIND, Kind.SIGNAL) if e.line > event.line]
+        handled = event.signal in ("USR1", "USR2", "HUP") or any(e.kind is not Kind.SIGNAL for e in later)
+        if (
+            pause is None
+            or not process.derived
+            or process.sent is not None
+            or event.signal in ("KILL", "STOP", "CONT", "CHLD", "0")
+            or not 0 < line - pause <= PAUSE_LINES
+            or self.state.pause_site != self.site
+            or not handled
+        ):
+            return
+        text = f"signals the child after a fixed sleep (line {pause}), set its handler by then or not: wait for a line it prints when ready"  # noqa: E501
+        self._flaw(Mechanism.SIGNAL_BEFORE_READY, Sent(line, Scope.LEADER, "", -1), pause, text)
+
     def _wait(self, event: Event) -> None:
         numbers = self._known(event.names)
         if event.of_wrapper:
@@ -179,6 +222,8 @@ class Mechanisms(Holding):
             return
         stopped = self.state.stopped
         self.state.waited()
+        if not numbers and event.needs_known and event.names:
+            self._all_ready()  # a channel or promise: whatever it says, the child had the time
         if not event.names and not event.needs_known:
             numbers = [n for n, p in self.state.processes.items() if not p.derived]
         elif not numbers and not event.needs_known:
@@ -199,8 +244,13 @@ class Mechanisms(Holding):
                     process.short = Flaw(Mechanism.DEADLINE_TOO_SHORT, process.sent.line, self._line(event.line), said)
                 else:
                     self._short(number, process.sent, self._line(event.line), said)
-            elif limit_s is not None and 0 < limit_s < SHORT_S and event.demanded and not self.polling:
-                self._short_life(number, self._line(event.line), limit_s, stopped)
+            elif limit_s is not None and 0 < limit_s < SHORT_S and not self.polling:
+                if event.demanded:
+                    self._short_life(number, self._line(event.line), limit_s, stopped)
+                elif event.silent and process.own and process.started is not None and not process.ordered:
+                    said = f"the child has to have ended in {limit_s:g} s, and a loaded machine may not even have started it: allow many times as long"  # noqa: E501
+                    process.short = Flaw(Mechanism.DEADLINE_TOO_SHORT, process.started, self._line(event.line), said)
+            process.short = process.short if limit_s is not None else None
             process.ordered = process.ready = True
             process.ended = limit_s is None and not event.limit_name and not event.tolerant
             process.let_go = process.let_go or _GIVES_INPUT.search(event.text) is not None
@@ -210,7 +260,7 @@ class Mechanisms(Holding):
     def _short_life(self, number: int, line: int, limit_s: float, stopped: int | None) -> None:
         """deadline-too-short: a child has to end by itself, or by `service.stop()`, of which nothing more is known."""
         process = self.state.processes[number]
-        if process.sent is not None or process.ordered:
+        if process.sent is not None or (process.ordered and stopped is None):
             return
         if stopped is not None:
             text = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
@@ -243,9 +293,13 @@ class Mechanisms(Holding):
         expect = event.expect
         if expect in (Expect.VALUE, Expect.NEUTRAL) and self.asked is not None and self.stack:
             expect = self.asked
-        if self.polling or expect is Expect.ALIVE:
+        if self.polling:
             return
         numbers = self._known(event.names)
+        for number in numbers:
+            self._never_reaped(event, number)
+        if expect is Expect.ALIVE:
+            return
         if not numbers and not event.needs_known:
             numbers = self._named(event.names, create=True) if event.names else self._unordered()
             if not numbers and not event.names and self.state.pause is not None and _COMMAND.search(event.text):
@@ -265,6 +319,23 @@ class Mechanisms(Holding):
         if not event.counts_zombies and event.alive is Alive.NULL:
             for number in numbers:
                 self.state.processes[number].reaped = True
+
+    def _never_reaped(self, event: Event, number: int) -> None:
+        """zombie-counted-alive: asks by its pid whether an own child lives, which nothing in the file reaps."""
+        process = self.state.processes[number]
+        elsewhere = process.started is None and process.text and self.site == 0
+        if (
+            event.counts_zombies
+            and process.own
+            and not (process.reaped or process.reaped_beside or process.ordered or process.sent is not None)
+            and not (self.current.auto_reaps or self.function.auto_reaps)
+            and not (self.current.reaps or self.function.reaps)
+            and (process.slept is not None or elsewhere)
+        ):
+            line = self._line(event.line)
+            text = "nothing reaps this child, and a look by its pid finds it long after it has ended: ask poll or waitpid, or treat state Z as gone"  # noqa: E501
+            self._add(Flaw(Mechanism.ZOMBIE_COUNTED_ALIVE, process.started or line, line, text))
+            process.reaped_beside = True  # said once is enough
 
     def _too_early(self, event: Event, number: int, expect: Expect) -> Flaw | None:
         """check-before-exit, fixed-sleep, zombie-counted-alive, survivor: a look that has to find the process gone."""
@@ -362,7 +433,13 @@ class Mechanisms(Holding):
         return None
 
     def _assign(self, event: Event) -> None:
-        for number in self._known(event.names):
+        known = self._known(event.names)
+        raises = self.current.language in ("python", "ruby") and "setpgid" in event.text
+        if raises and not known and event.names and not event.tolerant and not self.stack:
+            line = self._line(event.line)
+            text = "fails for a process that has ended, or runs its program already: let the child do it before that, or accept the error"  # noqa: E501
+            self._add(Flaw(Mechanism.ASSIGN_AFTER_EXIT, line, line, text))
+        for number in known:
             process = self.state.processes[number]
             parent = self._parent(number)
             started = process.started if parent is None else parent.started

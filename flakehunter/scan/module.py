@@ -11,12 +11,13 @@ from pathlib import Path
 from tree_sitter import Language, Node, Query, QueryCursor
 
 from flakehunter.scan import languages
-from flakehunter.scan.events import Call, Function, Kind, Loop, Store, events, walk
+from flakehunter.scan.events import Call, Event, Flow, Function, Kind, Loop, Store, events, walk
 from flakehunter.scan.hooks import is_hook, scope_of, scopes_around, starts_and_pauses
+from flakehunter.scan.idioms import ADDING
 from flakehunter.scan.kinds import ASSIGNMENTS
 from flakehunter.scan.lowering import Lowering
 from flakehunter.scan.naming import call_of, class_of, is_unit, name_of, test_title
-from flakehunter.scan.processes import BACKGROUND, HANDLERS, LEAVES_GROUP
+from flakehunter.scan.processes import ANSWERS, BACKGROUND, HANDLERS, LEAVES_GROUP, REAPS
 from flakehunter.scan.syntax import Spec
 from flakehunter.scan.words import (
     ENDS,
@@ -43,6 +44,10 @@ _CONSTANT = re.compile(
 )
 _KEPT = re.compile(rb"\b(?:self|cls)\.\w+\s*=(?!=)|\bglobal\b|\bnonlocal\b")
 """How a Python function keeps something for other functions."""
+_FILLED = re.compile(rb"\b(\w+)(?:\[[^\]\n]*\]\s*=(?!=)|\.append\()")
+"""How a Python function keeps something in a dictionary or list of its module."""
+_LENT = re.compile(rb"(?:let!?|subject!?)[( ]\s*:(\w+)")
+"""RSpec's way to name what a block makes."""
 _DEFINITION = re.compile(
     rb"\bfunc\s+(?:\([^)\n]*\)\s*)?(\w+)|\bfun\s+(?:<[^>\n]*>\s*)?(?:[\w.]+\.)?(\w+)\s*\(|\bfunction\s+(\w+)\s*\(|"
     rb"^[ \t]*(?:(?:public|private|protected|internal|static|final|async|synchronized|override|sealed|virtual)\s+)+[\w<>\[\],.? ]+?\s+(\w+)\s*\(",  # noqa: E501
@@ -85,6 +90,7 @@ class Module:
         self._helpers: set[str] | None = None
         self._found: dict[str, Function | None] = {}
         self._words: list[int] | None = None
+        self._reaps: bool | None = None
 
     @property
     def has_errors(self) -> bool:
@@ -103,7 +109,7 @@ class Module:
                     self._named.setdefault(name, node)
                     if name in ("__init__", "constructor", "__construct"):
                         self._named.setdefault(class_of(node), node)
-                elif name and node.parent is not None and node.parent.type in ASSIGNMENTS:
+                elif name and node.parent is not None and node.parent.type in ASSIGNMENTS | {"expression_list"}:
                     self._named.setdefault(name, node)
         return self._named
 
@@ -206,11 +212,18 @@ class Module:
                 for value in scripts
                 if HANDLERS.search(value) or LEAVES_GROUP.search(value) or BACKGROUND.search(value)
             ]
+            strings = "\n".join([found.strings, *scripts])
             found = replace(
-                found, file=str(self.file), constants=constants, strings="\n".join([found.strings, *scripts])
+                found, file=str(self.file), constants=constants, strings=strings, reaps=self._reaps_children()
             )
             self._lowered[node.id] = found
         return found
+
+    def _reaps_children(self) -> bool:
+        """Whether anything in the file may reap a child."""
+        if self._reaps is None:
+            self._reaps = REAPS.search(self.source) is not None
+        return self._reaps
 
     def _matters(self, begin: int, end: int) -> bool:
         """Whether the bytes from `begin` to `end` hold a word that may be about a process."""
@@ -329,15 +342,44 @@ class Module:
             for node in self._nodes:
                 if not _holds(begins, node.start_byte, node.end_byte):
                     continue
+                held: set[str] | None = None
                 if self.spec.name == "python" and not _KEPT.search(self.source, node.start_byte, node.end_byte):
-                    continue  # what it starts stays its own
+                    held = self._containers_filled(node)  # what else it starts stays its own
+                    if not held:
+                        continue
                 name = name_of(node, self.spec)
                 if not name or (node.type in self.spec.closures and not is_unit(node)):
                     continue
-                for step in walk(self.lower(node, name).flow):
-                    if isinstance(step, Store):
+                lent = _LENT.match(self.source, call.start_byte) if (call := call_of(node)) is not None else None
+                flow = self.lower(node, name).flow
+                for step in walk(flow):
+                    if isinstance(step, Call):
+                        self._note_added(step, flow)
+                    elif lent is not None and isinstance(step, Event) and step.kind is Kind.SPAWN:
+                        self._spawned.setdefault(lent[1].decode(), step.text)
+                    elif isinstance(step, Store) and (held is None or held.intersection(step.targets)):
                         self._note_start(step)
         return self._spawned
+
+    def _note_added(self, step: Call, flow: Flow) -> None:
+        """Note a list of the module into which a Python function puts what it starts."""
+        assert self._spawned is not None
+        if self.spec.name != "python" or step.name not in ADDING or not step.receiver or not step.args:
+            return
+        name = step.receiver[0]
+        if name in self._spawned or re.search(rf"^{name}\s*(?::[^=\n]*)?=".encode(), self.source, re.MULTILINE) is None:
+            return
+        started = next((e.text for e in events(flow, Kind.SPAWN)), None)
+        for call in (s for s in walk(flow) if isinstance(s, Call) and s is not step and s.text in step.text):
+            helper = self.find(call.name) if started is None else None
+            started = next((e.text for e in events(helper.flow, Kind.SPAWN)), None) if helper is not None else started
+        if started is not None:
+            self._spawned[name] = started
+
+    def _containers_filled(self, node: Node) -> set[str]:
+        """Return the dictionaries and lists of a Python module that a function puts something into."""
+        filled = {name.decode() for name in _FILLED.findall(self.source, node.start_byte, node.end_byte)}
+        return {name for name in filled if re.search(rf"^{name}\s*(?::[^=\n]*)?=".encode(), self.source, re.MULTILINE)}
 
     def _note_start(self, step: Store) -> None:
         assert self._spawned is not None
@@ -350,7 +392,8 @@ class Module:
                     break
         if started is not None:
             for target in step.targets:
-                self._spawned.setdefault(target, started)
+                if target not in ANSWERS:
+                    self._spawned.setdefault(target, started)
 
 
 def _acts(function: Function) -> bool:

@@ -12,6 +12,11 @@ HANDLERS = re.compile(
     r"\bsignal\(\s*SIG|sigaction\(|signal\.Notify|add_signal_handler|addShutdownHook|pcntl_signal|pcntl_async|CancelKeyPress|SetConsoleCtrlHandler|%SIG|\$SIG\{"
 )
 """Scripts that set a signal handler or trap."""
+REAPS = re.compile(
+    rb"\b[wW]ait(?:_\w+|[A-Z]\w*|pid|id|[234])?\b|\.poll\(|communicate|\.join\(|is_alive\(|is_running\(|returncode|SIGCHLD|CHLD\b|"
+    rb"ZOMBIE|_zombie|ombie\(|defunct|etach|CombinedOutput|exitcode|proc_close|proc_get_status|\.status\(\)|\bsubreaper|popen2"
+)
+"""Anything by which a child may be reaped."""
 HANDLES_NOTHING = re.compile(r"[\"'](?:/usr)?(?:/bin/)?(?:sleep|cat|tail|yes|true)[\"',\s]")
 """Programs that every signal ends, ready or not."""
 BACKGROUND = re.compile(
@@ -26,13 +31,43 @@ LONG_LIVED = re.compile(
 )
 SHORT_LIVED = re.compile(r"\bsleep['\", ]+(?:0?\.\d+|[01](?:\.\d+)?)\b(?!\.)")
 """Scripts that are over before a busy machine has started the next program."""
-GO_RUN = re.compile(r"[\"'`/\s]go[\"'`,\s\[(]+run[\"'`\s]")
+GO_RUN = re.compile(r"(?:^|[\"'`/\s])go[\"'`,\s\[(]+run[\"'`\s]")
 """`go run` ends on a signal without passing it on to what it has built and started (golang/go issue 40467)."""
 WRAPPERS = re.compile(
-    GO_RUN.pattern + r"|[\"'`/](?:npm|npx|pnpm|yarn|bunx|xvfb-run)(?:\.cmd)?[\"'`,\s]"
-    r"|[\"'`/](?:dotnet|uv|docker|podman)[\"'`,\s\[(]+run[\"'`,\s]"
+    GO_RUN.pattern + r"|(?:^|[\"'`/])(?:npm|npx|pnpm|yarn|bunx|xvfb-run)(?:\.cmd)?[\"'`,\s]"
+    r"|(?:^|[\"'`/])(?:dotnet|uv|docker|podman)[\"'`,\s\[(]+run[\"'`,\s]"
 )
 """Programs that start another one, and cannot pass SIGKILL on to it."""
+_SHELL = (
+    r"(?:shell\s*=\s*True|shell:\s*true)|"
+    r"[\"'](?:/bin/|/usr/bin/)?(?:ba)?sh[\"'](?:[\s,\[&]|\)\s*\.args?\()*[\"']-l?c[\"']"
+)
+_STAYS = re.compile(r"\b(?:trap|exec|while|until|for)\b")
+"""Scripts whose shell takes care of signals, becomes its program, or does the work itself."""
+_LISTED = re.compile(r"[\w\"')/.]\s*(\|(?!\|)|&&|;)\s*\w")
+
+
+def runs_program(source: str, programs: re.Pattern[str]) -> bool:
+    """Whether `source` starts one of `programs`, and does not only give its name to another one."""
+    found = programs.search(source)
+    return found is not None and _ARGUMENT.search(source[: found.start()]) is None
+
+
+_ARGUMENT = re.compile(r"\.args?\(\s*\[?\s*$")
+
+
+def runs_list(source: str) -> str:
+    """Return what joins the commands that a shell is started with: `|`, `&&` or `;`; empty without a shell or list.
+
+    A shell stays beside the commands of a pipe, and passes no signal on; the last of other lists it may become itself.
+    """
+    if re.search(_SHELL, source) is None or _STAYS.search(source):
+        return ""
+    joins = [found[1] for quoted in _QUOTED.findall(source) for found in _LISTED.finditer(quoted)]
+    return "|" if "|" in joins else "".join(joins[:1])
+
+
+_QUOTED = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`[^`\n]*`")
 SUSPENDED = re.compile(r"SUSPEND|[sS]uspended|0x0*4\b|stop_at_start|PTRACE_TRACEME")
 _TOKENS = re.compile(r"[A-Za-z_][\w.]*|\b[1-9]\d{3,4}\b|[\"'`][^\"'`\n]{2,60}[\"'`]")
 _URL = re.compile(r"\bhttps?://[^\s\"'`]*")
@@ -62,10 +97,14 @@ def resources(source: str) -> frozenset[str]:
                 for name in re.findall(r"[{$]\{?([A-Za-z_]\w*)", bare)
                 if _RESOURCE.search(name) and name not in _GENERIC
             )
+            if bare.isupper() and bare.isidentifier() and _RESOURCE.search(bare):
+                found.add(bare)  # the key of an environment: `env["DATA_DIR"]`
             if re.search(
                 r"^(?:/tmp|/var|/run|/dev/shm)/|\.(?:pid|lock|sock|socket|db|sqlite3?|log)$", bare
             ) or re.fullmatch(r"\d{4,5}|\S*:[1-9]\d{2,4}", bare):
                 found.add(bare)
+                if port := re.search(r":([1-9]\d{2,4})$", bare):
+                    found.add(port[1])
         elif token.isdigit() or (_RESOURCE.search(token) and token not in _GENERIC):
             while "." in token and not _RESOURCE.search(token.rpartition(".")[2]):
                 token = token.rpartition(".")[0]
@@ -124,6 +163,27 @@ class Process:
     """Its name says that it is a process of somebody else: `worker_pid`."""
 
 
+ANSWERS = frozenset(
+    [
+        "err",
+        "error",
+        "e",
+        "ok",
+        "status",
+        "code",
+        "rc",
+        "ret",
+        "out",
+        "output",
+        "stdout",
+        "stderr",
+        "result",
+        "res",
+        "exit_code",
+        "exitCode",
+    ]
+)
+"""Names of what a call answered, which never mean the process itself."""
 PIDLIKE = re.compile(r"pid|proc|child|worker|daemon|grand|orphan|member", re.IGNORECASE)
 
 

@@ -7,6 +7,7 @@ between the two makes it a `fixed-sleep`. What docs/mechanisms.md says of each m
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from flakehunter.model import Mechanism
 from flakehunter.scan import expectation, idioms
@@ -32,6 +33,7 @@ from flakehunter.scan.events import (
 from flakehunter.scan.following import Following
 from flakehunter.scan.mechanisms import SHORT_S, out_parameters
 from flakehunter.scan.processes import (
+    ANSWERS,
     BACKGROUND,
     PIDLIKE,
     Process,
@@ -41,27 +43,6 @@ from flakehunter.scan.processes import (
 )
 from flakehunter.scan.tracking import Flaw, Lookup, _Stored
 
-_ANSWERS = frozenset(
-    [
-        "err",
-        "error",
-        "e",
-        "ok",
-        "status",
-        "code",
-        "rc",
-        "ret",
-        "out",
-        "output",
-        "stdout",
-        "stderr",
-        "result",
-        "res",
-        "exit_code",
-        "exitCode",
-    ]
-)
-"""Names of what a call answered, which never mean the process itself."""
 _OF_PID = re.compile(r"pid", re.IGNORECASE)
 _RAISING = frozenset(["python", "ruby", "javascript", "typescript", "tsx", "java", "kotlin", "csharp"])
 _DENIES = re.compile(r"None|null|nil|undefined|False|false|\bnot @|!\s*@|\"\"|''|isEmpty|NotExist")
@@ -189,6 +170,8 @@ class Machine(Following):
             self.state.processes[number].reaped_beside = True
 
     def _loop(self, step: Loop) -> None:
+        if step.deadline_s is None and step.limit_name:
+            step = replace(step, deadline_s=self._given(step.limit_name, step.limit_unit_s))
         polls = step.polls or (bool(step.names) and self._polls_by_helper(step))
         if not polls:
             pauses = any(events(step.body, Kind.SLEEP))
@@ -282,12 +265,20 @@ class Machine(Following):
                     number, sent, line,
                     _polls_for(step.deadline_s),
                 )  # fmt: skip
-            elif sent is None and not process.own and not process.ordered and (step.deadline_s or SHORT_S) < SHORT_S:
+            elif (
+                sent is None
+                and not process.own
+                and not process.ordered
+                and not step.until_alive
+                and (step.deadline_s or SHORT_S) < SHORT_S
+            ):
                 # Nobody is seen to signal it; one who then demands that it is gone had that in mind.
                 flaw = Flaw(Mechanism.DEADLINE_TOO_SHORT, line, line, _polls_for(step.deadline_s or SHORT_S))
                 process.short = flaw
-                if expect is Expect.DEAD:
+                if expect is Expect.DEAD or (step.demanded and expect is not Expect.LOOP):
                     self._add(flaw)  # the poll itself fails when its time is up
+                else:
+                    self._carried_out(step, flaw)
             process.ordered = True
             process.reaped = process.reaped or reaps
         if not looked:
@@ -299,8 +290,16 @@ class Machine(Following):
             self._all_ordered(derived=True)
         self._all_ready()
 
+    def _carried_out(self, step: Loop, flaw: Flaw) -> None:
+        """Remember the variables in which a poll says what it found: a flaw, when they are asserted."""
+        for store in walk(step.body):
+            if isinstance(store, Store) and store.says is not None:
+                alive = Alive.FALSE if store.says else Alive.TRUE
+                look = _Stored(Event(Kind.LOOK, store.line, alive=alive), flaw)
+                self.state.looks |= dict.fromkeys(store.targets, look)
+
     def _event(self, event: Event) -> None:
-        if event.instead is not None and self._is_own_object(event):
+        if event.instead is not None and (self._is_own_object(event) or self._polls_for_itself(event)):
             self._call(event.instead)
             return
         match event.kind:
@@ -379,7 +378,7 @@ class Machine(Following):
             known = self._named(tuple(n for n in step.names if PIDLIKE.search(n))[-1:], create=True)
         if known and look is None:
             for target in step.targets:
-                if target not in _ANSWERS:
+                if target not in ANSWERS:
                     self.state.names[target] = known[0]
 
     def _derive(self, step: Store, known: list[int]) -> None:

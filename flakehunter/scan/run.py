@@ -1,5 +1,5 @@
 """Scan files and folders: find the source, leave out what cannot matter, judge the rest, in parallel."""
-# ruff: noqa: PTH100, PTH116, PTH118, PTH123 - these are called for every file of large trees, and twice as fast
+# ruff: noqa: PTH100, PTH114, PTH116, PTH118, PTH123 - these are called for every file of large trees, and twice as fast
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from flakehunter.model import Mechanism
 from flakehunter.scan import languages
 from flakehunter.scan.findings import Finding, Report, Skipped
 from flakehunter.scan.kinds import words
-from flakehunter.scan.words import FILE_ENDS, FILE_HAS, MAY_HAVE, MAY_HAVE_WORDS
+from flakehunter.scan.words import ENDS_BY_PART, HAS_BY_PART, MAY_HAVE, MAY_HAVE_WORDS, has_any
 
 MAX_BYTES = 2_000_000
 """Larger files are generated or data; no hand-written test comes near."""
@@ -98,10 +98,14 @@ def find_files(paths: Iterable[Path], skipped: list[Skipped]) -> Iterator[Source
         if not path.exists():
             raise UsageError(f"no such file or folder: {path}", hint="give files or folders with test source")
         if path.is_file():
-            yield from _file(str(path), path.stat().st_size, seen, skipped)
+            yield from _file(
+                str(path), shown_path(str(path)), os.path.realpath(path), path.stat().st_size, seen, skipped
+            )
             continue
         for folder, folders, names in os.walk(path):
             folders[:] = sorted(name for name in folders if name not in LEFT_OUT)
+            real, shown = os.path.realpath(folder), shown_path(folder)
+            shown = "" if shown == "." else shown.rstrip("/") + "/"
             for name in sorted(names):
                 if not languages.has_suffix(name) and "." in name:
                     continue
@@ -113,15 +117,14 @@ def find_files(paths: Iterable[Path], skipped: list[Skipped]) -> Iterator[Source
                     continue
                 if not languages.has_suffix(name) and not (status.st_mode & 0o111 and status.st_size < MAX_BYTES):
                     continue
-                yield from _file(full, status.st_size, seen, skipped)
+                found = os.path.realpath(full) if os.path.islink(full) else os.path.join(real, name)
+                yield from _file(full, shown + name, found, status.st_size, seen, skipped)
 
 
-def _file(path: str, size: int, seen: set[str], skipped: list[Skipped]) -> Iterator[SourceFile]:
-    real = os.path.realpath(path)
+def _file(path: str, shown: str, real: str, size: int, seen: set[str], skipped: list[Skipped]) -> Iterator[SourceFile]:
     if real in seen:
         return
     seen.add(real)
-    shown = shown_path(path)
     if size > MAX_BYTES:
         skipped.append(Skipped(shown, f"{size / 1e6:.1f} MB is too large for test source"))
         return
@@ -199,9 +202,9 @@ def scan_files(files: Sequence[SourceFile]) -> Report:
 
 def may_matter(source: bytes) -> bool:
     """Whether a file has both a word that ends processes and one that has them; cheap enough for every file."""
-    if not any(word in source for word in FILE_ENDS):
+    if not has_any(source, ENDS_BY_PART):
         return False
-    if any(word in source for word in FILE_HAS):
+    if has_any(source, HAS_BY_PART):
         return True
     return any(word in source for word in MAY_HAVE_WORDS) and MAY_HAVE.search(source) is not None
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from tree_sitter import Node
 
 from flakehunter.scan import context, expectation, idioms
-from flakehunter.scan.calls import _TIMEBOX, Calls, _boxed
+from flakehunter.scan.calls import _TIMEBOX, Calls
 from flakehunter.scan.durations import duration_s
 from flakehunter.scan.events import (
     Alive,
@@ -23,6 +23,7 @@ from flakehunter.scan.events import (
     events,
     walk,
 )
+from flakehunter.scan.flows import with_limit
 from flakehunter.scan.kinds import ASSIGNMENTS, CALLS
 from flakehunter.scan.syntax import child, member, names_in, path, text
 from flakehunter.scan.walking import _line
@@ -56,6 +57,9 @@ _EARLIER = re.compile(r"prev|old|last|stale|existing|former", re.IGNORECASE)
 _QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
 _MEMBERS_OF = re.compile(r"\.(?:descendants|children)\(")
 _TASKS = re.compile(r"(?:start_soon|create_task)\(\s*([\w.]+)\.(?:wait|communicate)\b")
+_TIMER = re.compile(r"(?:time\.(?:NewTimer|After)\(|context\.WithTimeout\(\s*[^,]+,)\s*([^)]*\)?)")
+"""How Go makes what a `select` takes as the end of its time."""
+_SAYS = {"True": True, "true": True, "False": False, "false": False}
 _OWN_PID = re.compile(r"\.pid\b|\.Pid\b|\bid\(\)|getpgid|\.Id\b|->pid|getPid|get_pid|\bpid\(\)")
 _RETRY = re.compile(r"^\s*retry\b", re.MULTILINE)
 _JUMPS = re.compile(
@@ -150,7 +154,8 @@ class Statements(Calls):
             # The handler of a signal that was not delivered: what it looks at or uses is nobody's any more.
             handled = tuple(tuple(s for s in flow if _only_signals((s,))) for flow in handled)
         if any(handled):
-            out.append(Branch((*handled, ()), (*(_ends_in_jump(n) for n in handlers), False)))
+            fails = (*(expectation.fails(text(n)) for n in handlers), False)
+            out.append(Branch((*handled, ()), (*(_ends_in_jump(n) for n in handlers), False), fails))
         out.extend(self._flow_of(*finals))
 
     def _answered(self, body: Flow, handlers: list[Node]) -> Flow:
@@ -175,17 +180,19 @@ class Statements(Calls):
                 alias = child(value, "alias")
                 targets = self._targets(alias) if alias is not None else ()
                 inner = self._flow_of(value.named_children[0])
-                out.append(Store(_line(node), targets, inner, names_in(text(value.named_children[0]))))
+                opened = text(value.named_children[0])
+                out.append(Store(_line(node), targets, inner, names_in(opened)))
+                self.constants.update(dict.fromkeys(targets, opened))
                 managed.extend(targets)
             else:
                 self._visit(value, out)
         body = child(node, "body")
         first = next((n for n in node.named_children[0].named_children if n.type == "with_item"), None)
-        boxed = _TIMEBOX.search(path(first.named_children[0])[:-2]) if first is not None else None
+        box = _TIMEBOX.search(path(first.named_children[0])[:-2]) if first is not None else None
         inner_flow = self._flow_of(body)
         clause = text(node.named_children[0])
-        if boxed or "fail_after" in clause or ".timeout(" in clause:
-            inner_flow = _boxed(inner_flow, duration_s(clause))
+        if box or "fail_after" in clause or ".timeout(" in clause:
+            inner_flow = with_limit(inner_flow, duration_s(clause))
         if "patch" in clause and "kill" in clause:
             inner_flow = tuple(s for s in inner_flow if not (isinstance(s, Event) and s.kind is Kind.SIGNAL))
         out.extend(inner_flow)
@@ -206,12 +213,20 @@ class Statements(Calls):
             out.append(Store(_line(node), targets, (), tuple(waited)))
 
     def _select(self, node: Node, out: list[Step]) -> None:
-        limit = re.search(r"time\.After\(([^)]*\)?)", text(node))
+        source = text(node)
+        limit = re.search(r"time\.After\(([^)]*\)?)", source)
+        timers = [
+            name
+            for name in re.findall(r"<-(\w+)(?:\.C\b|\.Done\(\)|\s*:)", source)
+            if limit is None and _TIMER.match(self.constants.get(name, ""))
+        ]
+        limit = limit or next((m for name in timers if (m := _TIMER.match(self.constants[name]))), None)
         alternatives, jumps = [], []
         for case in node.named_children:
             communication = child(case, "communication")
             received = text(communication)
-            if communication is not None and "time.After" not in received and "<-" in received:
+            timed = any(re.search(rf"<-{name}\b", received) for name in timers)
+            if communication is not None and "time.After" not in received and "<-" in received and not timed:
                 names = names_in(received.split("<-", 1)[1])
                 fails = is_escalating(node)
                 out.append(
@@ -291,6 +306,7 @@ class Statements(Calls):
                 derived=derived,
                 from_file=derived and bool(_FILES.search(source)),
                 of_pid=_HANDLE.search(source) is not None,
+                says=_SAYS.get(source),
             )
         )
 
@@ -324,16 +340,20 @@ class Statements(Calls):
             out.append(
                 Event(Kind.WAIT, _line(node), names_in(text(child(inner, "arguments"))), text(node), needs_known=True)
             )
-        elif inner is not None and path(inner) == "Promise.race()":
+        elif inner is not None and path(inner) in ("Promise.race()", "Task.WhenAny()"):
             # What is waited for is known, how long only the timer beside it says.
             raced = self._flow_of(*node.named_children)
-            out.extend(s for s in raced if not (isinstance(s, Event) and s.kind is Kind.WAIT))
+            out.extend(s for s in raced if not (isinstance(s, Event) and s.kind in (Kind.WAIT, Kind.SLEEP)))
             timers = [text(node), *(self.constants.get(name, "") for name in names_in(text(child(inner, "arguments"))))]
             found = [
-                re.search(r"(?:setTimeout\(.*?,|sleep\(|delay\(|timeout\w*\()\s*(\d[\d_]*)", timer, re.DOTALL)
+                re.search(
+                    r"(?:setTimeout\(.*?,|sleep\(|[dD]elay\(|timeout\w*\()\s*(\d[\d_]*|TimeSpan\.\w+\([\d._]+\))",
+                    timer,
+                    re.DOTALL,
+                )
                 for timer in timers
             ]
-            limit = next((float(m[1].replace("_", "")) / 1000 for m in found if m), None)
+            limit = next((duration_s(m[1], 1e-3) for m in found if m), None)
             out.append(
                 Event(
                     Kind.WAIT,
@@ -343,6 +363,7 @@ class Statements(Calls):
                     timeout_s=limit,
                     needs_known=True,
                     tolerant=context.is_tolerant(node, self.spec, escalates=True),
+                    silent=path(inner) == "Task.WhenAny()",
                 )
             )
         else:

@@ -182,6 +182,10 @@ _TAIL = re.compile(
     r"(?:\.(?:pid|Pid|getPid|process|Process|id|Id|_process|inner|stdout|stderr|stdin|value|handle|Handle|SafeHandle|_handle|"
     r"toHandle|toLong|toInt|raw|Stdout|unwrap|clone|name|exitcode|returncode|hProcess|dwProcessId|processId|child_pid))+$"
 )
+_UPPER_PROCESS = re.compile(
+    r"(?!CREATE_|DETACHED_|EXIT_|MAX_|NUM_|NO_)[A-Z_]*(?:PROC|PROCESS|PID|SERVER|CHILD|WORKER|DAEMON)S?(?:_?\d)?"
+)
+"""Constants are no processes, but a global variable that holds one may be written as they are."""
 _LITERAL = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'")
 _INSERTS = re.compile(r"[#$]?\{([^{}]*)\}|\$(\w+)")
 
@@ -203,7 +207,7 @@ def names_in(source: str) -> tuple[str, ...]:
         if (
             name
             and (name not in NOISE or (chain != name and name in ("self", "this")))
-            and not name.isupper()
+            and (not name.isupper() or _UPPER_PROCESS.fullmatch(name) is not None)
             and not name.startswith(("SIG", "signal.", "syscall."))
         ):
             found.setdefault(name)
@@ -220,3 +224,50 @@ def normal(chain: str) -> str:
     if not chain.isidentifier():
         chain = _TAIL.sub("", _ARROWS.sub(".", chain).lstrip("$&*"))
     return _LIBRARY.sub("", chain) if "." in chain else chain
+
+
+_DEFAULT = re.compile(r"(\w+)\s*\??\s*(?::[^,=()]+)?=\s*([^,()]+(?:\([^()]*\)[^,()]*)?)")
+
+
+def defaults(node: Node) -> dict[str, str]:
+    """Return the source of what the parameters of a function are when they are not given."""
+    holder = _parameters_of(node)
+    return {name: value.strip() for name, value in _DEFAULT.findall(text(holder)[1:-1])} if holder is not None else {}
+
+
+def parameters(node: Node) -> tuple[str, ...]:
+    """Return the names of the parameters of a function or closure, in order."""
+    holder = _parameters_of(node)
+    if holder is None:
+        return ()
+    if not holder.named_child_count:
+        return (text(holder).lstrip("$"),) if holder.type == "identifier" else ()
+    found: list[str] = []
+    for parameter in holder.named_children:
+        if parameter.type in ("keyword_separator", "comment", "self_parameter"):
+            continue
+        named = child(parameter, "name", "pattern", "declarator")
+        if named is None and parameter.type in ("typed_parameter", "parameter", "variable_declaration"):
+            named = parameter.named_children[0] if parameter.named_child_count else parameter
+        source = re.sub(r"[*&\s]|\bmut\b|\[\]", "", text(named if named is not None else parameter))
+        names = (
+            [text(n) for n in parameter.named_children if n.type == "identifier"]
+            if parameter.type == "parameter_declaration" and child(parameter, "declarator") is None
+            else []
+        )
+        found.extend(names or [source.lstrip("$")])
+    return tuple(found)
+
+
+def _parameters_of(node: Node) -> Node | None:
+    holder = child(node, "parameters", "parameter")
+    if holder is None:
+        declarator = child(node, "declarator")
+        while declarator is not None and declarator.type != "function_declarator":
+            declarator = child(declarator, "declarator")
+        holder = child(declarator, "parameters") if declarator is not None else None
+    if holder is None:
+        holder = next(
+            (n for n in node.named_children if n.type in ("function_value_parameters", "lambda_parameters")), None
+        )
+    return holder

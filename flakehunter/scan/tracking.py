@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flakehunter.model import Mechanism
 from flakehunter.scan.durations import duration_s
 from flakehunter.scan.events import (
+    Call,
     Event,
     Expect,
     Flow,
@@ -68,6 +69,8 @@ class Tracking:
         self.short: dict[int, Flaw] = {}
         self.stack: list[str] = []
         self.texts: list[str] = []
+        self.frames: list[tuple[Function, Call]] = []
+        """The helpers that are run now, with their calls."""
         self.lived: set[str] = set()
         """Looks, as they are written, that demanded a live process."""
 
@@ -76,16 +79,19 @@ class Tracking:
         found: list[int] = []
         for name in names:
             number = self.state.find(name)
-            if number is None and name in self.spawned:
-                number = self.state.new(
-                    Process(
-                        own=True, started=None, text=self.spawned[name], words=resources(self.spawned[name]), ready=True
-                    )
-                )
-                self.state.names[name] = number
+            if number is None and (kept := self._kept(name)):
+                text = self.spawned[kept]
+                number = self.state.new(Process(own=True, started=None, text=text, words=resources(text), ready=True))
+                self.state.names[kept] = number
             if number is not None and number not in found:
                 found.append(number)
         return found
+
+    def _kept(self, name: str) -> str:
+        """Return `name`, or what it begins with, when another function of the file keeps a process by it."""
+        while name and name not in self.spawned:
+            name = name.rpartition(".")[0]
+        return name
 
     def _named(self, names: tuple[str, ...], *, create: bool) -> list[int]:
         known = self._known(names)
@@ -164,17 +170,35 @@ class Tracking:
             None,
         )
 
-    def _given(self, name: str) -> float | None:
-        """Return the time limit that a caller gave a helper by name, in seconds."""
-        for text in reversed(self.texts) if name else ():
-            found = re.search(rf"\b{name}\s*[=:]\s*([^,)]+)", text)
-            if found:
-                return duration_s(found[1])
+    def _given(self, name: str, unit_s: float = 1.0) -> float | None:
+        """Return the time limit in seconds that a caller gave a helper as `name`; a bare number counts in `unit_s`."""
+        for helper, call in reversed(self.frames) if name else ():
+            said = _argument(helper, call, name)
+            limit_s = duration_s(said, unit_s)
+            if limit_s is not None or not said.isidentifier():
+                return limit_s
+            name = said  # what the helper was given itself
         return None
 
     def _send(self, number: int, sent: Sent) -> None:
         process = self.state.processes[number]
         if sent.name == "KILL" and sent.scope is not Scope.OPAQUE:
             self.short.pop(number, None)  # the short wait only decided how to go on
+            process.short = None
         process.sent, process.ordered, process.slept_since_signal = sent, process.ended, None
         self.state.sent = [n for n in self.state.sent if n != number] + [number]
+
+
+def _argument(helper: Function, call: Call, name: str) -> str:
+    """Return the source of what a call gives a helper as `name`, or of what it is when it is not given."""
+    for said in call.given:
+        keyword = re.match(rf"\{{?\s*{name}\s*[=:]\s*(?!=)([^,}}]+)", said)
+        if keyword:
+            return keyword[1].strip()
+    names = [n for n in helper.parameters if n not in ("self", "cls", "this")]
+    if name not in names:
+        return ""
+    index = names.index(name)
+    if call.receiver and len(names) == len(call.given) + 1 and helper.language in ("rust", "php", "python"):
+        index -= 1
+    return call.given[index] if 0 <= index < len(call.given) else helper.defaults.get(name, "")

@@ -8,6 +8,24 @@ def _words(text: str) -> tuple[bytes, ...]:
     return tuple(word.encode() for word in text.split())
 
 
+Gated = tuple[tuple[bytes, tuple[bytes, ...]], ...]
+"""Words by a part that they share: a file without the part has none of them, and one search says so."""
+
+
+def _gated(words: Iterable[bytes], parts: Iterable[bytes]) -> Gated:
+    """Return `words` by the first of `parts` that each holds, or by itself."""
+    parts = tuple(parts)
+    found: dict[bytes, list[bytes]] = {}
+    for word in words:
+        found.setdefault(next((part for part in parts if part in word), word), []).append(word)
+    return tuple((part, tuple(held)) for part, held in found.items())
+
+
+def has_any(source: bytes, gated: Gated) -> bool:
+    """Whether `source` has any of the words."""
+    return any(part in source and (part in words or any(word in source for word in words)) for part, words in gated)
+
+
 FILE_ENDS = (
     b"new Process",
     b"ps aux",
@@ -16,12 +34,13 @@ FILE_ENDS = (
         kill Kill terminate( terminate_ terminateP .terminate _terminate Terminate( TerminateP TerminateJ SIGTERM :TERM
         -TERM 'TERM' "TERM" estroy( estroyF estroyP destroy! abort( AbortController AbortSignal Abort( .signal( .Signal(
         send_signal SIGINT SIGHUP SIGUSR AssignProcess cgroup.procs Popen pawn ancel( sAlive is_alive pid_exists
-        HasExited GetProcessById /proc/ pgrep ProcessBuilder exec.Command proc_open add_process ob.assign( group.assign(
-        aemonize --daemon Alive( Running( assign_process( etpgid( AddProc(
+        HasExited GetProcessById .Process( /proc/ pgrep ProcessBuilder exec.Command proc_open add_process ob.assign(
+        group.assign( aemonize --daemon Alive( Running( assign_process( etpgid( AddProc( cgroups.Process
         """
     ),
 )
 """A file without one of these ends, contains or looks at no process."""
+ENDS_BY_PART = _gated(FILE_ENDS, _words("erminate TERM estroy bort ignal SIG rocess Alive assign aemon proc"))
 FILE_HAS = (
     b"kill -",
     *_words(
@@ -34,6 +53,7 @@ FILE_HAS = (
     ),
 )
 """A file without one of these, or `MAY_HAVE`, has no process: all are looked through before a file is parsed."""
+HAS_BY_PART = _gated(FILE_HAS, _words("rocess pawn alive Alive unning proc"))
 MAY_HAVE = re.compile(
     rb"(?<![A-Za-z])(?:get|my|child)?p?pids?(?![a-z])|pidf(?:d|ile)|\bprocess\.[a-zA-Z]|\bproc\.[a-zA-Z]|"
     rb"\bexec\(\s*(?:[\"'`$]|sprintf|f\")|Command(?:Context)?\(\s*[\"']"
@@ -51,13 +71,16 @@ HELPS = _words(
 ENDS = _words(
     """
     kill Kill erminat estroy abort( Abort( send_signal AssignProcess cgroup.procs cg_enter ancel( .Signal( .signal( SIG
-    CloseMainWindow AddProc AssignProc assign_process etpgid( .stop .Stop _stop >stop hutdown ispose
+    CloseMainWindow pid_exists AddProc cgroups.Process AssignProc assign_process etpgid( .stop .Stop _stop >stop
+    hutdown ispose
     """
 )
 """A function without one of these ends no process itself."""
 STARTS = _words("Popen pawn fork .start( .Start( >start( proc_open create_subprocess CreateProcess")
 """A function without one of these starts no process itself."""
-PAUSES = _words("leep elay( setTimeout")
+AFTER_START = _words("leep pid elay( aitFor wait(timeout join(timeout exitcode is_alive .run(")
+"""A start without a signal is worth a look when one of these comes soon after it."""
+PAUSES = _words("leep elay( setTimeout .poll( waitFor( ventually( ntil(")
 ASKS = _words(
     """
     pid_exists is_alive isAlive IsAlive is_running isRunning HasExited try_wait GetProcessById returncode exitcode
@@ -150,6 +173,6 @@ def pauses_and_asks(source: bytes) -> bool:
 
 
 def waits_after(source: bytes, start: int) -> bool:
-    """Whether a start without a signal is worth a look: a pause, a wait or the word pid comes soon after it."""
+    """Whether a start without a signal is worth a look: what comes soon after it may depend on its end."""
     part = source[start : start + 2000]
-    return any(word in part for word in (b"leep", b"pid", b"elay(", b"aitFor", b"wait(timeout", b".run("))
+    return any(word in part for word in AFTER_START)

@@ -32,6 +32,16 @@ _VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*|[!@?*\d])")
 _BATS = re.compile(rb"^@test[ \t]+(\"[^\"\n]*\"|'[^'\n]*')[ \t]*\{", re.MULTILINE)
 _QUIET = frozenset(["sudo", "command", "builtin", "env", "exec", "nohup", "setsid", "time", "stdbuf"])
 _READY = re.compile(r"^(?:read|wait_for\w*|await\w*|wait_until\w*|mapfile|readarray|grep|inotifywait|head)$")
+_LISTED = re.compile(r"^\s*for\s+\w+\s+in((?:\s+\d+)+)\s*(?:;|$)")
+"""`for i in 1 2 3 4 5`."""
+_COUNTED = re.compile(r"(?:\[{1,2}|\(\()\s*[\"$]*(\w+)[\"]?\s*(?:-g[te]|-eq|>=?|==)\s*(\d+)\s*(?:\]|\))")
+"""A loop that counts its rounds itself."""
+_ASKS_STATUS = re.compile(
+    r"\bwait\b[^\n]*(?:\n[^\n]*){0,3}?(?:\$\?|\$\{?(?:status|rc|ret|code|exit_?code)\b)\}?[\"]?\s*"
+    r"(?:-eq|-ne|==?|!=)\s*[\"]?0\b",
+    re.IGNORECASE,
+)
+_BY_SIGNAL = re.compile(r"\b(?:129|130|137|143)\b")
 _LOOKS_FOR = re.compile(r"\s*(?:!\s*)?(?:\[|test\b)")
 _USES = re.compile(r"^(?:curl|wget|nc|ncat|psql|redis-cli|mysql)$")
 
@@ -67,8 +77,9 @@ class BashLowering:
         out: list[Step] = []
         for inner in (child(node, "body") or node).named_children:
             self._visit(inner, out)
+        asks = _ASKS_STATUS.search(text(node)) is not None and _BY_SIGNAL.search(text(node)) is None
         return Function(name, "bash", node.start_point[0] + 1, tuple(str(n) for n in range(1, 10)), tuple(out), "\n".join(self.strings),  # noqa: E501
-                        auto_reaps=True, end_line=node.end_point[0] + 1)  # fmt: skip
+                        asks_status=asks, asks_zero=asks, auto_reaps=True, end_line=node.end_point[0] + 1)  # fmt: skip
 
     def _flow(self, *nodes: Node | None) -> Flow:
         out: list[Step] = []
@@ -154,9 +165,11 @@ class BashLowering:
         polls = in_condition or (bool(pauses) and bool(looks) and leaves)
         names = variables(text(condition)) if pauses and (condition is not None or leaves) and not polls else ()
         first = text(node).split("\n")[0]
-        count = re.search(r"seq\s+(?:1\s+)?(\d+)|\{1\.\.(\d+)\}|<\s*(\d+)|-lt\s+(\d+)", first)
+        count = re.search(r"seq\s+(?:1\s+)?(\d+)|\{1\.\.(\d+)\}|<\s*(\d+)|-lt\s+(\d+)", first) or _counts(text(node))
         deadline = None
-        if count and pauses and pauses[0].timeout_s:
+        if (listed := _LISTED.search(first)) and pauses and pauses[0].timeout_s:
+            deadline = len(listed[1].split()) * pauses[0].timeout_s
+        elif count and pauses and pauses[0].timeout_s:
             deadline = int(next(g for g in count.groups() if g)) * pauses[0].timeout_s
         if node.type == "for_statement" and (variable := child(node, "variable")) is not None:
             over = " ".join(text(n) for n in node.named_children if n != variable and n.type != "do_group")
@@ -366,6 +379,16 @@ class BashLowering:
 
 def _line(node: Node) -> int:
     return node.start_point[0] + 1
+
+
+def _counts(loop: str) -> re.Match[str] | None:
+    """Return where a loop leaves by a number of rounds that it counts itself: its groups hold that number."""
+    for found in _COUNTED.finditer(loop):
+        name, rounds = found.groups()
+        grows = rf"\b{name}=\$\(\(|\b{name}\s*\+|\+\+{name}\b|\b{name}=\S*expr"
+        if int(rounds) > 1 and re.search(grows, loop):
+            return re.match(r"(\d+)", rounds)
+    return None
 
 
 def _holds(negated: bool) -> Expect:

@@ -21,7 +21,7 @@ IDIOMS = (
     signal(r"(?:\w*[cC]ts|\w*[cC]ancel\w*)\.(?:Cancel|CancelAsync)", who="none", scope=Scope.OPAQUE),
     wait(r".+\.WaitForExit(?:Async)?", timeout=0, alive=Alive.FALSE, silent=True),
     look(r"(?:System\.Diagnostics\.)?Process\.GetProcessById", who="0", alive=Alive.NO_ERROR),
-    look(r"(?:System\.Diagnostics\.)?Process\.GetProcesses(?:ByName)?", who="args", known=True),
+    look(r"(?:System\.Diagnostics\.)?Process\.GetProcesses(?:ByName)?", who="args"),
     pause(r"Thread\.Sleep|Task\.Delay|Task\.Delay\(\)\.Wait"),
     look(r"(?:Directory|File)\.Exists", who="args", needs=r"/proc/", counts_zombies=True),
     ready(r".+\.(?:StandardOutput|StandardError)\.\w+|.+\.(?:ReadLine|ReadLineAsync|ReadToEnd|WaitForInputIdle|WaitOne)"),

@@ -28,6 +28,7 @@ IDIOMS = (
     ready(r".+\.(?:ReadString|ReadLine|ReadBytes|Scan|ReadByte|Read|Accept)|bufio\.\w+|fmt\.Fscan\w*|io\.ReadFull|io\.ReadAll"),
     gate(r"\w*stdin\w*\.(?:Write|Close|WriteString)|(?:io\.WriteString|fmt\.Fprint\w*)", who="none", needs=r"[sS]tdin"),
     assign(r"(?:windows\.)?AssignProcessToJobObject|(?:cgroups?|cg|manager|cgroup\w*)\.(?:AddProc|Add|Apply|AddTask)"),
+    assign(r".+\.Add", needs=r"cgroups?\w*\.Process\{"),
     assign(r"(?:\w+\.)*\w*[wW]rite\w*", needs=r"cgroup\.procs|cgroupProcs"),
     assign(r"(?:syscall|unix)\.Setpgid", who="0", needs=r"Setpgid\(\s*[a-zA-Z.]*(?:Pid|pid)"),
     bind(r"net\.Listen\w*|os\.(?:Remove|RemoveAll|Rename)|(?:syscall|unix)\.Flock|bolt\.Open|bbolt\.Open|leveldb\.OpenFile|badger\.Open|flock\.New\(\)\.\w*Lock"),

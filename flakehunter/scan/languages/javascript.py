@@ -6,7 +6,7 @@ import tree_sitter_javascript
 import tree_sitter_typescript
 
 from flakehunter.scan.events import Alive, Scope
-from flakehunter.scan.idioms import bind, effect, gate, look, pause, ready, run, signal, spawn, use, wait
+from flakehunter.scan.idioms import assign, bind, effect, gate, look, pause, ready, run, signal, spawn, use, wait
 from flakehunter.scan.kinds import CLOSURES
 from flakehunter.scan.syntax import Spec
 
@@ -30,6 +30,7 @@ IDIOMS = (
     look(r"(?:fs\.)?(?:existsSync|accessSync|statSync|readFileSync)", who="args", needs=r"/proc/", counts_zombies=True),
     look(r"(?:isRunning|is-running|psExists|processExists|pidExists|pidAlive)", who="0", counts_zombies=True),
     gate(r".+\.stdin\.(?:write|end)|.+\.send"),
+    assign(r"(?:\w+\.)*(?:writeFileSync|appendFileSync|writeFile|appendFile)", needs=r"cgroup\.procs|cgroup\S*/tasks"),
     bind(r".+\.listen|(?:http\.|net\.)?createServer\(\)\.listen|(?:fs(?:p|Promises)?\.|fs\.promises\.)?(?:rm|rmSync|rmdir|rmdirSync|unlink|unlinkSync|rename|renameSync|remove|removeSync|emptyDir)|"
          r"rimraf|lockfile\.\w+|del|Deno\.remove"),
     bind(r"(?:fs\.)?(?:openSync|open|writeFileSync)", needs=r"['\"]wx"),

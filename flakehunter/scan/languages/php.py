@@ -5,7 +5,7 @@ import re
 import tree_sitter_php
 
 from flakehunter.scan.events import Alive
-from flakehunter.scan.idioms import bind, build, effect, gate, look, pause, ready, run, signal, spawn, use, wait
+from flakehunter.scan.idioms import assign, bind, build, effect, gate, look, pause, ready, run, signal, spawn, use, wait
 from flakehunter.scan.syntax import Spec
 
 IDIOMS = (
@@ -28,6 +28,7 @@ IDIOMS = (
     look(r"(?:file_exists|is_dir|is_readable|file_get_contents)", who="args", needs=r"/proc/", counts_zombies=True),
     ready(r"fgets|fread|stream_get_contents|stream_get_line|stream_select|fscanf|.+\.(?:waitUntil|getIncrementalOutput)|stream_socket_accept"),
     gate(r"fwrite|.+\.(?:write|close)", who="none", needs=r"pipes\[0\]|[iI]nput"),
+    assign(r"file_put_contents|fwrite|fputs", needs=r"cgroup\.procs|cgroup\S*/tasks"),
     bind(r"stream_socket_server|socket_bind|unlink|rmdir|rename|flock|.+\.remove|socket_create_listen"),
     bind(r"file_exists", needs=r"pid_?[fF]ile|[lL]ock|[sS]ock|\.pid\b"),
     effect(r"file_exists|file_get_contents|is_file"),

@@ -61,6 +61,7 @@ IDIOMS = (
     look(r"open", who="args", needs=r"/proc/\{|/proc/%|[\"']/proc/", alive=Alive.NO_ERROR, counts_zombies=True),
     look(r".+\.(?:read_text|read_bytes|stat|lstat)", who="any", needs=r"/proc/", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
     look(r"os\.(?:stat|lstat|listdir|readlink|scandir)", who="args", needs=r"/proc/", alive=Alive.NO_ERROR, counts_zombies=True),  # noqa: E501
+    look(r"psutil\.(?:pids|process_iter)", who="none", counts_zombies=True),
     wait(r"(?:\w+\.)*sleep_forever", who="none"),
     pause(r"(?:time|asyncio|trio|anyio|gevent|eventlet)\.sleep|sleep"),
     wait(r"select\.select|.+\.select", who="args", known=True, reaps=False, unless=r"std(?:out|err)|pipe|sock|conn|reader|master|listen"),  # noqa: E501

@@ -5,7 +5,21 @@ import re
 import tree_sitter_ruby
 
 from flakehunter.scan.events import Alive
-from flakehunter.scan.idioms import bind, effect, gate, look, pause, ready, reaper, run, signal, spawn, use, wait
+from flakehunter.scan.idioms import (
+    assign,
+    bind,
+    effect,
+    gate,
+    look,
+    pause,
+    ready,
+    reaper,
+    run,
+    signal,
+    spawn,
+    use,
+    wait,
+)
 from flakehunter.scan.kinds import CLOSURES
 from flakehunter.scan.syntax import Spec
 
@@ -29,6 +43,7 @@ IDIOMS = (
     ready(r".+\.(?:gets|readline|read|readpartial|read_nonblock|readlines|expect|wait_readable|getc|pop)|IO\.select|readline", unless=r"^(?:File|IO|Pathname)\.(?:read|new|open)"),  # noqa: E501
     gate(r"\w*stdin\w*\.(?:puts|write|close|close_write)|w\w*\.(?:puts|write)"),
     reaper(r"Process\.detach", who="0"),
+    assign(r"(?:File|IO)\.(?:write|binwrite)|.+\.(?:write|puts|print)", needs=r"cgroup\.procs|cgroup\S*/tasks"),
     bind(r"(?:TCPServer|UNIXServer|UDPSocket|WEBrick::HTTPServer)\.(?:new|open)|(?:TCPServer|UNIXServer)\.new|FileUtils\.(?:rm\w*|remove\w*|mv)|File\.(?:delete|unlink|rename)|.+\.flock|Dir\.rmdir"),
     bind(r"File\.exist\?", needs=r"pid_?file|lock|sock|\.pid\b"),
     effect(r"File\.(?:exist\?|read|size)"),
