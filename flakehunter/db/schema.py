@@ -1,29 +1,40 @@
-"""The tables, as SQLAlchemy 2 typed classes; `alembic/versions` creates the same ones, and a test says so."""
+"""The tables, as typed classes; `alembic/versions` creates the same ones, and a test says so.
+
+A class stands for its `Table` in every statement, and its attributes are the columns. SQLAlchemy's own declarative
+classes are for its object mapper, which nothing here uses, and whose import takes a tenth of a second.
+"""
 
 import enum
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Date,
     DateTime,
     Dialect,
     Float,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
+    Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
+    event,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
 
 from flakehunter.model import (
     EvidenceSource,
@@ -88,14 +99,53 @@ class Word(TypeDecorator[enum.StrEnum]):
 RowId = BigInteger().with_variant(Integer, "sqlite")
 """64-bit keys; SQLite's rowid alias must be spelled INTEGER."""
 
-Document = JSON().with_variant(JSONB, "postgresql")
+
+class Document(TypeDecorator[Any]):
+    """A JSON document; PostgreSQL's JSONB, whose dialect is not imported for any other database."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type of the database."""
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(JSON())
+        from sqlalchemy.dialects.postgresql import JSONB
+
+        return dialect.type_descriptor(JSONB())
 
 
-class Base(DeclarativeBase):
+def column(*kind: Any, nullable: bool = False, **options: Any) -> Any:
+    """Return a column, whose name is that of the attribute; without a type it has that of its foreign key."""
+    return Column(*kind, nullable=nullable, **options)
+
+
+class _TableClass(type):
+    """Makes the table of a class that names one."""
+
+    __table__: FromClause
+
+    def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> None:
+        super().__init__(name, bases, body)
+        if "__tablename__" not in body:
+            return
+        columns = [value for value in body.values() if isinstance(value, Column)]
+        for attribute, value in body.items():
+            if isinstance(value, Column):
+                value.name = value.key = attribute
+        cls.__table__ = Table(body["__tablename__"], Base.metadata, *columns, *body.get("__table_args__", ()))
+
+    def __clause_element__(cls) -> FromClause:
+        """Return the table, where SQLAlchemy is given the class."""
+        return cls.__table__
+
+
+class Base(metaclass=_TableClass):
     """Base of all tables."""
 
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {datetime: UtcDateTime, float: Float, dict[str, Any]: Document, list[Any]: Document}  # noqa: RUF012
+    __tablename__: ClassVar[str]
+    __table_args__: ClassVar[tuple[Any, ...]]
+    metadata: ClassVar = MetaData(naming_convention=NAMING)
 
 
 class Project(Base):
@@ -103,8 +153,8 @@ class Project(Base):
 
     __tablename__ = "projects"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    name: Mapped[str] = mapped_column(String(255), unique=True)
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    name: ColumnElement[str] = column(String(255), unique=True)
 
 
 class Run(Base):
@@ -119,23 +169,23 @@ class Run(Base):
         Index(None, "commit_sha"),
     )
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
-    provider: Mapped[str] = mapped_column(String(64), default="")
-    external_id: Mapped[str] = mapped_column(String(255), default="")
-    workflow: Mapped[str] = mapped_column(String(255), default="")
-    job: Mapped[str] = mapped_column(String(255), default="")
-    attempt: Mapped[int] = mapped_column(default=1)
-    commit_sha: Mapped[str] = mapped_column(String(64), default="")
-    branch: Mapped[str] = mapped_column(String(255), default="")
-    runner: Mapped[str] = mapped_column(String(255), default="")
-    os: Mapped[str] = mapped_column(String(64), default="")
-    cpus: Mapped[int | None]
-    parallel: Mapped[int | None]
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    project_id: ColumnElement[int] = column(ForeignKey("projects.id", ondelete="CASCADE"))
+    provider: ColumnElement[str] = column(String(64), default="")
+    external_id: ColumnElement[str] = column(String(255), default="")
+    workflow: ColumnElement[str] = column(String(255), default="")
+    job: ColumnElement[str] = column(String(255), default="")
+    attempt: ColumnElement[int] = column(Integer, default=1)
+    commit_sha: ColumnElement[str] = column(String(64), default="")
+    branch: ColumnElement[str] = column(String(255), default="")
+    runner: ColumnElement[str] = column(String(255), default="")
+    os: ColumnElement[str] = column(String(64), default="")
+    cpus: ColumnElement[int | None] = column(Integer, nullable=True)
+    parallel: ColumnElement[int | None] = column(Integer, nullable=True)
     """How many tests run at a time."""
-    time_limit_s: Mapped[float | None]
+    time_limit_s: ColumnElement[float | None] = column(Float, nullable=True)
     """How long one test may take."""
-    started_at: Mapped[datetime | None]
+    started_at: ColumnElement[datetime | None] = column(UtcDateTime, nullable=True)
 
 
 class Artifact(Base):
@@ -144,16 +194,16 @@ class Artifact(Base):
     __tablename__ = "artifacts"
     __table_args__ = (UniqueConstraint("run_id", "sha256"),)
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
-    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
-    path: Mapped[str] = mapped_column(Text)
-    kind: Mapped[str] = mapped_column(String(32))
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    run_id: ColumnElement[int] = column(ForeignKey("runs.id", ondelete="CASCADE"))
+    sha256: ColumnElement[bytes] = column(LargeBinary(32))
+    path: ColumnElement[str] = column(Text)
+    kind: ColumnElement[str] = column(String(32))
     """`junit` or `log`."""
-    format: Mapped[str] = mapped_column(String(64), default="")
+    format: ColumnElement[str] = column(String(64), default="")
     """The dialect or log format, such as `pytest` or `vitest`."""
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
-    ingested_at: Mapped[datetime]
+    size_bytes: ColumnElement[int] = column(BigInteger)
+    ingested_at: ColumnElement[datetime] = column(UtcDateTime)
 
 
 class ArtifactIssue(Base):
@@ -161,12 +211,12 @@ class ArtifactIssue(Base):
 
     __tablename__ = "artifact_issues"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    artifact_id: Mapped[int] = mapped_column(ForeignKey("artifacts.id", ondelete="CASCADE"), index=True)
-    position: Mapped[str] = mapped_column(String(64), default="")
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    artifact_id: ColumnElement[int] = column(ForeignKey("artifacts.id", ondelete="CASCADE"), index=True)
+    position: ColumnElement[str] = column(String(64), default="")
     """Where in the file, such as `line 12, column 3`."""
-    reason: Mapped[str] = mapped_column(Text)
-    rejected: Mapped[bool] = mapped_column(default=True)
+    reason: ColumnElement[str] = column(Text)
+    rejected: ColumnElement[bool] = column(Boolean, default=True)
     """Whether the file was refused; otherwise it was ingested in spite of the issue."""
 
 
@@ -176,16 +226,16 @@ class TestCase(Base):
     __test__ = False  # the name makes pytest think that this is a test class
     __tablename__ = "test_cases"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
-    key: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    project_id: ColumnElement[int] = column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
+    key: ColumnElement[bytes] = column(LargeBinary(16), unique=True)
     """`TestIdentity.key`."""
-    suite: Mapped[str] = mapped_column(Text, default="")
-    classname: Mapped[str] = mapped_column(Text, default="")
-    name: Mapped[str] = mapped_column(Text)
-    framework: Mapped[str] = mapped_column(String(64), default="")
-    file: Mapped[str] = mapped_column(Text, default="")
-    line: Mapped[int | None]
+    suite: ColumnElement[str] = column(Text, default="")
+    classname: ColumnElement[str] = column(Text, default="")
+    name: ColumnElement[str] = column(Text)
+    framework: ColumnElement[str] = column(String(64), default="")
+    file: ColumnElement[str] = column(Text, default="")
+    line: ColumnElement[int | None] = column(Integer, nullable=True)
 
 
 class Failure(Base):
@@ -194,14 +244,14 @@ class Failure(Base):
     __tablename__ = "failures"
     __table_args__ = (UniqueConstraint("fingerprint", "detail_hash"),)
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    fingerprint: Mapped[bytes] = mapped_column(LargeBinary(16))
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    fingerprint: ColumnElement[bytes] = column(LargeBinary(16))
     """Hash of type and message with pids, ports, times, paths and the like masked."""
-    detail_hash: Mapped[bytes] = mapped_column(LargeBinary(16))
+    detail_hash: ColumnElement[bytes] = column(LargeBinary(16))
     """Hash of the unmasked type, message and detail."""
-    type: Mapped[str] = mapped_column(Text, default="")
-    message: Mapped[str] = mapped_column(Text, default="")
-    detail: Mapped[str] = mapped_column(Text, default="")
+    type: ColumnElement[str] = column(Text, default="")
+    message: ColumnElement[str] = column(Text, default="")
+    detail: ColumnElement[str] = column(Text, default="")
 
 
 UNDATED = date(1900, 1, 1)
@@ -210,6 +260,9 @@ UNDATED = date(1900, 1, 1)
 
 def _no_day(context: Any) -> date | None:
     return UNDATED if context.dialect.name == "postgresql" else None
+
+
+_FAILED = text("failure_id IS NOT NULL")
 
 
 class Result(Base):
@@ -229,24 +282,32 @@ class Result(Base):
         Index(
             "ix_results_failed",
             *("test_case_id", "failure_id", "run_id", "outcome"),
-            sqlite_where=text("failure_id IS NOT NULL"),
-            postgresql_where=text("failure_id IS NOT NULL"),
+            sqlite_where=_FAILED,
         ),
-        {"postgresql_partition_by": "RANGE (day)"},
     )
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    test_case_id: Mapped[int] = mapped_column(RowId)
-    run_id: Mapped[int] = mapped_column(RowId)
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    test_case_id: ColumnElement[int] = column(RowId)
+    run_id: ColumnElement[int] = column(RowId)
     """Without an index of its own, which would cost an insert a fifth of its time: ask by the run's artifacts."""
-    artifact_id: Mapped[int] = mapped_column(RowId)
-    attempt: Mapped[int] = mapped_column(default=1)
+    artifact_id: ColumnElement[int] = column(RowId)
+    attempt: ColumnElement[int] = column(Integer, default=1)
     """1-based, within the run."""
-    day: Mapped[date | None] = mapped_column(default=_no_day)
+    day: ColumnElement[date | None] = column(Date, default=_no_day, nullable=True)
     """When the run started, or when it was ingested; PostgreSQL's partition key, empty on SQLite, which has none."""
-    outcome: Mapped[Outcome] = mapped_column(Word(Outcome))
-    duration_s: Mapped[float | None]
-    failure_id: Mapped[int | None] = mapped_column(RowId)
+    outcome: ColumnElement[Outcome] = column(Word(Outcome))
+    duration_s: ColumnElement[float | None] = column(Float, nullable=True)
+    failure_id: ColumnElement[int | None] = column(RowId, nullable=True)
+
+
+@event.listens_for(Base.metadata, "before_create")
+def _on_postgresql(_metadata: MetaData, connection: Connection, **_options: Any) -> None:
+    """Add what SQLAlchemy takes only with PostgreSQL's dialect imported, which takes a while, where that is there."""
+    if connection.dialect.name == "postgresql":
+        results = Base.metadata.tables["results"]
+        results.dialect_kwargs["postgresql_partition_by"] = "RANGE (day)"
+        [failed] = [index for index in results.indexes if index.name == "ix_results_failed"]
+        failed.dialect_kwargs["postgresql_where"] = _FAILED
 
 
 class Rollup(Base):
@@ -254,16 +315,16 @@ class Rollup(Base):
 
     __tablename__ = "rollups"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
-    upto: Mapped[int] = mapped_column(BigInteger)
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    project_id: ColumnElement[int] = column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
+    upto: ColumnElement[int] = column(BigInteger)
     """Highest id of an artifact in it."""
-    stamp: Mapped[str] = mapped_column(String(64))
+    stamp: ColumnElement[str] = column(String(64))
     """Number and size of all artifacts up to `upto` when it was made: what else they are now, it is stale."""
-    results: Mapped[int]
-    pruned: Mapped[bool] = mapped_column(default=False)
+    results: ColumnElement[int] = column(Integer)
+    pruned: ColumnElement[bool] = column(Boolean, default=False)
     """Whether the rows of its results are gone: it is all that is left of them, whatever the artifacts are now."""
-    data: Mapped[bytes] = mapped_column(LargeBinary)
+    data: ColumnElement[bytes] = column(LargeBinary)
     """Test case ids, run ids and outcomes, packed by `queries.rollups` and compressed with zlib."""
 
 
@@ -272,16 +333,18 @@ class LogEvent(Base):
 
     __tablename__ = "log_events"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    artifact_id: Mapped[int] = mapped_column(ForeignKey("artifacts.id", ondelete="CASCADE"), index=True)
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
-    test_case_id: Mapped[int | None] = mapped_column(ForeignKey("test_cases.id", ondelete="SET NULL"), index=True)
-    line: Mapped[int]
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    artifact_id: ColumnElement[int] = column(ForeignKey("artifacts.id", ondelete="CASCADE"), index=True)
+    run_id: ColumnElement[int] = column(ForeignKey("runs.id", ondelete="CASCADE"))
+    test_case_id: ColumnElement[int | None] = column(
+        ForeignKey("test_cases.id", ondelete="SET NULL"), index=True, nullable=True
+    )
+    line: ColumnElement[int] = column(Integer)
     """1-based."""
-    time: Mapped[datetime | None]
-    kind: Mapped[LogEventKind] = mapped_column(Word(LogEventKind))
-    pid: Mapped[int | None]
-    text: Mapped[str] = mapped_column(Text)
+    time: ColumnElement[datetime | None] = column(UtcDateTime, nullable=True)
+    kind: ColumnElement[LogEventKind] = column(Word(LogEventKind))
+    pid: ColumnElement[int | None] = column(Integer, nullable=True)
+    text: ColumnElement[str] = column(Text)
 
 
 class PropertySet(Base):
@@ -289,10 +352,10 @@ class PropertySet(Base):
 
     __tablename__ = "property_sets"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    hash: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    hash: ColumnElement[bytes] = column(LargeBinary(16), unique=True)
     """Hash of the entries."""
-    entries: Mapped[list[Any]]
+    entries: ColumnElement[list[Any]] = column(Document)
     """Pairs of name and value in the order of the file; a name may come twice, and `attachment` is a path."""
 
 
@@ -301,15 +364,17 @@ class Property(Base):
 
     __tablename__ = "properties"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    artifact_id: Mapped[int] = mapped_column(ForeignKey("artifacts.id", ondelete="CASCADE"), index=True)
-    test_case_id: Mapped[int | None] = mapped_column(ForeignKey("test_cases.id", ondelete="CASCADE"), index=True)
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    artifact_id: ColumnElement[int] = column(ForeignKey("artifacts.id", ondelete="CASCADE"), index=True)
+    test_case_id: ColumnElement[int | None] = column(
+        ForeignKey("test_cases.id", ondelete="CASCADE"), index=True, nullable=True
+    )
     """NULL where a suite has them."""
-    attempt: Mapped[int | None]
+    attempt: ColumnElement[int | None] = column(Integer, nullable=True)
     """1-based, within the run; the last attempt that the element tells of."""
-    suite: Mapped[str] = mapped_column(Text, default="")
+    suite: ColumnElement[str] = column(Text, default="")
     """Name of the suite that has them; empty where a test has them, or the whole file."""
-    set_id: Mapped[int] = mapped_column(ForeignKey("property_sets.id", ondelete="CASCADE"))
+    set_id: ColumnElement[int] = column(ForeignKey("property_sets.id", ondelete="CASCADE"))
 
 
 class Finding(Base):
@@ -317,16 +382,18 @@ class Finding(Base):
 
     __tablename__ = "findings"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    test_case_id: Mapped[int | None] = mapped_column(ForeignKey("test_cases.id", ondelete="CASCADE"), index=True)
-    mechanism: Mapped[Mechanism] = mapped_column(Word(Mechanism))
-    source: Mapped[EvidenceSource] = mapped_column(Word(EvidenceSource))
-    file: Mapped[str] = mapped_column(Text, default="")
-    line: Mapped[int | None]
-    score: Mapped[float]
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    test_case_id: ColumnElement[int | None] = column(
+        ForeignKey("test_cases.id", ondelete="CASCADE"), index=True, nullable=True
+    )
+    mechanism: ColumnElement[Mechanism] = column(Word(Mechanism))
+    source: ColumnElement[EvidenceSource] = column(Word(EvidenceSource))
+    file: ColumnElement[str] = column(Text, default="")
+    line: ColumnElement[int | None] = column(Integer, nullable=True)
+    score: ColumnElement[float] = column(Float)
     """Weight in [0, 1]."""
-    evidence: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    created_at: Mapped[datetime]
+    evidence: ColumnElement[dict[str, Any]] = column(Document, default=dict)
+    created_at: ColumnElement[datetime] = column(UtcDateTime)
 
 
 class TestVerdict(Base):
@@ -335,18 +402,18 @@ class TestVerdict(Base):
     __test__ = False  # the name makes pytest think that this is a test class
     __tablename__ = "verdicts"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    test_case_id: Mapped[int] = mapped_column(ForeignKey("test_cases.id", ondelete="CASCADE"), unique=True)
-    verdict: Mapped[Verdict] = mapped_column(Word(Verdict))
-    p_flaky: Mapped[float]
-    flake_rate: Mapped[float]
-    flake_rate_low: Mapped[float]
-    flake_rate_high: Mapped[float]
-    mechanism: Mapped[Mechanism | None] = mapped_column(Word(Mechanism))
-    p_mechanism: Mapped[float | None]
-    since_commit: Mapped[str] = mapped_column(String(64), default="")
-    evidence: Mapped[list[Any]] = mapped_column(default=list)
-    decided_at: Mapped[datetime]
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    test_case_id: ColumnElement[int] = column(ForeignKey("test_cases.id", ondelete="CASCADE"), unique=True)
+    verdict: ColumnElement[Verdict] = column(Word(Verdict))
+    p_flaky: ColumnElement[float] = column(Float)
+    flake_rate: ColumnElement[float] = column(Float)
+    flake_rate_low: ColumnElement[float] = column(Float)
+    flake_rate_high: ColumnElement[float] = column(Float)
+    mechanism: ColumnElement[Mechanism | None] = column(Word(Mechanism), nullable=True)
+    p_mechanism: ColumnElement[float | None] = column(Float, nullable=True)
+    since_commit: ColumnElement[str] = column(String(64), default="")
+    evidence: ColumnElement[list[Any]] = column(Document, default=list)
+    decided_at: ColumnElement[datetime] = column(UtcDateTime)
 
 
 class Experiment(Base):
@@ -354,17 +421,19 @@ class Experiment(Base):
 
     __tablename__ = "experiments"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
-    test_case_id: Mapped[int | None] = mapped_column(ForeignKey("test_cases.id", ondelete="CASCADE"), index=True)
-    command: Mapped[str] = mapped_column(Text)
-    verdict: Mapped[ReproVerdict | None] = mapped_column(Word(ReproVerdict))
-    mechanism: Mapped[Mechanism | None] = mapped_column(Word(Mechanism))
-    started_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
-    summary: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    project_id: ColumnElement[int] = column(ForeignKey("projects.id", ondelete="CASCADE"))
+    test_case_id: ColumnElement[int | None] = column(
+        ForeignKey("test_cases.id", ondelete="CASCADE"), index=True, nullable=True
+    )
+    command: ColumnElement[str] = column(Text)
+    verdict: ColumnElement[ReproVerdict | None] = column(Word(ReproVerdict), nullable=True)
+    mechanism: ColumnElement[Mechanism | None] = column(Word(Mechanism), nullable=True)
+    started_at: ColumnElement[datetime] = column(UtcDateTime)
+    finished_at: ColumnElement[datetime | None] = column(UtcDateTime, nullable=True)
+    summary: ColumnElement[dict[str, Any]] = column(Document, default=dict)
     """The `repro --json` document."""
-    machine: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    machine: ColumnElement[dict[str, Any]] = column(Document, default=dict)
     """Facts of the machine: cpus, load, kernel, autogroup, who reaps orphans."""
 
 
@@ -373,18 +442,18 @@ class Trial(Base):
 
     __tablename__ = "trials"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), index=True)
-    arm: Mapped[str] = mapped_column(String(255))
-    stressor: Mapped[str] = mapped_column(String(255), default="none")
-    group_kill: Mapped[str] = mapped_column(String(64), default="")
-    ordinal: Mapped[int]
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    experiment_id: ColumnElement[int] = column(ForeignKey("experiments.id", ondelete="CASCADE"), index=True)
+    arm: ColumnElement[str] = column(String(255))
+    stressor: ColumnElement[str] = column(String(255), default="none")
+    group_kill: ColumnElement[str] = column(String(64), default="")
+    ordinal: ColumnElement[int] = column(Integer)
     """1-based order in which the trials of the experiment ran."""
-    outcome: Mapped[TrialOutcome] = mapped_column(Word(TrialOutcome))
-    exit_code: Mapped[int | None]
-    duration_s: Mapped[float]
-    message: Mapped[str] = mapped_column(Text, default="")
-    host: Mapped[str] = mapped_column(String(255), default="")
+    outcome: ColumnElement[TrialOutcome] = column(Word(TrialOutcome))
+    exit_code: ColumnElement[int | None] = column(Integer, nullable=True)
+    duration_s: ColumnElement[float] = column(Float)
+    message: ColumnElement[str] = column(Text, default="")
+    host: ColumnElement[str] = column(String(255), default="")
     """Name of the machine that it ran on."""
 
 
@@ -393,22 +462,22 @@ class ProcessExit(Base):
 
     __tablename__ = "process_exits"
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"), index=True)
-    pid: Mapped[int]
-    ppid: Mapped[int]
-    pgid: Mapped[int | None]
-    sid: Mapped[int | None]
-    argv: Mapped[str] = mapped_column(Text, default="")
-    state: Mapped[str] = mapped_column(String(16), default="")
+    id: ColumnElement[int] = column(RowId, primary_key=True)
+    trial_id: ColumnElement[int] = column(ForeignKey("trials.id", ondelete="CASCADE"), index=True)
+    pid: ColumnElement[int] = column(Integer)
+    ppid: ColumnElement[int] = column(Integer)
+    pgid: ColumnElement[int | None] = column(Integer, nullable=True)
+    sid: ColumnElement[int | None] = column(Integer, nullable=True)
+    argv: ColumnElement[str] = column(Text, default="")
+    state: ColumnElement[str] = column(String(16), default="")
     """State when the test ended: R, S, D, T, Z, or empty when it was gone."""
-    exit_status: Mapped[int | None]
+    exit_status: ColumnElement[int | None] = column(Integer, nullable=True)
     """As Popen.returncode: negative for a signal."""
-    survived: Mapped[bool] = mapped_column(default=False)
+    survived: ColumnElement[bool] = column(Boolean, default=False)
     """Whether it outlived the test, so that the supervisor had to end it."""
-    time_to_exit_ms: Mapped[float | None]
+    time_to_exit_ms: ColumnElement[float | None] = column(Float, nullable=True)
     """From the end of the test, or from its first signal where a tracer saw it."""
-    time_to_reap_ms: Mapped[float | None]
-    timeline: Mapped[dict[str, Any] | None]
+    time_to_reap_ms: ColumnElement[float | None] = column(Float, nullable=True)
+    timeline: ColumnElement[dict[str, Any] | None] = column(Document, nullable=True)
     """What a tracer saw: index in order of creation, parent's index, depth, the moments (ms since the trial began) of
     spawn, exec, end and reaping, and [name, moment, sender's pid] of each signal. Null without a tracer."""
