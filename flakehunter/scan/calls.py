@@ -7,7 +7,7 @@ from functools import lru_cache
 from tree_sitter import Node
 
 from flakehunter.scan import context, expectation, idioms
-from flakehunter.scan.durations import duration_s
+from flakehunter.scan.durations import duration_s, plausible_s
 from flakehunter.scan.events import (
     Alive,
     Aside,
@@ -54,10 +54,13 @@ _OPERAND = re.compile(r"[&*$]{0,2}\w+(?:(?:\.|->|::|\?\.)\w+|\(\)|!)*$")
 _PROCESS = re.compile(r"pid|proc|child", re.IGNORECASE)
 _CLIENT = re.compile(r"[(\"'`\s](?:curl|wget|grpcurl|redis-cli)[\"'\s](?!.*\bretry)", re.DOTALL)
 """Programs that ask a server, and ask once."""
+_RAISED = re.compile(r"\.(?:unwrap|expect)\(|\?$")
+"""Rust says what must not fail."""
 _TIMES = re.compile(r"(?:\.(?:times|upto|each)|^repeat)$")
 _LEAVES = re.compile(r"\b(?:break|return)\b")
 _CGROUP_FILE = re.compile(r"cgroup\.procs|cgroup\S*/tasks")
-LEAST_POLL_S = 0.02
+_SECOND_BY_DEFAULT = frozenset(["vi.waitFor", "vi.waitUntil"])
+"""Polls of Vitest that end after a second when nothing else is said."""
 ASKED_BYTES = 200
 """A call that asks something of a pid is short."""
 _GIVEN_PID = re.compile(
@@ -109,9 +112,9 @@ class Calls(Walker):
             limit = " ".join(
                 text(a) for a in plain if a.type not in CALLS or re.search(r"from_|Duration|milli|sec", text(a))
             )
-            out.extend(
-                with_limit(tuple(inner), duration_s(limit, 1e-3 if self.spec.name in ("javascript", "kotlin") else 1.0))
-            )
+            unit = 1e-3 if self.spec.name in ("javascript", "kotlin") else 1.0
+            demanded = self.spec.name != "rust" or _RAISED.search(text(context.chain_root(node))) is not None
+            out.extend(with_limit(tuple(inner), duration_s(limit, unit), demanded=demanded))
         else:
             out.extend(inner)
         source = text(node)
@@ -216,7 +219,7 @@ class Calls(Walker):
         line = _line(node)
         given = Store(line, tuple(p for c in closures for p in parameters(c)), (), names_in(text(receiver)))
         around = " ".join(text(a) for a in plain)
-        if idiom is not None and idiom.kind in (Kind.SPAWN, Kind.BUILD):
+        if idiom is not None and idiom.kind in (Kind.SPAWN, Kind.BUILD) and not idiom.run:
             # The block of fork is the child's own code; a callback of exec runs when the child has ended.
             self.strings.append(text(closures[0]))
             if self.spec.name in ("javascript", "typescript", "tsx"):
@@ -300,7 +303,7 @@ class Calls(Walker):
             source,
         )
         if named:
-            return _plausible(duration_s(named[1] or named[2], unit))
+            return plausible_s(duration_s(named[1] or named[2], unit))
         found = [
             d
             for a in plain
@@ -313,7 +316,9 @@ class Calls(Walker):
             found = (
                 [d for a in arguments(outer) for d in [duration_s(text(a), unit)] if d] if outer.type in CALLS else []
             )
-        return _plausible(max(found)) if found else None
+        if not found and dotted in _SECOND_BY_DEFAULT and len(arguments(node)) == 1:
+            return 1.0
+        return plausible_s(max(found)) if found else None
 
     def _limit(self, idiom: Idiom, node: Node, plain: list[Node], unit: float) -> float | None:
         """Return the time limit or pause that a call gives, in seconds."""
@@ -422,7 +427,7 @@ class Calls(Walker):
         command = names_in(text(receiver)) if receiver is not None and not plain else ()
         if command:
             out.append(Event(Kind.SPAWN, line, command, source[:400], needs_known=True, beside=True))
-        if _CLIENT.search(source) is not None:
+        if _CLIENT.search(f"({self._command_source(plain, source)}") is not None:
             out.append(Event(Kind.USE, line, (), source[:2000]))
         names = tuple(n for a in plain for n in names_in(text(a)) if n not in _KEYWORDS)
         if names:
@@ -489,8 +494,3 @@ def _scope(scope: Scope, names: tuple[str, ...], plain: list[Node], source: str)
     if re.search(r"recursive=True|\.children\(|entireProcessTree|descendants\(", source):
         return Scope.TREE
     return scope
-
-
-def _plausible(limit_s: float | None) -> float | None:
-    """Return a time limit: a number so small that nobody polls for so many milliseconds is one of seconds."""
-    return limit_s * 1000 if limit_s is not None and limit_s < LEAST_POLL_S else limit_s

@@ -186,7 +186,7 @@ def _of_try(node: Node, part: Node, look: Node, alive: Alive) -> Expect | None:
     after = source.decode("utf-8", "replace") + " ".join(
         text(n) for n in node.named_children if n.type == "else_clause" or n.type == "else"
     )
-    handled = " ".join(text(child(n, "body") or n.named_children[-1]) for n in handlers)
+    handled = " ".join(_handler(n) for n in handlers)
     if expectation.fails(after):
         return Expect.DEAD
     if expectation.fails(handled):
@@ -196,11 +196,16 @@ def _of_try(node: Node, part: Node, look: Node, alive: Alive) -> Expect | None:
     return Expect.VALUE
 
 
+def _handler(node: Node) -> str:
+    """Return the source of what a handler does; Ruby's may be empty."""
+    return text(child(node, "body") or (node.named_children[-1] if node.named_child_count else node))
+
+
 _RAISES = re.compile(
     r"raises?\b|Raises|[tT]hrows|rejects|raise_error|toThrow|is_err\b|assertFailsWith|shouldThrow|_THROW\b"
 )
 _TEST_FAILS = re.compile(
-    r"\b(?:pytest\.fail|self\.fail\w*|flunk|[tb]\.(?:Fatal|Error|Fail)\w*|Assert\.Fail|raise AssertionError|fail)\s*\(|"
+    r"\b(?:pytest\.fail|self\.fail\w*|flunk|[tb]\.(?:Fatal|Error|Fail)\w*|Assert\.Fail|fail)\s*\(|\b(?:raise|throw)\b|"
     r"\bassert\s+(?:False|0)\b|\bflunk\b"
 )
 """Calls by which a test fails."""
@@ -277,7 +282,7 @@ def is_tolerant(node: Node, spec: Spec, *, escalates: bool) -> bool:
             body = child(parent, "body") or parent.named_children[0]
             handlers = [n for n in parent.named_children if n.type.startswith(("except", "catch", "rescue"))]
             if handlers and (_within(node, body) or parent.type in _RUBY_TRIES):
-                handled = " ".join(text(child(n, "body") or n.named_children[-1]) for n in handlers)
+                handled = " ".join(_handler(n) for n in handlers)
                 if escalates and _TEST_FAILS.search(handled):
                     return False  # whatever it cleans up before
                 if escalates and (KILL_WORDS.search(handled) or not expectation.fails(handled)):

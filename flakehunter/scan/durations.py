@@ -18,6 +18,7 @@ _WITH_UNIT = re.compile(
 )
 _PLAIN = re.compile(rf"(?<![\w.])({_NUMBER})(?![\w.]|\s*\()")
 _PRODUCT = re.compile(rf"(?<![\w.])({_NUMBER})\s*\*\s*({_NUMBER})(?![\w.])")
+LEAST_POLL_S = 0.02
 
 
 def duration_s(text: str, unit_s: float = 1.0) -> float | None:
@@ -37,3 +38,8 @@ def duration_s(text: str, unit_s: float = 1.0) -> float | None:
         return float(product[1].replace("_", "")) * float(product[2].replace("_", "")) * unit_s
     plain = _PLAIN.search(text)
     return float(plain[1].replace("_", "")) * unit_s if plain else None
+
+
+def plausible_s(limit_s: float | None) -> float | None:
+    """Return a time limit: a number so small that nobody polls for so many milliseconds is one of seconds."""
+    return limit_s * 1000 if limit_s is not None and limit_s < LEAST_POLL_S else limit_s

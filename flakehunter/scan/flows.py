@@ -7,18 +7,18 @@ from flakehunter.scan import idioms
 from flakehunter.scan.events import Call, Event, Flow, Kind, Loop, Step, Store, walk
 
 
-def with_limit(flow: Flow, limit_s: float | None) -> Flow:
+def with_limit(flow: Flow, limit_s: float | None, *, demanded: bool = True) -> Flow:
     """Return `flow` with the time limit of the block around it on its waits."""
     if limit_s is None:
         return flow
     boxed: list[Step] = []
     for step in flow:
         if isinstance(step, Event) and step.kind is Kind.WAIT and step.timeout_s is None:
-            step = replace(step, timeout_s=limit_s, demanded=True)
+            step = replace(step, timeout_s=limit_s, demanded=demanded)
         elif isinstance(step, Loop) and step.deadline_s is None:
             step = replace(step, deadline_s=limit_s)
         elif isinstance(step, Store):
-            step = replace(step, value=with_limit(step.value, limit_s))
+            step = replace(step, value=with_limit(step.value, limit_s, demanded=demanded))
         boxed.append(step)
     return tuple(boxed)
 

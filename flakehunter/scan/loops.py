@@ -153,7 +153,7 @@ class Loops(Statements):
         if compared and re.search(r"time|now|Now|elapsed|Elapsed|Since|SECONDS|-\s*start", condition):
             return self._clock_duration(compared[1], condition)
         count = re.search(
-            r"(?:range\(|0\.\.=?\s*|<=?\s*|seq\s+(?:1\s+)?)(\d+)\s*(?:\)|;|\s*\{|:)|\b(\d+)\.times",
+            r"(?:range\(|0\.\.=?\s*|<=?\s*|seq\s+(?:1\s+)?)(\d+)\s*(?:\)|;|\s*\{|:|&&|and\b)|\b(\d+)\.times",
             source.split("\n")[0],
         )
         pause = next((p.timeout_s for p in pauses if p.timeout_s), None)

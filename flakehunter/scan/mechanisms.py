@@ -240,11 +240,14 @@ class Mechanisms(Holding):
                 and not process.ordered
             ):
                 said = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
+                flaw = Flaw(Mechanism.DEADLINE_TOO_SHORT, process.sent.line, self._line(event.line), said)
                 if event.silent:
-                    process.short = Flaw(Mechanism.DEADLINE_TOO_SHORT, process.sent.line, self._line(event.line), said)
+                    process.short = flaw
+                elif event.demanded and (process.sent.site != self.site or self.site == 0):
+                    self._add(flaw)  # it fails here, whatever is cleaned up later
                 else:
                     self._short(number, process.sent, self._line(event.line), said)
-            elif limit_s is not None and 0 < limit_s < SHORT_S and not self.polling:
+            elif limit_s is not None and 0 < limit_s < SHORT_S and not self.polling and not event.tolerant:
                 if event.demanded:
                     self._short_life(number, self._line(event.line), limit_s, stopped)
                 elif event.silent and process.own and process.started is not None and not process.ordered:
@@ -262,12 +265,13 @@ class Mechanisms(Holding):
         process = self.state.processes[number]
         if process.sent is not None or (process.ordered and stopped is None):
             return
-        if stopped is not None:
-            text = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
-            self._short(number, Sent(stopped, Scope.LEADER, "", -1), line, text)
+        said = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
+        if stopped is not None or (process.pidlike and not process.own and not self.stack):
+            self._add(Flaw(Mechanism.DEADLINE_TOO_SHORT, stopped or line, line, said))
         elif process.own and process.started is not None:
             text = f"the child has to have ended in {limit_s:g} s, and a loaded machine may not even have started it: allow many times as long"  # noqa: E501
-            self._short(number, Sent(process.started, Scope.LEADER, "", process.site), line, text)
+            if process.site != self.site or self.site == 0:  # else the helper is judged for itself
+                self._add(Flaw(Mechanism.DEADLINE_TOO_SHORT, process.started, line, text))
 
     def _short(self, number: int, sent: Sent, line: int, message: str) -> None:
         """deadline-too-short: kept until the end of the function, for a stronger signal may follow."""

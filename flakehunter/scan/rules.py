@@ -79,7 +79,7 @@ class Machine(Following):
                 if self.returned is not None:
                     self.state.names[parameter] = self.returned
                     made = self.state.processes[self.returned]
-                    made.ready, made.sent = True, None
+                    made.ready, made.sent = made.slept_since_start is None, None
         for hook in self.function.hooks:
             self._set_up(hook)
         self.run(self.function.flow)
@@ -224,7 +224,7 @@ class Machine(Following):
         return found
 
     def _polled(self, step: Loop, looked: list[tuple[int, bool, Expect]], escalated: set[int]) -> None:
-        line = self._line(step.line)
+        line, stopped = self._line(step.line), self.state.stopped
         self.state.waited()
         reaps = any(events(step.body, Kind.WAIT)) or any(
             e.kind is Kind.LOOK and not e.counts_zombies for e in events(step.body, Kind.LOOK)
@@ -235,6 +235,9 @@ class Machine(Following):
             ends = sent
             if sent is None and expect is Expect.OUTLASTED and process.started is not None:
                 ends = Sent(process.started, Scope.LEADER, "", process.site)  # by itself, some time
+            kept = process.started is None and process.own and process.ready
+            if ends is None and kept and not (self.current.reaps or self.function.reaps):
+                ends = Sent(line, Scope.LEADER, "", process.site)  # started by another function, and reaped by none
             survivor = self._left_out(number)
             if survivor is not None:
                 self._flaw(Mechanism.SURVIVOR, survivor[0], line, survivor[1])
@@ -267,8 +270,7 @@ class Machine(Following):
                 )  # fmt: skip
             elif (
                 sent is None
-                and not process.own
-                and not process.ordered
+                and (stopped is not None and step.demanded if process.own else not process.ordered)
                 and not step.until_alive
                 and (step.deadline_s or SHORT_S) < SHORT_S
             ):

@@ -189,7 +189,7 @@ def scan_files(files: Sequence[SourceFile]) -> Report:
         if b"\0" in source[:8192]:
             report.skipped.append(Skipped(file.shown, "binary"))
             continue
-        if may_matter(source) or (spec.name == "bash" and (b"kill" in source or b"cgroup.procs" in source)):
+        if may_matter(source) or (spec.name == "bash" and (b"kill" in source or b"/cgroup/" in source)):
             if len(source) > MAX_LINE_BYTES and max(map(len, source.split(b"\n"))) > MAX_LINE_BYTES:
                 report.skipped.append(Skipped(file.shown, f"minified: a line is longer than {MAX_LINE_BYTES:,} bytes"))
                 continue

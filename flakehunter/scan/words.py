@@ -35,7 +35,7 @@ FILE_ENDS = (
         -TERM 'TERM' "TERM" estroy( estroyF estroyP destroy! abort( AbortController AbortSignal Abort( .signal( .Signal(
         send_signal SIGINT SIGHUP SIGUSR AssignProcess cgroup.procs Popen pawn ancel( sAlive is_alive pid_exists
         HasExited GetProcessById .Process( /proc/ pgrep ProcessBuilder exec.Command proc_open add_process ob.assign(
-        group.assign( aemonize --daemon Alive( Running( assign_process( etpgid( AddProc( cgroups.Process
+        wait(timeout group.assign( aemonize --daemon Alive( Running( assign_process( etpgid( AddProc( cgroups.Process
         """
     ),
 )
@@ -72,7 +72,7 @@ ENDS = _words(
     """
     kill Kill erminat estroy abort( Abort( send_signal AssignProcess cgroup.procs cg_enter ancel( .Signal( .signal( SIG
     CloseMainWindow pid_exists AddProc cgroups.Process AssignProc assign_process etpgid( .stop .Stop _stop >stop
-    hutdown ispose
+    hutdown ispose wait(timeout
     """
 )
 """A function without one of these ends no process itself."""
