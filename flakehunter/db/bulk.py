@@ -63,8 +63,11 @@ class Bulk(Protocol):
     ) -> None:
         """Insert first attempts that passed, of the test cases with these ids, in order."""
 
-    def expect_many(self, connection: Connection) -> None:
-        """Get ready for very many results, which the next transaction will bring; outside of one."""
+    def expect_many(self, connection: Connection, *, completes: bool = True, elsewhere: int = 0) -> None:
+        """Get ready for very many results, which the next transaction will bring; outside of one.
+
+        Without `completes` somebody else will do that. `elsewhere` counts results that others have inserted for it.
+        """
 
     def complete(self, connection: Connection) -> None:
         """Make what was left out for that, by this ingest or one that was killed; outside of a transaction."""

@@ -179,9 +179,10 @@ class PostgresBulk:
         if self._waiting.size > _COPY_BYTES:
             self.write_out(connection)
 
-    def expect_many(self, connection: Connection) -> None:
+    def expect_many(self, connection: Connection, *, completes: bool = True, elsewhere: int = 0) -> None:
         """Do without the index by test where these are the first results."""
-        self._filling.go_on(connection)
+        self._filling.results += elsewhere
+        self._filling.go_on(connection, completes=completes)
 
     def complete(self, connection: Connection) -> None:
         """Build the index by test where it is missing; most of the time it is there."""

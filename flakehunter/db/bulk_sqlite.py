@@ -136,7 +136,7 @@ class SqliteBulk:
         rows = list(chain.from_iterable(zip(tests, durations, strict=True)))
         _insert(connection, _passes, 2, rows, (of.run_id, of.artifact_id))
 
-    def expect_many(self, connection: Connection) -> None:
+    def expect_many(self, connection: Connection, *, completes: bool = True, elsewhere: int = 0) -> None:
         """Do without the index by test where these are the first results."""
         with connection.begin():
             leave_out_index_by_test(connection)

@@ -3,7 +3,8 @@
 To keep it costs a server as much as all else that it does with a result; sorted at the end, a fraction of that. While
 it is missing, whoever fills the table holds a lock of its connection: then nobody else builds it. An ingest that is
 killed loses the lock, and the next one builds the index. Where others are at work in the table, the index stays, or
-stays away until they are done, and the last of them builds it.
+stays away until they are done, and the last of them builds it. Of a fleet, the command holds the lock: its workers drop
+the index, and build none.
 """
 
 from collections.abc import Iterator
@@ -40,29 +41,29 @@ class Filling:
     def __init__(self) -> None:
         self._asked = self._takes_part = False
         self.results = 0
-        """Results that the writer has inserted."""
+        """Results that were inserted, by the writer or by others for it."""
 
-    def go_on(self, connection: Connection) -> None:
+    def go_on(self, connection: Connection, *, completes: bool = True) -> None:
         """Leave the index out while there are no results, and build it once there are very many.
 
-        Before a transaction that will bring many.
+        Before a transaction that will bring many. Who does not `completes` leaves the rest to somebody else, who does.
         """
         if not self._asked:
             self._asked = True
-            with _unless_busy(), connection.begin():
-                self._begin(connection)
+            self._begin(connection, completes=completes)
         elif self._takes_part and self.results > MOST_WITHOUT:
             self.end(connection)
 
-    def _begin(self, connection: Connection) -> None:
-        there = has_index_by_test(connection)
-        if there and not connection.scalar(_EMPTY):
-            return
-        self._takes_part = bool(connection.scalar(_TAKE_PART))
-        if there and self._takes_part:
-            connection.execute(_ALONE)
-            if connection.scalar(_EMPTY):
-                connection.execute(DropIndex(index_by_test(), if_exists=True))
+    def _begin(self, connection: Connection, *, completes: bool) -> None:
+        with connection.begin():
+            # In this order: somebody else may be dropping it, and have filled the table when we have waited for that.
+            if not connection.scalar(_EMPTY) and has_index_by_test(connection):
+                return
+            self._takes_part = completes and bool(connection.scalar(_TAKE_PART))
+        if self._takes_part or not completes:
+            # Not in the same transaction: two that have both looked would refuse the table to each other.
+            with _unless_busy(), connection.begin():
+                _drop(connection)
 
     def end(self, connection: Connection) -> None:
         """Build the index where it is missing, unless somebody else still does without; outside of a transaction."""
@@ -77,6 +78,14 @@ class Filling:
         if self._takes_part:
             self._takes_part = False
             connection.execute(_LEAVE)
+
+
+def _drop(connection: Connection) -> None:
+    if not has_index_by_test(connection):
+        return
+    connection.execute(_ALONE)
+    if connection.scalar(_EMPTY):
+        connection.execute(DropIndex(index_by_test(), if_exists=True))
 
 
 def _build(connection: Connection) -> None:

@@ -49,8 +49,9 @@ class Writer:
     Ids are kept in memory; a rollback forgets them all, since it must not leave an id behind that nobody has.
     """
 
-    def __init__(self, engine: Engine, project: str) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, project: str, *, completes: bool = True) -> None:
+        """Begin; who does not `completes` leaves it to somebody else to make what is left out for many results."""
+        self._engine, self._completes = engine, completes
         self.bulk = bulk_for(engine.dialect.name)
         self.project = project
         self._project_id: int | None = None
@@ -75,7 +76,7 @@ class Writer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         try:
-            if not isinstance(error, DatabaseError):
+            if self._completes and not isinstance(error, DatabaseError):
                 persistently(self._complete)
         finally:
             with contextlib.suppress(SQLAlchemyError):
@@ -119,6 +120,18 @@ class Writer:
             assert self._project_id is not None
             told.insert(self.connection, self, self._project_id)
 
+    def expect_many(self, elsewhere: int = 0) -> None:
+        """Get ready for very many results, `elsewhere` of which others have inserted; outside of a transaction.
+
+        Raises:
+            DatabaseError: the database refused.
+        """
+        with self._database_errors():
+            self._expect_many(elsewhere)
+
+    def _expect_many(self, elsewhere: int = 0) -> None:
+        self.bulk.expect_many(self.connection, completes=self._completes, elsewhere=elsewhere)
+
     @contextlib.contextmanager
     def transaction(self, files: Sequence[ReadArtifact] = (), *, many: bool = False) -> Iterator[None]:
         """Open a transaction for several artifacts: all of them are committed at its end, or none.
@@ -135,7 +148,7 @@ class Writer:
             try:
                 self._find_project()
                 if many:
-                    self.bulk.expect_many(self.connection)
+                    self._expect_many()
                 with self.connection.begin():
                     begin_writing(self.connection)
                     self._prepare(files)

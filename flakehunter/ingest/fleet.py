@@ -48,6 +48,8 @@ class Unit:
 
     found: list[Found] = field(default_factory=list)
     size_bytes: int = 0
+    many: bool = False
+    """Whether it is full, so that there are many more results."""
     repeating: set[str] = field(default_factory=set)
     last_key: object = None
 
@@ -94,7 +96,7 @@ def ingest_by_fleet(
 
 
 class _Home:
-    """What this machine does with the database itself: it makes rollups, and takes files that are too large to be sent.
+    """What this machine does with the database itself: rollups, files that are too large to be sent, what is left out.
 
     It is opened when the workers have something to do: what that takes, most of it the import of SQLAlchemy, is a third
     of a second.
@@ -104,6 +106,7 @@ class _Home:
         self._url, self._options, self._summary = url, options, summary
         self._stack = ExitStack()
         self._opened: tuple[Writer, Ingest] | None = None
+        self.expects_many = False
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +133,13 @@ class _Home:
         # Whether a large file is known is asked when there is one.
         here = Ingest(writer, self._options, self._summary, known=frozenset())
         self._opened = writer, self._stack.enter_context(here)
+        self._expect_many(writer)
+
+    def _expect_many(self, writer: "Writer", elsewhere: int = 0) -> None:
+        from flakehunter.db.retry import persistently
+
+        if self.expects_many:
+            persistently(lambda: writer.expect_many(elsewhere))
 
     def _both(self) -> "tuple[Writer, Ingest]":
         self.open()
@@ -146,6 +156,7 @@ class _Home:
         from flakehunter.ingest.pipeline import RESULTS_A_ROLLUP
 
         writer, _ = self._both()
+        self._expect_many(writer, len(brought))
         writer.written.merge(brought)
         if len(writer.written) >= RESULTS_A_ROLLUP:
             # Another worker may have committed what it has not told yet.
@@ -166,6 +177,7 @@ def _units(paths: Sequence[Path | str], options: IngestOptions, summary: Summary
         key = run if run.external_id else source.path.parent
         enough = min(UNIT_BYTES, max(FIRST_BYTES, before // UNITS_BEFORE))
         if unit.size_bytes >= enough and key != unit.last_key:
+            unit.many = home.expects_many = True
             yield unit
             before += unit.size_bytes
             unit = Unit()

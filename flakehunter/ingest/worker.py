@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Engine
 
 from flakehunter.db.engine import open_database, shown_url
+from flakehunter.db.retry import persistently
 from flakehunter.db.rows import Written
 from flakehunter.db.write import Writer
 from flakehunter.errors import DatabaseError, NothingToDoError
@@ -45,7 +46,8 @@ class _Kept:
 
     def __init__(self, url: str, project: str) -> None:
         self.engine = _open(url)
-        self.writer = Writer(self.engine, project)
+        # The command that sent the files does that.
+        self.writer = Writer(self.engine, project, completes=False)
         self.memory = Memory()
         self.known: frozenset[bytes] | None = None
         self.closing: threading.Timer | None = None
@@ -127,6 +129,8 @@ def ingest_unit(
     try:
         options = replace(options, naming=_ToldNaming(repeating=frozenset(unit.repeating)))
         with mine.writer as writer:
+            if unit.many:
+                persistently(writer.expect_many)
             if mine.known is None:
                 mine.known = writer.known_hashes()
             with Ingest(writer, options, summary, memory=mine.memory, known=mine.known) as work:

@@ -1,8 +1,10 @@
 """A first large ingest into PostgreSQL writes results without their index by test; nobody waits for that."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, text
@@ -159,3 +161,47 @@ def test_a_writer_who_is_at_it_for_long_is_not_waited_for(
         other.commit()
         PostgresBulk().complete(other)
     assert indexed(postgres_database)
+
+
+def test_of_two_who_look_at_the_same_moment_one_drops_it(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, drop = Barrier(2, timeout=300), filling._drop
+
+    def drop_when_both_have_looked(connection: Connection) -> None:
+        both.wait()
+        drop(connection)
+
+    def begin() -> None:
+        with opened(postgres_database) as connection:
+            PostgresBulk().expect_many(connection, completes=False)
+
+    with opened(postgres_database):
+        monkeypatch.setattr(filling, "_drop", drop_when_both_have_looked)
+        with ThreadPoolExecutor(2) as threads:
+            for done in [threads.submit(begin), threads.submit(begin)]:
+                done.result()
+
+    assert not indexed(postgres_database)
+
+
+def test_who_leaves_it_to_somebody_else_drops_it_and_keeps_nobody_from_building_it(postgres_database: str) -> None:
+    worker = PostgresBulk()
+    with opened(postgres_database) as connection:
+        worker.expect_many(connection, completes=False)
+        assert not indexed(postgres_database)
+        ended = PostgresBulk()
+        with opened(postgres_database) as other:
+            ended.complete(other)
+        assert indexed(postgres_database)
+
+
+def test_results_that_others_have_inserted_count(postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "MOST_WITHOUT", 30)
+    bulk = PostgresBulk()
+    with opened(postgres_database) as connection:
+        bulk.expect_many(connection, elsewhere=30)
+        assert not indexed(postgres_database)
+        bulk.expect_many(connection, elsewhere=1)
+        assert indexed(postgres_database)
+        bulk.complete(connection)
