@@ -10,7 +10,11 @@ def main() -> int:
     from flakehunter.cli.app import main as run
 
     gc.enable()
-    return run()
+    try:
+        return run()
+    finally:
+        # On its way out Python looks for garbage in all there is, for a tenth of a second and more; it goes anyway.
+        gc.freeze()
 
 
 if __name__ == "__main__":
