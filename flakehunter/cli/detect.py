@@ -57,7 +57,7 @@ def detect(
         FailOn | None, typer.Option(help="Exit with 1 when there is a test of this verdict.", show_default=False)
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes for a large database; default: one a CPU.", show_default=False)
+        int | None, typer.Option(min=1, help="Processes that do the work; default: one a CPU.", show_default=False)
     ] = None,
     scheduler: SchedulerOption = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Only read; do not store verdicts for report.")] = False,
@@ -65,19 +65,23 @@ def detect(
 ) -> int:
     """Find out which tests are flaky, since when and why, from the history in the database."""
     with few_collections():
-        from flakehunter.detect.assess import detect as detect_tests
+        from flakehunter.detect.early import early_companion
         from flakehunter.detect.rulebook import read_rules
 
         own = read_rules(rules or [])
-        detection = detect_tests(
-            database_url(db),
-            project=project,
-            rules=own,
-            outage_share=outage_share,
-            jobs=jobs,
-            scheduler=scheduler,
-            keep=not no_store,
-        )
+        with early_companion(own, jobs if scheduler is None else 1) as companion:
+            from flakehunter.detect.assess import detect as detect_tests
+
+            detection = detect_tests(
+                database_url(db),
+                project=project,
+                rules=own,
+                outage_share=outage_share,
+                jobs=jobs,
+                scheduler=scheduler,
+                keep=not no_store,
+                companion=companion,
+            )
         _print(detection, Format.JSON if json else format_, everything)
     return _exit_code(detection, fail_on)
 

@@ -18,11 +18,15 @@ from flakehunter.detect.blocks import WORTH_WORKERS, Texts, blocks, failed_tests
 from flakehunter.detect.circumstances import Cost, loads, look_around
 from flakehunter.detect.clusters import BadRun, by_test, sensitivities, set_apart
 from flakehunter.detect.rulebook import Rule, built_in
-from flakehunter.detect.text import Match
+from flakehunter.detect.text import Hits, Match, Text, read_texts, text_of
 from flakehunter.detect.weigh import Case, Weighed, verdict_of, weigh
 from flakehunter.errors import NothingToDoError, UsageError
 from flakehunter.fanout import InlinePool, Pool, open_pool
+from flakehunter.fanout.companion import Companion
 from flakehunter.model import EvidenceSource, Verdict
+
+READ_BESIDE = 200
+"""Texts of failures that a companion reads while results are counted: about a second of work."""
 
 WORST_FIRST = (Verdict.FLAKY, Verdict.BROKEN, Verdict.UNKNOWN, Verdict.HEALTHY)
 
@@ -73,11 +77,12 @@ def detect(
     jobs: int | None = None,
     scheduler: str | None = None,
     keep: bool = True,
+    companion: Companion | None = None,
 ) -> Detection:
     """Judge every test of the database at `url`, or of one project, and store the verdicts, unless `keep` is false.
 
     `jobs` is the number of processes (default: one a CPU, and none of them for a small database); `scheduler` is the
-    address of a fleet that judges the tests instead.
+    address of a fleet that judges the tests instead. `companion` is a process that does a part of the work of this one.
 
     Raises:
         NothingToDoError: there is no database, or it holds no results.
@@ -93,7 +98,10 @@ def detect(
         parts: list[tuple[str, Detection]] = []
         with open_pool(scheduler, jobs, at_least=WORTH_WORKERS) as pool, readonly(engine).connect() as connection:
             for name in chosen_projects(connection, project, shown_url(url)):
-                parts.append((name, assess_project(connection, name, rules, outage_share=outage_share, pool=pool)))
+                part = assess_project(
+                    connection, name, rules, outage_share=outage_share, pool=pool, companion=companion
+                )
+                parts.append((name, part))
         whole = _joined([part for _, part in parts], outage_share)
         if not whole.runs:
             raise NothingToDoError(
@@ -132,8 +140,12 @@ def assess_project(
     outage_share: float = OUTAGE_SHARE,
     only: TestRow | None = None,
     pool: Pool | None = None,
+    companion: Companion | None = None,
 ) -> Detection:
-    """Judge every test of one project, or one alone, without writing anything; `pool` does it for the failed ones."""
+    """Judge every test of one project, or one alone, without writing anything.
+
+    `pool` does it for the failed ones; where it is this process, `companion` does a part of it.
+    """
     tests = list_tests(connection, project=project) if only is None else [only]
     only_id = only.id if only else None
     results = read_results(connection, project, outage_share=outage_share)
@@ -141,6 +153,7 @@ def assess_project(
     # The database works on a processor of its own, as long as it has few rows to give, while NumPy counts.
     with ThreadPoolExecutor(1) as beside:
         said = beside.submit(failure_texts, connection, project, leave_out, test_id=only_id)
+        reading = beside.submit(lambda: _read(rules, said.result(), companion))
         history = history_of(results, test_id=only_id)
     history, bad_runs = set_apart(connection, history)
     failed = failed_tests(history, tests)
@@ -150,7 +163,7 @@ def assess_project(
     # It sums up many durations while the model is fitted.
     with ThreadPoolExecutor(1) as beside:
         durations = beside.submit(loads, connection, history) if failed else None
-        judged = judge_all(pool, blocks(history, failed, texts, rules, shared=shared))
+        judged = judge_all(pool, blocks(history, failed, texts, rules, reading.result(), shared=shared), companion)
     found = _by_test(findings(connection, project, sources=[EvidenceSource.SCAN, EvidenceSource.TRACE]))
     tried = _by_test(experiments(connection, project))
     executed = dict(zip(history.totals[:, 0].tolist(), history.totals[:, 2].tolist(), strict=True))
@@ -218,6 +231,14 @@ def _joined(parts: Iterable[Detection], outage_share: float) -> Detection:
         bad_runs=[run for part in parts for run in part.bad_runs],
         outage_share=outage_share,
     )
+
+
+def _read(rules: Sequence[Rule], said: Sequence[FailureText], companion: Companion | None) -> dict[Text, Hits]:
+    """Have a companion read as many texts as it can while results are counted; the others are read in time."""
+    texts = list(dict.fromkeys(text_of(one) for one in said))[:READ_BESIDE]
+    if companion is None or not texts:
+        return {}
+    return companion.submit(read_texts, (rules, texts), name="texts of failures").result()
 
 
 def _texts(said: Iterable[FailureText], lines: Iterable[Event], tests: Sequence[TestRow]) -> dict[int, Texts]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from flakehunter.db.queries.history import History
 from flakehunter.db.queries.tests import TestRow
 from flakehunter.detect.history import TestHistory, summarise
 from flakehunter.detect.rulebook import Rule
-from flakehunter.detect.text import Match, Readings, match_failures, match_log
+from flakehunter.detect.text import Hits, Match, Readings, Text, match_failures, match_log, text_of
 from flakehunter.detect.weigh import PRIOR_FLAKY
 from flakehunter.fanout import Pool
+from flakehunter.fanout.companion import Companion
 
 BLOCK_CELLS = 1_000_000
 """Rows of `History.cells` from which a block is full: half a second of work or more, which is more than any way to a
@@ -47,12 +49,14 @@ class Block:
     """Runs in which each test failed, by test case id."""
     texts: Mapping[int, Texts]
     rules: Sequence[Rule]
+    read: Mapping[Text, Hits]
+    """Texts of failures that have been read already."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle each column of the cells in as few bytes as hold it: a sixth, and they are nearly all of a block."""
         columns = [column.astype(np.min_scalar_type(int(column.max(initial=0)))) for column in self.history.cells.T]
         bare = replace(self.history, cells=self.history.cells[:0])
-        return _unpacked, (columns, (self.tests, bare, self.failed_runs, self.texts, self.rules))
+        return _unpacked, (columns, (self.tests, bare, self.failed_runs, self.texts, self.rules, self.read))
 
 
 def _unpacked(columns: Sequence[npt.NDArray[Any]], fields: tuple[Any, ...]) -> Block:
@@ -79,12 +83,13 @@ def blocks(
     failed: Sequence[TestRow],
     texts: Mapping[int, Texts],
     rules: Sequence[Rule],
+    read: Mapping[Text, Hits],
     *,
     shared: bool = False,
 ) -> Iterator[Block]:
     """Divide the failed tests into blocks; `shared` are smaller ones, for several workers that are there already.
 
-    What is said of a test does not depend on its block.
+    `read` are texts that have been read already. What is said of a test does not depend on its block.
     """
     failures = history.failures[np.argsort(history.failures[:, 0], kind="stable")]
     places = np.searchsorted(failures[:, 0], [(test.id, test.id + 1) for test in failed]).reshape(-1, 2).tolist()
@@ -102,19 +107,21 @@ def blocks(
         if not full and place + 1 < len(ordered):
             continue
         ids = [member.id for member in members]
+        said = {text_of(failure) for number in ids for failure in texts[number].failures}
         yield Block(
             tests=members,
             history=replace(bare, cells=cells[begin:end]),
             failed_runs={number: runs[number] for number in ids},
             texts={number: texts[number] for number in ids},
             rules=rules,
+            read={text: read[text] for text in said & read.keys()},
         )
         members, begin = [], end
 
 
-def judge(block: Block) -> Judged:
+def judge(block: Block, companion: Companion | None = None) -> Judged:
     """Fit the model to the history of each test of a block, and the rules to the texts of its failures."""
-    matches, readings = {}, Readings(block.rules)
+    matches, readings = {}, Readings(block.rules, block.read)
     for test in block.tests:
         said = block.texts[test.id]
         name = f"{test.identity.classname} {test.identity.name}"
@@ -122,13 +129,13 @@ def judge(block: Block) -> Judged:
             *match_failures(readings, said.failures, name),
             *match_log(block.rules, said.events, block.failed_runs[test.id]),
         ]
-    return Judged(summarise(block.history, p_flaky=PRIOR_FLAKY), matches)
+    return Judged(summarise(block.history, p_flaky=PRIOR_FLAKY, companion=companion), matches)
 
 
-def judge_all(pool: Pool, parts: Iterator[Block]) -> Judged:
-    """Have the pool judge all blocks."""
+def judge_all(pool: Pool, parts: Iterator[Block], companion: Companion | None = None) -> Judged:
+    """Have the pool judge all blocks; the companion helps where the pool is this process."""
     whole = Judged({}, {})
-    for outcome in pool.map(judge, parts, name=_name):
+    for outcome in pool.map(partial(judge, companion=companion), parts, name=_name):
         judged = outcome.value
         whole.summaries.update(judged.summaries)
         whole.matches.update(judged.matches)

@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection
 
-from flakehunter.db.queries.history import History, RunRow, TestRun, neighbour_durations, runs_of_tests
+from flakehunter.db.queries.history import History, RunRow, neighbour_durations, runs_of_tests
 from flakehunter.detect.history import kind_name, setting
 from flakehunter.stats.splits import fisher_greater, q_values, rank_greater
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 NEWEST_RUNS = 4000
 """Newest runs that are looked at; circumstances of years ago explain nothing of today."""
@@ -80,6 +85,28 @@ def loads(connection: Connection, history: History) -> dict[int, float]:
     return neighbour_durations(connection, history.ever_failed, newest=_newest(history))
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What T tests did in the runs that are no outages: columns of length N, in the order of tests and runs."""
+
+    tests: list[int]
+    """(T,) test case ids."""
+    begin: Ints
+    """(T + 1,) where the rows of each test begin, and N."""
+    test: Ints
+    """(N,) place of the test."""
+    run: Ints
+    """(N,) place of the run."""
+    failed: Ints
+    executed: Ints
+    failed_s: Floats
+
+    def parts(self) -> Iterator[tuple[int, slice]]:
+        """Yield each test with the slice of its rows."""
+        bounds = self.begin.tolist()
+        yield from zip(self.tests, map(slice, bounds, bounds[1:]), strict=True)
+
+
 def look_around(
     connection: Connection, history: History, test_ids: Sequence[int], durations: Mapping[int, float]
 ) -> dict[int, Circumstances]:
@@ -87,25 +114,36 @@ def look_around(
     if not test_ids:
         return {}
     out = {run.id for run in history.outages}
-    runs = {run.id: run for run in history.runs if run.id not in out}
-    rows: dict[int, list[TestRun]] = {}
-    for row in runs_of_tests(connection, test_ids, newest=_newest(history)):
-        if row.run_id in runs:
-            rows.setdefault(row.test_id, []).append(row)
+    runs = [run for run in history.runs if run.id not in out]
+    rows = _rows(connection, test_ids, runs, _newest(history))
     slowness = _slowness(durations, runs)
-    seen = {row.run_id for of_test in rows.values() for row in of_test}
-    levels = _levels({run: runs[run] for run in seen})
-    candidates = [(test, *one) for test in rows for one in _comparisons(rows[test], levels, slowness)]
-    values = q_values([p_value for _, _, _, p_value in candidates])
+    candidates = list(_comparisons(rows, runs, slowness))
+    values = q_values([one.p_value for one in candidates])
     found: dict[int, dict[str, Split]] = {}
-    for (test, factor, text, _), q_value in sorted(zip(candidates, values, strict=True), key=lambda pair: pair[1]):
+    for one, q_value in sorted(zip(candidates, values, strict=True), key=lambda pair: pair[1]):
         if q_value <= FALSE_DISCOVERY_RATE:
-            found.setdefault(test, {}).setdefault(factor, Split(factor, text, q_value))
-    partners = _together(rows)
+            found.setdefault(one.test, {}).setdefault(one.factor, Split(one.factor, one.text, q_value))
+    partners = _together({test: set(rows.run[part][rows.failed[part] > 0].tolist()) for test, part in rows.parts()})
+    costs = zip(rows.tests, _costs(rows, runs), strict=True)
     return {
-        test: Circumstances(tuple(found.get(test, {}).values()), _cost(rows[test], runs), partners.get(test, ()))
-        for test in rows
+        test: Circumstances(tuple(found.get(test, {}).values()), cost, partners.get(test, ())) for test, cost in costs
     }
+
+
+def _rows(connection: Connection, test_ids: Sequence[int], runs: Sequence[RunRow], newest: int) -> _Rows:
+    all_rows = runs_of_tests(connection, test_ids, newest=newest)
+    ids = np.array([run.id for run in runs], np.int64)
+    there = np.isin(all_rows.run, ids)
+    tests, begin, test = np.unique(all_rows.test[there], return_index=True, return_inverse=True)
+    return _Rows(
+        tests.tolist(),
+        np.append(begin, len(test)),
+        test,
+        np.searchsorted(ids, all_rows.run[there]),
+        all_rows.failed[there],
+        all_rows.executed[there],
+        all_rows.failed_s[there],
+    )
 
 
 def _newest(history: History) -> int:
@@ -113,55 +151,78 @@ def _newest(history: History) -> int:
     return max(1, min(NEWEST_RUNS, NEWEST_RESULTS * len(history.runs) // max(results, 1)))
 
 
-def _slowness(durations: Mapping[int, float], runs: Mapping[int, RunRow]) -> dict[int, float]:
-    """Return how much slower the neighbours were in each run than in the median run of its kind: 1 is usual."""
+def _slowness(durations: Mapping[int, float], runs: Sequence[RunRow]) -> Floats:
+    """Return how much slower the neighbours were in each run than in the median run of its kind: 1 is usual, or NaN."""
     by_kind: dict[tuple[str, str, str], list[float]] = {}
-    for run, seconds in durations.items():
-        if run in runs:
-            by_kind.setdefault(runs[run].kind, []).append(seconds)
-    median = {kind: float(np.median(seconds)) for kind, seconds in by_kind.items()}
-    return {
-        run: seconds / median[runs[run].kind]
-        for run, seconds in durations.items()
-        if run in runs and median[runs[run].kind] > 0.0
-    }
+    for run in runs:
+        if run.id in durations:
+            by_kind.setdefault(run.kind, []).append(durations[run.id])
+    # NumPy's median would first import its masked arrays.
+    usual = {kind: median(seconds) for kind, seconds in by_kind.items()}
+    return np.array(
+        [
+            durations[run.id] / usual[run.kind] if run.id in durations and usual[run.kind] > 0.0 else np.nan
+            for run in runs
+        ]
+    )
 
 
-def _levels(runs: Mapping[int, RunRow]) -> dict[str, dict[int, str]]:
-    """Return the level of each factor in each run, where it is known; factors that all runs share tell nothing."""
-    levels = {factor: {id_: level for id_, run in runs.items() if (level := _level(factor, run))} for factor in FACTORS}
-    return {factor: of_run for factor, of_run in levels.items() if len(set(of_run.values())) > 1}
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """A circumstance of a test, with the probability of such a difference by chance."""
+
+    test: int
+    factor: str
+    text: str
+    p_value: float
 
 
-def _comparisons(
-    rows: Sequence[TestRun], levels: Mapping[str, Mapping[int, str]], slowness: Mapping[int, float]
-) -> Iterator[tuple[str, str, float]]:
-    """Yield factor, text and p-value of every comparison that has enough runs on both sides."""
-    for factor, of_run in levels.items():
-        counts: dict[str, list[int]] = {}
-        for row in rows:
-            level = of_run.get(row.run_id)
-            if level:
-                count = counts.setdefault(level, [0, 0])
-                count[0] += bool(row.failed)
-                count[1] += 1
-        failed, total = (sum(count[place] for count in counts.values()) for place in (0, 1))
-        for level, (bad, many) in counts.items():
-            if many >= FEWEST_RUNS and total - many >= FEWEST_RUNS:
+def _comparisons(rows: _Rows, runs: Sequence[RunRow], slowness: Floats) -> Iterator[_Comparison]:
+    """Yield every comparison that has enough runs on both sides."""
+    seen = np.flatnonzero(np.bincount(rows.run)).tolist()
+    for factor in FACTORS:
+        levels = {place: level for place in seen if (level := _level(factor, runs[place]))}
+        # A factor that all runs share tells nothing.
+        if len(set(levels.values())) > 1:
+            yield from _between(rows, factor, levels, len(runs))
+    for test, part in rows.parts():
+        slow, failed = slowness[rows.run[part]], rows.failed[part] > 0
+        bad, good = slow[failed & ~np.isnan(slow)], slow[~failed & ~np.isnan(slow)]
+        if len(bad) >= 3 and len(good) >= FEWEST_RUNS:
+            ratio = median(bad.tolist()) / median(good.tolist())
+            text = (
+                f"fails when the machine is slow: in its failed runs the neighbouring tests took {ratio:.1f} times as "
+                "long as in the others, a sign of timing sensitivity"
+            )
+            yield _Comparison(test, "load", text, rank_greater(bad, good))
+
+
+def _between(rows: _Rows, factor: str, level_of: Mapping[int, str], runs: int) -> Iterator[_Comparison]:
+    """Compare each level of a factor with all others, for each test.
+
+    `level_of` is the level by the place of the run, where it is known; there are `runs` of them.
+    """
+    levels = list(dict.fromkeys(level_of.values()))
+    number = {level: place for place, level in enumerate(levels)}
+    numbers = np.full(runs, -1)
+    numbers[list(level_of)] = [number[level] for level in level_of.values()]
+    level = numbers[rows.run]
+    known, many = level >= 0, len(levels)
+    key = rows.test * many + level
+    counts, failures = (
+        np.bincount(key[which], minlength=len(rows.tests) * many).reshape(-1, many)
+        for which in (known, known & (rows.failed > 0))
+    )
+    for test, count, failed in zip(rows.tests, counts.tolist(), failures.tolist(), strict=True):
+        total, all_failed = sum(count), sum(failed)
+        for name, here, bad in zip(levels, count, failed, strict=True):
+            if here >= FEWEST_RUNS and total - here >= FEWEST_RUNS:
                 text = (
-                    f"fails more {_words(factor, level)}: in {bad} of {many} runs, against {failed - bad} of "
-                    f"{total - many} elsewhere"
+                    f"fails more {_words(factor, name)}: in {bad} of {here} runs, against {all_failed - bad} of "
+                    f"{total - here} elsewhere"
                 )
-                yield factor, text, fisher_greater(bad, many, failed - bad, total - many)
-    bad_load = np.array([slowness[row.run_id] for row in rows if row.failed and row.run_id in slowness])
-    good_load = np.array([slowness[row.run_id] for row in rows if not row.failed and row.run_id in slowness])
-    if len(bad_load) >= 3 and len(good_load) >= FEWEST_RUNS:
-        ratio = float(np.median(bad_load) / np.median(good_load))
-        text = (
-            f"fails when the machine is slow: in its failed runs the neighbouring tests took {ratio:.1f} times as long "
-            "as in the others, a sign of timing sensitivity"
-        )
-        yield "load", text, rank_greater(bad_load, good_load)
+                p_value = fisher_greater(bad, here, all_failed - bad, total - here)
+                yield _Comparison(test, factor, text, p_value)
 
 
 def _level(factor: str, run: RunRow) -> str:
@@ -187,18 +248,23 @@ def _words(factor: str, level: str) -> str:
     }[factor]
 
 
-def _cost(rows: Sequence[TestRun], runs: Mapping[int, RunRow]) -> Cost:
-    lost = [row for row in rows if row.failed and row.failed == row.executed]
-    return Cost(
-        failed_minutes=sum(row.failed_s for row in rows) / 60.0,
-        retries=sum(row.executed - 1 for row in rows if row.failed),
-        builds_lost=len(lost),
-        builds_lost_alone=sum(runs[row.run_id].failed == row.failed for row in lost),
+def _costs(rows: _Rows, runs: Sequence[RunRow]) -> Iterator[Cost]:
+    """Yield what each test has cost."""
+    failed_in_run = np.array([run.failed for run in runs], np.int64)[rows.run]
+    bad, lost = rows.failed > 0, (rows.failed > 0) & (rows.failed == rows.executed)
+    columns = (
+        np.where(bad, rows.executed - 1, 0),
+        lost,
+        lost & (failed_in_run == rows.failed),
     )
+    sums = (np.bincount(rows.test, weights=column, minlength=len(rows.tests)).astype(np.int64) for column in columns)
+    seconds = np.bincount(rows.test, weights=rows.failed_s, minlength=len(rows.tests))
+    for spent, *counts in zip(seconds.tolist(), *(column.tolist() for column in sums), strict=True):
+        yield Cost(spent / 60.0, *counts)
 
 
-def _together(rows: Mapping[int, Sequence[TestRun]]) -> dict[int, tuple[int, ...]]:
-    failed = {test: {row.run_id for row in of_test if row.failed} for test, of_test in rows.items()}
+def _together(failed: Mapping[int, set[int]]) -> dict[int, tuple[int, ...]]:
+    """Return for each test those that fail in mostly the same runs; `failed` are the runs in which each one did."""
     partners: dict[int, list[int]] = {}
     tests = sorted(failed)
     for place, one in enumerate(tests):

@@ -10,6 +10,7 @@ bad run with probability h; one that is sensitive to such runs with a probabilit
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +58,7 @@ def suspects(history: History) -> list[RunRow]:
     by_kind: dict[tuple[str, str, str], list[int]] = {}
     for run in usable:
         by_kind.setdefault(run.kind, []).append(run.failed)
-    usual = {kind: float(np.median(failed)) for kind, failed in by_kind.items()}
+    usual = {kind: float(median(failed)) for kind, failed in by_kind.items()}
     return [run for run in usable if run.failed >= _suspicious(usual[run.kind])]
 
 

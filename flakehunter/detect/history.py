@@ -1,20 +1,24 @@
 """What the history says of each test that ever failed: proof, streaks, rate, since when, and the model's odds."""
 
 import math
+from bisect import bisect
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from functools import partial
+from itertools import accumulate, groupby, pairwise
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from flakehunter.db.queries.history import History, RunRow
+from flakehunter.fanout.companion import Companion
 from flakehunter.model import Interval
 from flakehunter.stats.changepoint import ChangePoint, onset
-from flakehunter.stats.history import BROKEN, FLAKY, HistoryFit, HistoryPrior, fit_histories
+from flakehunter.stats.history import HistoryPrior
 from flakehunter.stats.intervals import jeffreys
+from flakehunter.stats.series import Fitted, Series, fit_series
 
 LONG_STREAK = 3
 """So many failing commits in a row are a breakage, not a flake: flips at its ends do not count."""
@@ -28,8 +32,11 @@ CHANGE_RUNS = 30
 CHANGED = 0.9
 """Share of the runs since then that have what is new, and of those before that have not."""
 
-MOST_PADDED = 1.25
-"""Steps of series that are fitted together, each as long as the longest, over the steps that they have."""
+WORTH_SHARING = 100_000
+"""Steps of all series from which a companion fits a part of them: some 50 ms of work."""
+
+COMPANIONS_SHARE = 0.35
+"""Of those steps: what the most restless tests take as long for as all others."""
 
 SETTINGS = {
     "branch": "the branch",
@@ -101,21 +108,25 @@ class TestHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class _Streaks:
+    short: int
+    long: int
+    flips: int
+    chances: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Series:
     """One test in one kind of job: rows of `cells` in the order of branches and commits."""
 
     test_id: int
     kind: int
-    branch: npt.NDArray[np.int64]
     commit: npt.NDArray[np.int64]
-    bad: npt.NDArray[np.int64]
-    executed: npt.NDArray[np.int64]
-    mixed_runs: npt.NDArray[np.int64]
-
-    @property
-    def first(self) -> npt.NDArray[np.bool_]:
-        """Return which steps begin a branch."""
-        return np.concatenate([[True], self.branch[1:] != self.branch[:-1]])
+    steps: Series
+    mixed_runs: int
+    stretches: int
+    """Rows of steps with equal counts."""
+    streaks: _Streaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +148,48 @@ def _runs(history: History) -> _Runs:
     return _Runs(rows, np.array(kind, np.int64), np.array(commit, np.int64), varying)
 
 
-def summarise(history: History, *, p_flaky: float, prior: HistoryPrior | None = None) -> dict[int, TestHistory]:
+def summarise(
+    history: History, *, p_flaky: float, prior: HistoryPrior | None = None, companion: Companion | None = None
+) -> dict[int, TestHistory]:
     """Return the history of each test that ever failed outside of outages, by test case id.
 
     `p_flaky` is the prior probability that a test is flaky; it decides where the rate and `since` are read off.
+    A `companion` does a part of the work.
     """
     if not len(history.cells):
         return {}
-    branches = _branch_numbers(history)
-    series = list(_split(history, branches))
-    fits = list(_fit(series, p_flaky, prior))
+    fit = partial(fit_series, p_flaky=p_flaky, prior=prior)
+    tests = [list(series) for _, series in groupby(_split(history, _branch_numbers(history)), lambda one: one.test_id)]
+    own, others = (tests, []) if companion is None else _shared(tests)
+    coming = companion.submit(fit, _steps(others), name="the fit of some tests") if companion and others else None
     runs = _runs(history)
-    by_test = groupby(zip(series, fits, strict=True), key=lambda pair: pair[0].test_id)
-    return {test_id: _summary(test_id, list(pairs), history, runs, p_flaky) for test_id, pairs in by_test}
+    summaries = _summaries(own, fit(_steps(own)), history, runs, p_flaky)
+    return summaries | _summaries(others, coming.result(), history, runs, p_flaky) if coming else summaries
+
+
+def _shared(tests: list[list[_Series]]) -> tuple[list[list[_Series]], list[list[_Series]]]:
+    """Divide tests into those that this process fits, and those that a companion does.
+
+    A round of steps takes as long as the series of it with the most stretches. So the companion has the most restless
+    tests, and this process the others, whose fits it has looked at when the companion is done.
+    """
+    ordered = sorted(tests, key=lambda series: -max(one.stretches for one in series))
+    steps = list(accumulate(sum(len(one.steps.bad) for one in series) for series in ordered))
+    many = bisect(steps, COMPANIONS_SHARE * steps[-1]) if steps[-1] >= WORTH_SHARING else 0
+    return ordered[many:], ordered[:many]
+
+
+def _summaries(
+    tests: Iterable[Iterable[_Series]], fits: Iterable[Fitted], history: History, runs: _Runs, p_flaky: float
+) -> dict[int, TestHistory]:
+    """Return the history of each test; `fits` are those of all its series, one test after the other."""
+    rest = iter(fits)
+    pairs = ([(one, next(rest)) for one in series] for series in tests)
+    return {of_test[0][0].test_id: _summary(of_test, history, runs, p_flaky) for of_test in pairs}
+
+
+def _steps(tests: Iterable[Iterable[_Series]]) -> list[Series]:
+    return [one.steps for series in tests for one in series]
 
 
 def _branch_numbers(history: History) -> dict[str, int]:
@@ -161,7 +201,7 @@ def _branch_numbers(history: History) -> dict[str, int]:
     return {name: index for index, name in enumerate([*sorted(set(seen) - {main}), main])}
 
 
-def _split(history: History, branches: dict[str, int]) -> Iterator[_Series]:
+def _split(history: History, branches: dict[str, int]) -> list[_Series]:
     slots = history.slots
     kind = np.array([slot.kind for slot in slots], np.int64)
     branch = np.array([branches[slot.branch] for slot in slots], np.int64)
@@ -173,59 +213,51 @@ def _split(history: History, branches: dict[str, int]) -> Iterator[_Series]:
     if (key[1:] < key[:-1]).any():
         columns = columns[:, np.argsort(key, kind="stable")]
     test, slot, bad, executed, mixed = columns
-    changes = np.flatnonzero((np.diff(test) != 0) | (np.diff(kind[slot]) != 0)) + 1
-    for start, end in pairwise([0, *changes.tolist(), len(test)]):
-        part = slice(start, end)
-        yield _Series(
-            int(test[start]),
-            int(kind[slot[start]]),
-            branch[slot[part]],
-            commit[slot[part]],
-            bad[part],
-            executed[part],
-            mixed[part],
-        )
+    kind, branch, commit = kind[slot], branch[slot], commit[slot]
+    changes = (test[1:] != test[:-1]) | (kind[1:] != kind[:-1])
+    first = np.concatenate([[True], changes | (branch[1:] != branch[:-1])])
+    begin = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    streaks = _streaks(bad == executed, first, begin)
+    other = first.copy()
+    other[1:] |= (bad[1:] != bad[:-1]) | (executed[1:] != executed[:-1])
+    mixed_runs, stretches = (np.add.reduceat(column, begin).tolist() for column in (mixed, other.astype(np.int64)))
+    parts = [slice(*pair) for pair in pairwise([*begin.tolist(), len(test)])]
+    rows = zip(test[begin].tolist(), kind[begin].tolist(), parts, mixed_runs, stretches, streaks, strict=True)
+    return [
+        _Series(test_id, job, commit[part], Series(bad[part], executed[part], first[part]), retried, many, streak)
+        for test_id, job, part, retried, many, streak in rows
+    ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Fitted:
-    log_bayes_factor: float
-    states: npt.NDArray[np.float32]
+def _streaks(
+    failing: npt.NDArray[np.bool_], first: npt.NDArray[np.bool_], begin: npt.NDArray[np.int64]
+) -> list[_Streaks]:
+    """Count the streaks of failing commits of each branch by length, and the flips that long ones do not explain.
 
-
-def _fit(series: Sequence[_Series], p_flaky: float, prior: HistoryPrior | None) -> Iterator[_Fitted]:
-    """Fit all series, those of like length together so that little of the arrays is padding."""
-    fitted: dict[int, _Fitted] = {}
-    for indices in _alike([len(one.bad) for one in series]):
-        length = len(series[indices[0]].bad)
-        bad, executed = (np.zeros((len(indices), length), np.int64) for _ in range(2))
-        first = np.zeros((len(indices), length), np.bool_)
-        for row, index in enumerate(indices):
-            one = series[index]
-            bad[row, : len(one.bad)] = one.bad
-            executed[row, : len(one.bad)] = one.executed
-            first[row, : len(one.bad)] = one.first
-        fit: HistoryFit = fit_histories(bad, executed, first, p_flaky=p_flaky, prior=prior)
-        for row, index in enumerate(indices):
-            states = fit.states[row, : len(series[index].bad)]
-            fitted[index] = _Fitted(float(fit.log_bayes_factor[row]), states)
-    return (fitted[index] for index in range(len(series)))
-
-
-def _alike(lengths: Sequence[int]) -> list[list[int]]:
-    """Divide places by their lengths, the longest first, so that at most `MOST_PADDED` is needed for all in a group.
-
-    Each group is a round of steps, one after the other, so there should be few of them.
+    Args:
+        failing: (n,) whether each step of all series fails throughout.
+        first: (n,) whether it is the first of a branch.
+        begin: (s,) where each series begins.
     """
-    groups: list[list[int]] = []
-    whole = longest = 0
-    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
-        whole += lengths[place]
-        if not groups or longest * (len(groups[-1]) + 1) > MOST_PADDED * whole:
-            groups.append([])
-            whole = longest = lengths[place]
-        groups[-1].append(place)
-    return groups
+    begins = first.copy()
+    begins[1:] |= failing[1:] != failing[:-1]
+    start = np.flatnonzero(begins)
+    length = np.diff(start, append=len(failing))
+    # Whether another streak of the same branch comes before it, and after it.
+    before = ~first[start]
+    sides = before.astype(np.int64) + np.append(before[1:], False)
+    long = failing[start] & (length >= LONG_STREAK)
+    short = failing[start] & ~long
+    # Each series begins with a streak: where its streaks begin among all.
+    at = np.searchsorted(start, begin)
+    steps = np.diff(begin, append=len(failing)) - np.add.reduceat(first.astype(np.int64), begin)
+    columns = (
+        np.add.reduceat((short & (sides == 2)).astype(np.int64), at),
+        np.add.reduceat(long.astype(np.int64), at),
+        np.add.reduceat(np.where(short, sides, 0), at),
+        np.maximum(0, steps - np.add.reduceat(np.where(long, length, 0), at)),
+    )
+    return [_Streaks(*counts) for counts in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def combine_kinds(log_bayes_factors: Sequence[float]) -> float:
@@ -244,32 +276,29 @@ def _joined(arrays: Sequence[npt.NDArray[_Scalar]]) -> npt.NDArray[_Scalar]:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _summary(
-    test_id: int, pairs: list[tuple[_Series, _Fitted]], history: History, runs: _Runs, p_flaky: float
-) -> TestHistory:
+def _summary(pairs: list[tuple[_Series, Fitted]], history: History, runs: _Runs, p_flaky: float) -> TestHistory:
     log_bayes = combine_kinds([fit.log_bayes_factor for _, fit in pairs])
-    commit, bad, executed = (
-        _joined([getattr(one, name) for one, _ in pairs]) for name in ("commit", "bad", "executed")
-    )
-    states = _joined([fit.states for _, fit in pairs])
+    commit = _joined([one.commit for one, _ in pairs])
+    bad, executed = _joined([one.steps.bad for one, _ in pairs]), _joined([one.steps.executed for one, _ in pairs])
+    flaky, broken = _joined([fit.flaky for _, fit in pairs]), _joined([fit.broken for _, fit in pairs])
     failing = bad > 0
     mixed = np.flatnonzero(np.bincount(commit[failing & (bad < executed)])).tolist()
     posterior = math.log(p_flaky / (1.0 - p_flaky)) + log_bayes
-    flaky_steps = states[:, FLAKY] >= 0.5
-    counted = flaky_steps if posterior >= 0.0 and flaky_steps.any() else states[:, BROKEN] < 0.5
-    flaked = commit[failing & flaky_steps]
-    streaks = [_streaks(one) for one, _ in pairs]
-    onset_at, places = _onset(commit, bad, executed, states) if len(flaked) else (None, ())
+    counted = flaky if posterior >= 0.0 and flaky.any() else ~broken
+    flaked = commit[failing & flaky]
+    streaks = [one.streaks for one, _ in pairs]
+    onset_at, places = _onset(commit, bad, executed, ~broken) if len(flaked) else (None, ())
     onset_commits = tuple(history.commits[place] for place in places)
-    broken = [since for one, fit in pairs if (since := _broken_since(one, fit)) is not None]
-    failed_in = sorted(((int(one.bad.sum()), one.kind) for one, _ in pairs if one.bad.any()), reverse=True)
+    broken_since = [since for one, fit in pairs if (since := _broken_since(one, fit)) is not None]
+    failures = [(int(one.steps.bad.sum()), one.kind) for one, _ in pairs]
+    failed_in = sorted((pair for pair in failures if pair[0]), reverse=True)
     return TestHistory(
-        test_id=test_id,
+        test_id=pairs[0][0].test_id,
         executed=int(executed.sum()),
-        failed=int(bad.sum()),
+        failed=sum(count for count, _ in failures),
         commits=int(np.count_nonzero(np.bincount(commit))),
         mixed=tuple(history.commits[index] for index in mixed),
-        mixed_runs=int(sum(one.mixed_runs.sum() for one, _ in pairs)),
+        mixed_runs=sum(one.mixed_runs for one, _ in pairs),
         short_streaks=sum(streak.short for streak in streaks),
         broken_streaks=sum(streak.long for streak in streaks),
         flips=sum(streak.flips for streak in streaks),
@@ -281,8 +310,8 @@ def _summary(
         onset_commits=onset_commits,
         onset_changes=_changes(onset_at, places, {one.kind for one, _ in pairs}, runs),
         last_failed=history.commits[int(commit[failing].max())] if failing.any() else "",
-        broken_now=bool(broken),
-        broken_since=history.commits[min(broken)] if broken else "",
+        broken_now=bool(broken_since),
+        broken_since=history.commits[min(broken_since)] if broken_since else "",
         kinds=tuple(kind_name(history.kinds[kind]) for _, kind in failed_in),
     )
 
@@ -291,13 +320,12 @@ def _onset(
     commit: npt.NDArray[np.int64],
     bad: npt.NDArray[np.int64],
     executed: npt.NDArray[np.int64],
-    states: npt.NDArray[np.float32],
+    counted: npt.NDArray[np.bool_],
 ) -> tuple[ChangePoint, tuple[int, ...]]:
-    """Return the change point over all kinds of job and branches in the order of commits, breakages left out.
+    """Return the change point over all kinds of job and branches in the order of commits, of the steps that count.
 
     With it the places of its commits: first of its range, most probable, last of its range.
     """
-    counted = states[:, BROKEN] < 0.5
     at = commit[counted]
     # Commits are places in a list, so that nothing has to be sorted.
     places = np.flatnonzero(np.bincount(at))
@@ -346,39 +374,12 @@ def kind_name(kind: tuple[str, str, str]) -> str:
     return " / ".join(part for part in (workflow, job) if part) or "unnamed job"
 
 
-@dataclass(frozen=True, slots=True)
-class _Streaks:
-    short: int
-    long: int
-    flips: int
-    chances: int
-
-
-def _streaks(one: _Series) -> _Streaks:
-    """Count the streaks of failing commits of each branch by length, and the flips that long ones do not explain."""
-    failing = one.bad == one.executed
-    begins = one.first
-    begins[1:] |= failing[1:] != failing[:-1]
-    start = np.flatnonzero(begins)
-    length = np.diff(start, append=len(failing))
-    # Whether another streak of the same branch comes before it, and after it.
-    before = ~one.first[start]
-    sides = before.astype(np.int64) + np.append(before[1:], False)
-    long = failing[start] & (length >= LONG_STREAK)
-    short = failing[start] & ~long
-    return _Streaks(
-        short=int((sides[short] == 2).sum()),
-        long=int(long.sum()),
-        flips=int(sides[short].sum()),
-        chances=max(0, len(failing) - int(one.first.sum()) - int(length[long].sum())),
-    )
-
-
-def _broken_since(one: _Series, fit: _Fitted) -> int | None:
+def _broken_since(one: _Series, fit: Fitted) -> int | None:
     """Return the first commit of the breakage that the newest step is in, or None."""
-    if fit.states[-1, BROKEN] < 0.5 or one.bad[-1] < one.executed[-1]:
+    steps = one.steps
+    if not fit.broken[-1] or steps.bad[-1] < steps.executed[-1]:
         return None
-    start = len(one.bad) - 1
-    while start and not one.first[start] and fit.states[start - 1, BROKEN] >= 0.5:
+    start = len(steps.bad) - 1
+    while start and not steps.first[start] and fit.broken[start - 1]:
         start -= 1
     return int(one.commit[start])

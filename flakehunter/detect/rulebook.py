@@ -28,7 +28,8 @@ class Rule:
 
     id: str
     mechanism: Mechanism
-    pattern: re.Pattern[str]
+    regex: str
+    """The pattern as text, macros filled in."""
     weight: float
     """Probability that a flaky test has this mechanism when this rule is all that is known of it."""
     says: str
@@ -38,6 +39,16 @@ class Rule:
     counter: tuple[str, ...]
     """Texts that must not match."""
     where: tuple[str, ...]
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Return the pattern, compiled when it is first asked for: all of them take a fifth of a second."""
+        return _compiled(self.regex)
+
+
+@cache
+def _compiled(regex: str) -> re.Pattern[str]:
+    return re.compile(regex, re.MULTILINE)
 
 
 @cache
@@ -59,6 +70,8 @@ def with_own(own: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
         UsageError: a rule lacks a key, or its pattern, mechanism or weight is wrong.
     """
     added = tuple(parse_rule(entry, _macros()) for entry in own)
+    for rule in added:
+        _check(rule)
     ids = {rule.id for rule in added}
     return (*added, *(rule for rule in built_in() if rule.id not in ids))
 
@@ -71,10 +84,10 @@ def _macros() -> Mapping[str, str]:
 
 
 def parse_rule(entry: Mapping[str, Any], macros: Mapping[str, str]) -> Rule:
-    """Make a rule of a TOML table.
+    """Make a rule of a TOML table; whether its pattern is a regular expression is not looked at.
 
     Raises:
-        UsageError: as `with_own`.
+        UsageError: as `with_own`, but for the pattern.
     """
     name = str(entry.get("id", "?"))
     missing = sorted({"id", "mechanism", "pattern"} - set(entry))
@@ -96,7 +109,7 @@ def parse_rule(entry: Mapping[str, Any], macros: Mapping[str, str]) -> Rule:
     return Rule(
         id=name,
         mechanism=mechanism,
-        pattern=_compile(name, str(entry["pattern"]), macros),
+        regex=_filled(name, str(entry["pattern"]), macros),
         weight=float(weight),
         says=str(entry.get("says", f"the text fits rule {name}")),
         source=str(entry.get("source", "configuration")),
@@ -106,13 +119,20 @@ def parse_rule(entry: Mapping[str, Any], macros: Mapping[str, str]) -> Rule:
     )
 
 
-def _compile(name: str, pattern: str, macros: Mapping[str, str]) -> re.Pattern[str]:
+def _filled(name: str, pattern: str, macros: Mapping[str, str]) -> str:
     try:
-        return re.compile(_MACRO.sub(lambda match: f"(?:{macros[match[1]]})", pattern), re.MULTILINE)
+        return _MACRO.sub(lambda match: f"(?:{macros[match[1]]})", pattern)
     except KeyError as error:
         raise UsageError(f"rule {name!r}: there is no macro {error}", hint=f"one of: {', '.join(macros)}") from None
+
+
+def _check(rule: Rule) -> None:
+    """Compile the pattern, which of the built-in rules the tests do."""
+    try:
+        _compiled(rule.regex)
     except re.error as error:
-        raise UsageError(f"rule {name!r}: {error}", hint="the pattern is a regular expression of Python's re") from None
+        hint = "the pattern is a regular expression of Python's re"
+        raise UsageError(f"rule {rule.id!r}: {error}", hint=hint) from None
 
 
 def read_rules(files: Sequence[Path]) -> tuple[Rule, ...]:

@@ -3,9 +3,18 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from flakehunter.db.queries.failures import Event, FailureText
 from flakehunter.detect.rulebook import Rule
+
+if TYPE_CHECKING:  # who only reads texts does without the database
+    from flakehunter.db.queries.failures import Event, FailureText
+
+Text = tuple[str, str, str]
+"""Type, message and detail of a failure."""
+
+Hits = Mapping[int, tuple[str, str]]
+"""The rules that fit a text: channel and quote by the place of the rule."""
 
 TEXT_LIMIT = 20_000
 """Characters of a text that rules see: its first and last halves. Longer ones are dumps, and patterns take time."""
@@ -78,10 +87,16 @@ def split_code(detail: str) -> tuple[str, str]:
     return "\n".join(said), "\n".join(code)
 
 
-def channels_of(failure: FailureText) -> Channels:
-    """Return the texts of a stored failure by channel."""
-    said, source = split_code(_cut(failure.detail))
-    message = failure.message if failure.type in failure.message else f"{failure.type}: {failure.message}"
+def text_of(failure: "FailureText") -> Text:
+    """Return what rules read of a stored failure."""
+    return failure.type, failure.message, failure.detail
+
+
+def channels_of(text: Text) -> Channels:
+    """Return the texts of a failure by channel."""
+    type_, words, detail = text
+    said, source = split_code(_cut(detail))
+    message = words if type_ in words else f"{type_}: {words}"
     return Channels(message=_cut(message), detail=said, source=source, code=_STRING.sub(r"\1\1", source))
 
 
@@ -90,27 +105,37 @@ def _cut(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else f"{text[:half]}\n{text[-half:]}"
 
 
+def read_texts(rules_and_texts: tuple[Sequence[Rule], Sequence[Text]]) -> dict[Text, Hits]:
+    """Return for each text which rules fit it."""
+    rules, texts = rules_and_texts
+    return {text: _hits(rules, text) for text in texts}
+
+
+def _hits(rules: Sequence[Rule], text: Text) -> Hits:
+    channels = channels_of(text)
+    hits = ((place, _first_hit(rule, channels)) for place, rule in enumerate(rules))
+    return {place: hit for place, hit in hits if hit}
+
+
 class Readings:
-    """Which rules fit a text, with channel and quote by the place of the rule; each text is read once.
+    """Which rules fit a text; each text is read once.
 
     Many tests fail with the same words, most of all when they have one cause.
     """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], known: Mapping[Text, Hits] | None = None) -> None:
         self.rules = rules
-        self._known: dict[tuple[str, str, str], dict[int, tuple[str, str]]] = {}
+        self._known = dict(known or {})
 
-    def of(self, failure: FailureText) -> Mapping[int, tuple[str, str]]:
+    def of(self, failure: "FailureText") -> Hits:
         """Return the hits of all rules."""
-        text = (failure.type, failure.message, failure.detail)
+        text = text_of(failure)
         if text not in self._known:
-            channels = channels_of(failure)
-            hits = ((place, _first_hit(rule, channels)) for place, rule in enumerate(self.rules))
-            self._known[text] = {place: hit for place, hit in hits if hit}
+            self._known[text] = _hits(self.rules, text)
         return self._known[text]
 
 
-def match_failures(readings: Readings, failures: Sequence[FailureText], name: str) -> list[Match]:
+def match_failures(readings: Readings, failures: Sequence["FailureText"], name: str) -> list[Match]:
     """Return the rules that fit the failures of one test, or its name.
 
     Args:
@@ -138,7 +163,7 @@ def match_failures(readings: Readings, failures: Sequence[FailureText], name: st
     return matches
 
 
-def match_log(rules: Iterable[Rule], events: Sequence[Event], failed: set[int]) -> list[Match]:
+def match_log(rules: Iterable[Rule], events: Sequence["Event"], failed: set[int]) -> list[Match]:
     """Return the rules that fit the log lines of the runs in which the test failed more than those where it passed.
 
     A line that stands in the log of passed runs just as often tells nothing of the failure, so the share is the
@@ -149,6 +174,8 @@ def match_log(rules: Iterable[Rule], events: Sequence[Event], failed: set[int]) 
         events: log lines of one test, in the order of run and line.
         failed: ids of the runs in which it failed.
     """
+    if not events:
+        return []
     by_run: dict[int, list[Event]] = {}
     for event in events:
         by_run.setdefault(event.run_id, []).append(event)

@@ -147,6 +147,13 @@ class LocalPool:
             for worker in [one for one in self._crew if one.job is not None]:
                 self._dismiss(worker)
 
+    def fork(self) -> bool:
+        """Start a worker before there is an item for it, and return True, if a fork is all that it takes."""
+        if (self._start_method or _start_method()) != "fork":
+            return False
+        self._hire()
+        return True
+
     @property
     def _busy(self) -> int:
         return sum(worker.job is not None for worker in self._crew)

@@ -23,7 +23,7 @@ def block_of(cells: "np.typing.NDArray[np.int64]") -> Block:
         slot_of={},
         failures=none[:, :2],
     )
-    return Block(tests=[], history=history, failed_runs={7: {1}}, texts={}, rules=[])
+    return Block(tests=[], history=history, failed_runs={7: {1}}, texts={}, rules=[], read={})
 
 
 def test_cells_come_as_they_were_in_a_sixth_of_the_bytes() -> None:

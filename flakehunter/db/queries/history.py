@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -248,22 +248,26 @@ def _counts(packed: Packed) -> Ints:
     return np.column_stack([pairs, bad, np.bincount(at.ravel())]).astype(np.int64)
 
 
-class TestRun(NamedTuple):
-    """One test in one run; a tuple, since there are many and dataclasses take four times as long to make."""
+@dataclass(frozen=True, slots=True)
+class TestRuns:
+    """What some tests did run by run, as columns of one length, in the order of tests and runs."""
 
-    test_id: int
-    run_id: int
-    failed: int
-    executed: int
-    failed_s: float
+    __test__ = False  # the name makes pytest think that this is a test class
+
+    test: Ints
+    run: Ints
+    failed: Ints
+    executed: Ints
+    failed_s: npt.NDArray[np.float64]
     """Seconds that its failed attempts took."""
 
 
-def runs_of_tests(connection: Connection, test_ids: Sequence[int], *, newest: int) -> list[TestRun]:
-    """Return what a few tests did in the newest runs of the database, run by run."""
+def runs_of_tests(connection: Connection, test_ids: Sequence[int], *, newest: int) -> TestRuns:
+    """Return what a few tests did in the newest runs of the database."""
     since = connection.execute(select(func.max(Run.id))).scalar_one() or 0
-    rows: list[TestRun] = []
-    for start in range(0, len(test_ids), IDS_AT_ONCE):
+    rows: list[npt.NDArray[np.float64]] = [np.zeros((0, 5))]
+    wanted = sorted(test_ids)
+    for start in range(0, len(wanted), IDS_AT_ONCE):
         query = (
             select(
                 Result.test_case_id,
@@ -272,16 +276,16 @@ def runs_of_tests(connection: Connection, test_ids: Sequence[int], *, newest: in
                 func.count(),
                 func.sum(case((BAD, func.coalesce(Result.duration_s, 0.0)), else_=0.0)),
             )
-            .where(Result.test_case_id.in_(test_ids[start : start + IDS_AT_ONCE]), EXECUTED)
+            .where(Result.test_case_id.in_(wanted[start : start + IDS_AT_ONCE]), EXECUTED)
             .where(Result.run_id > since - newest)
             .group_by(Result.test_case_id, Result.run_id)
             .order_by(Result.test_case_id, Result.run_id)
         )
-        rows += [
-            TestRun(test, run, int(bad), int(count), float(spent))
-            for test, run, bad, count, spent in connection.execute(query).all()
-        ]
-    return rows
+        values = chain.from_iterable(connection.execute(query).all())
+        rows.append(np.fromiter(values, dtype=np.float64).reshape(-1, 5))
+    columns = np.concatenate(rows).T
+    test, run, failed, executed = columns[:4].astype(np.int64)
+    return TestRuns(test, run, failed, executed, columns[4])
 
 
 def neighbour_durations(connection: Connection, leave_out: Sequence[int], *, newest: int) -> dict[int, float]:

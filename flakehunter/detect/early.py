@@ -1,0 +1,24 @@
+"""What `detect` starts before its large imports: a companion, which gets ready for texts and fits meanwhile."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from flakehunter.detect.rulebook import Rule
+from flakehunter.fanout.companion import Companion, companion
+
+
+@contextlib.contextmanager
+def early_companion(rules: Sequence[Rule], workers: int | None = None) -> Iterator[Companion | None]:
+    """Start a companion that compiles the patterns of the rules; None where `companion` gives none."""
+    with companion(workers) as beside:
+        if beside is not None:
+            beside.submit(_get_ready, rules, name="the text rules")
+        yield beside
+
+
+def _get_ready(rules: Sequence[Rule]) -> None:
+    import flakehunter.detect.text
+    import flakehunter.stats.series  # noqa: F401
+
+    for rule in rules:
+        _ = rule.pattern
