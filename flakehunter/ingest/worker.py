@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine
@@ -128,7 +129,9 @@ def ingest_unit(
     summary = Summary()
     try:
         options = replace(options, naming=_ToldNaming(repeating=frozenset(unit.repeating)))
-        with mine.writer as writer:
+        with ExitStack() as stack:
+            # The server may be starting again.
+            writer = persistently(lambda: stack.enter_context(mine.writer))
             if unit.many:
                 persistently(writer.expect_many)
             if mine.known is None:

@@ -1,6 +1,9 @@
 """A first large ingest by a fleet does without the index of results by test; the command builds it at the end."""
 
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,7 @@ from flakehunter.ingest.found import IngestOptions, Summary
 from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.runs import RunNaming
 from flakehunter.ingest.sources import Source
+from tests.databases import packed_results, running_server
 
 pytestmark = pytest.mark.needs("postgres")
 OPTIONS = IngestOptions(naming=RunNaming(layout=compile_layout("{run_id}.xml")))
@@ -98,3 +102,32 @@ def test_nobody_else_builds_it_meanwhile(watched: Watched, tmp_path: Path) -> No
 
     assert seen == [False] * 3
     assert indexed(watched.url)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_units")
+def test_a_server_that_goes_away_meanwhile_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: Callable[..., list[tuple[Any, ...]]]
+) -> None:
+    monkeypatch.setattr(fleet, "open_pool", lambda *_of, **_how: InlinePool())
+    with running_server() as server:
+        url = server.create(tables=True)
+        back = Thread(target=server.start)
+        units: list[Summary] = []
+
+        def crash_in_the_middle(_source: Source, summary: Summary) -> None:
+            units.append(summary)
+            if len(units) == 2:
+                # As when a worker has had nothing to do for a while: its next unit needs a new connection.
+                for kept in worker._kept.values():
+                    for one in kept:
+                        one.engine.dispose()
+                server.crash()
+                back.start()
+
+        ingest_by_fleet([write(tmp_path / "runs", 5)], url, OPTIONS, "here", crash_in_the_middle)
+        back.join()
+
+        assert query(url, "SELECT count(*), count(DISTINCT (test_case_id, run_id)) FROM results") == [(50, 50)]
+        assert packed_results(url) == 50
+        assert indexed(url)
