@@ -61,8 +61,8 @@ SETTINGS = "-c max_wal_size=8GB -c shared_buffers=1GB"
 """Of the server: those of docs/fleet/compose.yaml."""
 
 ROUNDS = ((1_000_000, 3), (10_000_000, 2))
-"""Of fewer results than the first number, the best of so many rounds. On a shared host the same million took 11 s of CPU
-in one round and 18 in the next, with little of it stolen: what a CPU does in a second varied."""
+"""Of fewer results than the first number, the best of so many rounds. On a shared host the same million took 11 s of
+CPU in one round and 18 in the next, with little of it stolen: what a CPU does in a second varied."""
 
 
 def timed(words: Sequence[str], url: str) -> float:
