@@ -251,6 +251,7 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (day)",
     )
     if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER SEQUENCE results_id_seq CACHE 1000")
         op.execute("CREATE TABLE results_undated PARTITION OF results FOR VALUES FROM (MINVALUE) TO ('2000-01-01')")
     with op.batch_alter_table("results", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_results_artifact_id"), ["artifact_id"], unique=False)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -308,6 +309,14 @@ def _on_postgresql(_metadata: MetaData, connection: Connection, **_options: Any)
         results.dialect_kwargs["postgresql_partition_by"] = "RANGE (day)"
         [failed] = [index for index in results.indexes if index.name == "ix_results_failed"]
         failed.dialect_kwargs["postgresql_where"] = _FAILED
+
+
+# A number for each row, taken one by one from a page that all writers share, costs a seventh of what inserting it does.
+event.listen(
+    Result.__table__,
+    "after_create",
+    DDL("ALTER SEQUENCE results_id_seq CACHE 1000").execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
+)
 
 
 class Rollup(Base):

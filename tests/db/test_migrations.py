@@ -41,6 +41,20 @@ def test_first_use_makes_the_same_tables_as_the_migrations(empty_database: str) 
     db_engine.open_database(empty_database).dispose()
 
 
+@pytest.mark.needs("postgres")
+@pytest.mark.parametrize("made_by", ["migrations", "first use"])
+def test_a_writer_takes_many_numbers_of_results_at_a_time(postgres_database: str, made_by: str) -> None:
+    if made_by == "migrations":
+        migrate.upgrade(postgres_database)
+    else:
+        db_engine.open_database(postgres_database, create=True).dispose()
+    engine = create_engine(postgres_database)
+    with engine.connect() as connection:
+        query = text("SELECT cache_size FROM pg_sequences WHERE sequencename = 'results_id_seq'")
+        assert connection.scalar(query) == 1000
+    engine.dispose()
+
+
 def test_downgrade_drops_every_table(empty_database: str) -> None:
     migrate.upgrade(empty_database)
     migrate.downgrade(empty_database, "base")
