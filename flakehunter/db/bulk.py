@@ -6,6 +6,7 @@ files or caches. This module says what both can do, and has the statements that 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -68,6 +69,9 @@ class Bulk(Protocol):
 
         Without `completes` somebody else will do that. `elsewhere` counts results that others have inserted for it.
         """
+
+    def completing(self, connection: Connection) -> AbstractContextManager[None]:
+        """Have a server make what was left out for that while the block is being done; `complete` comes after it."""
 
     def complete(self, connection: Connection) -> None:
         """Make what was left out for that, by this ingest or one that was killed; outside of a transaction."""

@@ -1,7 +1,7 @@
 """Rows into PostgreSQL: one COPY for the results of many files, arrays for what may be there already."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime
 from typing import Any
 
@@ -183,6 +183,10 @@ class PostgresBulk:
         """Do without the index by test where these are the first results."""
         self._filling.results += elsewhere
         self._filling.go_on(connection, completes=completes)
+
+    def completing(self, connection: Connection) -> AbstractContextManager[None]:
+        """Build the index by test while the block is being done, where this ingest left it out."""
+        return self._filling.ending(connection)
 
     def complete(self, connection: Connection) -> None:
         """Build the index by test where it is missing; most of the time it is there."""

@@ -1,6 +1,7 @@
 """Rows into SQLite, through the driver itself."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime
 from functools import cache
 from itertools import chain, islice
@@ -140,6 +141,10 @@ class SqliteBulk:
         """Do without the index by test where these are the first results."""
         with connection.begin():
             leave_out_index_by_test(connection)
+
+    def completing(self, connection: Connection) -> AbstractContextManager[None]:
+        """Nothing can be done beside the block: SQLite has one writer."""
+        return nullcontext()
 
     def complete(self, connection: Connection) -> None:
         """Build the index by test where it is missing; most of the time it is there."""

@@ -8,6 +8,7 @@ the index, and build none.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import DropIndex
 
 from flakehunter.db.indexes import MOST_WITHOUT, build_index_by_test, has_index_by_test, index_by_test
+from flakehunter.db.locks import second_connection
 
 WAIT = "5s"
 """How long the index waits for other writers, and so long others wait for it."""
@@ -74,6 +76,21 @@ class Filling:
         with _unless_busy(), connection.begin():
             _build(connection)
 
+    @contextmanager
+    def ending(self, connection: Connection) -> Iterator[None]:
+        """Build the index as `end` does, but on another connection, while the block has the server do something else.
+
+        `end` is to come after it: what goes wrong there is done once more then, and told.
+        """
+        if not self._takes_part:
+            yield
+            return
+        with connection.begin():
+            self._leave(connection)
+        with ThreadPoolExecutor(1, "index") as beside:
+            beside.submit(_build_apart, connection)
+            yield
+
     def _leave(self, connection: Connection) -> None:
         if self._takes_part:
             self._takes_part = False
@@ -92,6 +109,11 @@ def _build(connection: Connection) -> None:
     connection.execute(text(f"SET LOCAL lock_timeout = '{WAIT}'"))
     if connection.scalar(_NOBODY_FILLS):
         build_index_by_test(connection)
+
+
+def _build_apart(connection: Connection) -> None:
+    with second_connection(connection) as other:
+        _build(other)
 
 
 @contextmanager

@@ -208,6 +208,15 @@ class Writer:
         with self._database_errors(), self.connection.begin():
             update_rollups(self.connection, self.project, self.written, told_only=told_only)
 
+    def finish(self) -> None:
+        """Make a rollup of the rest, while a server makes what was left out for many results.
+
+        Raises:
+            DatabaseError: the database refused.
+        """
+        with self._database_errors(), self.bulk.completing(self.connection):
+            self.roll_up()
+
     def ids_of_places(self, known: Known) -> list[int | None]:
         """Return the ids of the rows of `known`, as far as they have been asked for; to be filled in."""
         if id(known) not in self._places:

@@ -170,7 +170,7 @@ class _Home:
 
         writer, here = self._both()
         here.write()
-        persistently(writer.roll_up)
+        persistently(writer.finish)
 
 
 def _units(paths: Sequence[Path | str], options: IngestOptions, summary: Summary, home: _Home) -> Iterator[Unit]:

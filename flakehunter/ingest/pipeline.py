@@ -71,7 +71,7 @@ def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observ
                 work.take(source, kind, run, parsed)
                 if observe is not None:
                     observe(source, summary)
-        persistently(writer.roll_up)
+        persistently(writer.finish)
     return summary
 
 

@@ -1,5 +1,6 @@
 """A first large ingest into PostgreSQL writes results without their index by test; nobody waits for that."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from sqlalchemy import Connection, text
 from flakehunter.db import filling, indexes
 from flakehunter.db.bulk_postgres import PostgresBulk
 from flakehunter.db.engine import open_database
+from flakehunter.db.queries import rollups
+from flakehunter.db.rows import Written
 from flakehunter.ingest import pipeline
 from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.pipeline import IngestOptions, Summary, ingest
@@ -20,6 +23,7 @@ from flakehunter.ingest.sources import Source
 
 pytestmark = pytest.mark.needs("postgres")
 OPTIONS = IngestOptions(naming=RunNaming(layout=compile_layout("{run_id}.xml")), jobs=1)
+HANG_S = 300.0
 ONE_RESULT = text(
     "INSERT INTO results (test_case_id, run_id, artifact_id, attempt, day, outcome)"
     " VALUES (1, 1, 1, 1, '1999-01-01', 'passed')"
@@ -122,6 +126,41 @@ def test_it_is_built_once_there_are_very_many(
     seen = watched(write(tmp_path / "runs", 20), postgres_database)
     assert seen[0] is False
     assert seen[-1]
+
+
+@pytest.mark.usefixtures("small_transactions")
+def test_it_is_built_while_the_rollup_is_made(
+    postgres_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = rollups.update_rollups
+    built: list[bool] = []
+
+    def when_built(connection: Connection, project: str, written: Written, *, told_only: bool) -> int:
+        end = time.monotonic() + HANG_S
+        while not indexed(postgres_database) and time.monotonic() < end:
+            time.sleep(0.01)
+        built.append(indexed(postgres_database))
+        return made(connection, project, written, told_only=told_only)
+
+    monkeypatch.setattr(rollups, "update_rollups", when_built)
+    ingest([write(tmp_path / "runs", 10)], postgres_database, OPTIONS)
+    assert built == [True]
+
+
+def test_what_could_not_be_built_beside_the_rollup_is_built_after_it(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "WAIT", "10ms")
+    bulk = PostgresBulk()
+    with opened(postgres_database) as mine, opened(postgres_database) as other:
+        bulk.expect_many(mine)
+        other.execute(ONE_RESULT)
+        with bulk.completing(mine):
+            pass
+        assert not indexed(postgres_database)
+        other.commit()
+        bulk.complete(mine)
+    assert indexed(postgres_database)
 
 
 def test_what_a_killed_ingest_left_out_is_built_by_the_next(postgres_database: str, tmp_path: Path) -> None:
