@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
 
 _TEMPLATE = "flakehunter_template"
 
@@ -168,3 +168,33 @@ def packed_results(url: str) -> int:
         found = len(read_packed(connection, "default").test)
     engine.dispose()
     return found
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Connection]:
+    """Give a connection to a database, which is made where it is missing."""
+    from flakehunter.db.engine import open_database
+
+    engine = open_database(url, create=True)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def indexed(url: str) -> bool:
+    """Tell whether a database has its index of results by test."""
+    from flakehunter.db.indexes import has_index_by_test
+
+    with opened(url) as connection:
+        return has_index_by_test(connection)
+
+
+def write_passes(folder: Path, files: int, suite: str = "s") -> Path:
+    """Make a folder with files of ten passed tests each; all those of a suite are the same."""
+    folder.mkdir()
+    for number in range(files):
+        cases = "".join(f'<testcase classname="c" name="t{test}" time="0.1"/>' for test in range(10))
+        (folder / f"{number}.xml").write_text(f'<testsuite name="{suite}">{cases}</testsuite>')
+    return folder

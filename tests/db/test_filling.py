@@ -1,18 +1,15 @@
 """A first large ingest into PostgreSQL writes results without their index by test; nobody waits for that."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, text
 
-from flakehunter.db import filling, indexes
+from flakehunter.db import filling
 from flakehunter.db.bulk_postgres import PostgresBulk
-from flakehunter.db.engine import open_database
 from flakehunter.db.queries import rollups
 from flakehunter.db.rows import Written
 from flakehunter.ingest import pipeline
@@ -20,6 +17,7 @@ from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.pipeline import IngestOptions, Summary, ingest
 from flakehunter.ingest.runs import RunNaming
 from flakehunter.ingest.sources import Source
+from tests.databases import indexed, opened, write_passes
 
 pytestmark = pytest.mark.needs("postgres")
 OPTIONS = IngestOptions(naming=RunNaming(layout=compile_layout("{run_id}.xml")), jobs=1)
@@ -30,21 +28,6 @@ ONE_RESULT = text(
 )
 
 
-@contextmanager
-def opened(url: str) -> Iterator[Connection]:
-    engine = open_database(url, create=True)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def indexed(url: str) -> bool:
-    with opened(url) as connection:
-        return indexes.has_index_by_test(connection)
-
-
 def end(connection: Connection, url: str) -> None:
     """End a connection as the death of its process does, and wait for the server to be done with it."""
     pid = connection.scalar(text("SELECT pg_backend_pid()"))
@@ -52,14 +35,6 @@ def end(connection: Connection, url: str) -> None:
     with opened(url) as other:
         assert other.scalar(text("SELECT pg_terminate_backend(:pid, 60000)"), {"pid": pid})
     connection.invalidate()
-
-
-def write(folder: Path, files: int) -> Path:
-    folder.mkdir()
-    for number in range(files):
-        cases = "".join(f'<testcase classname="c" name="t{test}" time="0.1"/>' for test in range(10))
-        (folder / f"{number}.xml").write_text(f'<testsuite name="s">{cases}</testsuite>')
-    return folder
 
 
 def watched(folder: Path, url: str) -> list[bool]:
@@ -84,11 +59,11 @@ def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_transactions")
 def test_it_is_built_at_the_end_of_the_first_large_ingest_only(postgres_database: str, tmp_path: Path) -> None:
-    first = watched(write(tmp_path / "first", 10), postgres_database)
+    first = watched(write_passes(tmp_path / "first", 10), postgres_database)
     assert first
     assert not any(first)
     assert indexed(postgres_database)
-    second = watched(write(tmp_path / "second", 10), postgres_database)
+    second = watched(write_passes(tmp_path / "second", 10), postgres_database)
     assert not second, "the same files are known"
     with opened(postgres_database) as connection:
         partitions = connection.scalars(text("SELECT indexdef FROM pg_indexes WHERE tablename ~ 'results_[0-9]'")).all()
@@ -96,7 +71,7 @@ def test_it_is_built_at_the_end_of_the_first_large_ingest_only(postgres_database
 
 
 def test_a_small_ingest_keeps_it(postgres_database: str, tmp_path: Path) -> None:
-    watched(write(tmp_path / "runs", 10), postgres_database)
+    watched(write_passes(tmp_path / "runs", 10), postgres_database)
     assert indexed(postgres_database)
 
 
@@ -105,14 +80,14 @@ def test_it_stays_where_there_are_results(postgres_database: str, tmp_path: Path
     with opened(postgres_database) as connection:
         connection.execute(ONE_RESULT)
         connection.commit()
-    assert all(watched(write(tmp_path / "runs", 10), postgres_database))
+    assert all(watched(write_passes(tmp_path / "runs", 10), postgres_database))
 
 
 @pytest.mark.usefixtures("small_transactions")
 def test_it_stays_where_somebody_is_writing_results(postgres_database: str, tmp_path: Path) -> None:
     with opened(postgres_database) as other:
         other.execute(ONE_RESULT)
-        seen = watched(write(tmp_path / "runs", 10), postgres_database)
+        seen = watched(write_passes(tmp_path / "runs", 10), postgres_database)
         other.rollback()
     assert seen
     assert all(seen)
@@ -123,7 +98,7 @@ def test_it_is_built_once_there_are_very_many(
     postgres_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(filling, "MOST_WITHOUT", 30)
-    seen = watched(write(tmp_path / "runs", 20), postgres_database)
+    seen = watched(write_passes(tmp_path / "runs", 20), postgres_database)
     assert seen[0] is False
     assert seen[-1]
 
@@ -143,7 +118,7 @@ def test_it_is_built_while_the_rollup_is_made(
         return made(connection, project, written, told_only=told_only)
 
     monkeypatch.setattr(rollups, "update_rollups", when_built)
-    ingest([write(tmp_path / "runs", 10)], postgres_database, OPTIONS)
+    ingest([write_passes(tmp_path / "runs", 10)], postgres_database, OPTIONS)
     assert built == [True]
 
 
@@ -167,7 +142,7 @@ def test_what_a_killed_ingest_left_out_is_built_by_the_next(postgres_database: s
     with opened(postgres_database) as killed:
         PostgresBulk().expect_many(killed)
         assert not indexed(postgres_database)
-        ingest([write(tmp_path / "one", 1)], postgres_database, OPTIONS)
+        ingest([write_passes(tmp_path / "one", 1)], postgres_database, OPTIONS)
         assert not indexed(postgres_database), "somebody may still be filling"
         end(killed, postgres_database)
     (tmp_path / "two").mkdir()

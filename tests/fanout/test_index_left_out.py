@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from flakehunter.db import filling, indexes
-from flakehunter.db.engine import open_database
+from flakehunter.db import filling
 from flakehunter.fanout import InlinePool
 from flakehunter.ingest import fleet, worker
 from flakehunter.ingest.fleet import ingest_by_fleet
@@ -16,27 +15,10 @@ from flakehunter.ingest.found import IngestOptions, Summary
 from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.runs import RunNaming
 from flakehunter.ingest.sources import Source
-from tests.databases import packed_results, running_server
+from tests.databases import indexed, packed_results, running_server, write_passes
 
 pytestmark = pytest.mark.needs("postgres")
 OPTIONS = IngestOptions(naming=RunNaming(layout=compile_layout("{run_id}.xml")))
-
-
-def indexed(url: str) -> bool:
-    engine = open_database(url)
-    try:
-        with engine.connect() as connection:
-            return indexes.has_index_by_test(connection)
-    finally:
-        engine.dispose()
-
-
-def write(folder: Path, files: int) -> Path:
-    folder.mkdir()
-    for number in range(files):
-        cases = "".join(f'<testcase classname="c" name="t{test}" time="0.1"/>' for test in range(10))
-        (folder / f"{number}.xml").write_text(f'<testsuite name="s{folder.name}">{cases}</testsuite>')
-    return folder
 
 
 @pytest.fixture
@@ -59,7 +41,7 @@ class Watched:
         def look(_source: Source, _summary: Summary) -> None:
             seen.append(indexed(self.url))
 
-        ingest_by_fleet([write(self._folder / name, files)], self.url, OPTIONS, "here", look)
+        ingest_by_fleet([write_passes(self._folder / name, files, name)], self.url, OPTIONS, "here", look)
         return seen
 
 
@@ -94,11 +76,11 @@ def test_nobody_else_builds_it_meanwhile(watched: Watched, tmp_path: Path) -> No
     def another_job(_source: Source, _summary: Summary) -> None:
         if not seen:
             # A fleet of its own, whose work is done while the first one's is not.
-            folder = write(tmp_path / "other", 1)
+            folder = write_passes(tmp_path / "other", 1, "other")
             ingest_by_fleet([folder], watched.url, OPTIONS, "here")
         seen.append(indexed(watched.url))
 
-    ingest_by_fleet([write(tmp_path / "runs", 3)], watched.url, OPTIONS, "here", another_job)
+    ingest_by_fleet([write_passes(tmp_path / "runs", 3)], watched.url, OPTIONS, "here", another_job)
 
     assert seen == [False] * 3
     assert indexed(watched.url)
@@ -125,7 +107,7 @@ def test_a_server_that_goes_away_meanwhile_is_waited_for(
                 server.crash()
                 back.start()
 
-        ingest_by_fleet([write(tmp_path / "runs", 5)], url, OPTIONS, "here", crash_in_the_middle)
+        ingest_by_fleet([write_passes(tmp_path / "runs", 5)], url, OPTIONS, "here", crash_in_the_middle)
         back.join()
 
         assert query(url, "SELECT count(*), count(DISTINCT (test_case_id, run_id)) FROM results") == [(50, 50)]

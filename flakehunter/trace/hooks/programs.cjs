@@ -28,13 +28,9 @@ function pathOf(file, { envPairs, uid, gid }) {
       statfsSync(there);
     } catch (error) {
       if (MISSING.has(error.code)) continue;
-      return file;
+      throw error;
     }
-    try {
-      return canRun(there) ? there : file;
-    } catch {
-      return file;
-    }
+    return canRun(there) ? there : file;
   }
   return file;
 }
@@ -45,7 +41,7 @@ function find(options) {
   try {
     return pathOf(options.file, options);
   } catch {
-    return options?.file; // options that Node will refuse
+    return options?.file; // a file or folder that may not be read, or options that Node will refuse
   } finally {
     Reflect.set(Error, 'stackTraceLimit', limit);
   }
