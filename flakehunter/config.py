@@ -86,18 +86,40 @@ def _runners(table: Mapping[str, Any], path: Path) -> dict[str, Runner]:
     if not isinstance(configured, dict):
         raise ConfigError(f"{path}: runners is not a table", path=path, hint="write [tool.flakehunter.runners.pytest]")
     for name, entry in configured.items():
-        if isinstance(entry, str):
-            entry = {"command": entry}
-        unknown = sorted(set(entry) - {"command", "cwd", "env"}) if isinstance(entry, dict) else []
-        if not isinstance(entry, dict) or unknown or not isinstance(entry.get("command"), str):
-            what = f"unknown key {unknown[0]!r}" if unknown else "a runner needs a command"
+        if problem := _runner_problem(f"runners.{name}", entry):
             raise ConfigError(
-                f"{path}: runners.{name}: {what}",
+                f"{path}: {problem}",
                 path=path,
-                hint="a runner has command, and if need be cwd and env",
+                hint="a runner has command, a line of text, and if need be cwd and env, a table of texts",
             )
-        runners[name] = Runner(entry["command"], entry.get("cwd", "."), entry.get("env", {}))
+        words: Mapping[str, Any] = {"command": entry} if isinstance(entry, str) else entry
+        runners[name] = Runner(words["command"], words.get("cwd", "."), words.get("env", {}))
     return runners
+
+
+def _runner_problem(where: str, entry: Any) -> str:
+    """Say what is wrong with a runner of the configuration file; nothing if it can be used."""
+    if isinstance(entry, str):
+        return ""
+    if not isinstance(entry, dict):
+        return f"{where} is neither a command nor a table, but {_kind(entry)}"
+    if unknown := sorted(set(entry) - {"command", "cwd", "env"}):
+        return f"{where}: unknown key {unknown[0]!r}"
+    if "command" not in entry:
+        return f"{where}: a runner needs a command"
+    env = entry.get("env", {})
+    if not isinstance(env, dict):
+        return f"{where}.env is {_kind(env)}, not a table"
+    texts = {key: entry[key] for key in ("command", "cwd") if key in entry}
+    texts |= {f"env.{variable}": value for variable, value in env.items()}
+    wrong = [f"{where}.{key} is {_kind(value)}, not text" for key, value in texts.items() if not isinstance(value, str)]
+    return wrong[0] if wrong else ""
+
+
+def _kind(value: Any) -> str:
+    """Return what TOML calls a value of this type."""
+    kinds = {str: "text", bool: "a boolean", int: "an integer", float: "a number", list: "a list", dict: "a table"}
+    return kinds.get(type(value), "a date or time")
 
 
 def database_url(option: str | None) -> str:

@@ -193,10 +193,15 @@ def test_every_option_has_a_variable_and_a_setting_of_its_own_name(
         ("[tool.flakehunter\n", "is not valid TOML"),
         ("[tool.flakehunter]\nbd = 'x'\n", "unknown setting 'bd'"),
         ("[tool.flakehunter.detect]\nfrmat = 'csv'\n", "unknown setting 'detect.frmat'"),
-        ("[tool.flakehunter.runners.pytest]\ncommand = 3\n", "runners.pytest: a runner needs a command"),
+        ("[tool.flakehunter.runners]\npytest = ['x', '{name}']\n", "runners.pytest is neither a command nor a table"),
+        ("[tool.flakehunter.runners.pytest]\ncwd = 'x'\n", "runners.pytest: a runner needs a command"),
+        ("[tool.flakehunter.runners.pytest]\ncommand = ['x']\n", "runners.pytest.command is a list, not text"),
+        ("[tool.flakehunter.runners.x]\ncommand = 'x'\ncwd = 3\n", "runners.x.cwd is an integer, not text"),
+        ("[tool.flakehunter.runners.x]\ncommand = 'x'\nenv = 'A=1'\n", "runners.x.env is text, not a table"),
+        ("[tool.flakehunter.runners.x]\ncommand = 'x'\nenv = {A = 1}\n", "runners.x.env.A is an integer, not text"),
         ("[tool.flakehunter.runners.pytest]\ncomand = 'x'\n", "unknown key 'comand'"),
     ],
-    ids=["toml", "setting", "command-setting", "runner-type", "runner-key"],
+    ids=["toml", "setting", "command-setting", "runner", "no-command", "list", "cwd", "env", "variable", "runner-key"],
 )
 def test_wrong_settings_are_usage_errors(
     text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
