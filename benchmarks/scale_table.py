@@ -24,14 +24,19 @@ QUIET_CPUS = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seconds of both commands at one size with one fleet, and the bytes of a result in the database."""
+    """Seconds of both commands at one size with one fleet, and the bytes of a result in the database.
+
+    A start is what the command takes for one file.
+    """
 
     results: int
     fleet: str
     workers: int
     ingest_s: float
+    ingest_start_s: float
     ingest_cpu: Cpu
     detect_s: float
+    detect_start_s: float
     bytes_a_result: float
     others: float
     """CPUs that were busy with anything else meanwhile, on average."""
@@ -49,6 +54,10 @@ class Measured:
     def seconds(self, command: str) -> float:
         """Return the wall time of `ingest` or `detect`."""
         return self.ingest_s if command == "ingest" else self.detect_s
+
+    def start(self, command: str) -> float:
+        """Return the wall time of `ingest` or `detect` for one file."""
+        return self.ingest_start_s if command == "ingest" else self.detect_start_s
 
 
 class Figures:
@@ -90,14 +99,16 @@ class Figures:
 
     def grown(self) -> list[str]:
         """Return the table of fleets that have as many CPUs as workers, for everything."""
-        lines = [f"| results | command | {ONE_CPU} | {TWO_CPUS} | efficiency |", "|---:|---|---:|---:|---:|"]
+        heads = ["results", "command", ONE_CPU, "its start", TWO_CPUS, "its start", "efficiency", "without the start"]
+        lines = [f"| {' | '.join(heads)} |", "|---:|---|" + "---:|" * (len(heads) - 2)]
         for results in self.sizes:
             if pair := self.pair(results, grown=True):
                 one, two = pair
                 for command in ("ingest", "detect"):
+                    times = (one.seconds(command), one.start(command), two.seconds(command), two.start(command))
                     lines.append(
-                        f"| {results:,} | `{command}` | {one.seconds(command):.1f} s | {two.seconds(command):.1f} s | "
-                        f"{_efficiency(one, two, command):.2f} |"
+                        f"| {results:,} | `{command}` | {' | '.join(f'{seconds:.1f} s' for seconds in times)} | "
+                        f"{_efficiency(one, two, command):.2f} | {_efficiency(one, two, command, started=True):.2f} |"
                     )
         return lines
 
@@ -106,10 +117,15 @@ class Figures:
         if self._most_others() >= QUIET_CPUS:
             yield "Whether what is asked holds, a loaded machine cannot tell."
             return
-        for grown, where in ((True, "with a CPU each"), (False, "on the same CPUs as one")):
+        each, same = "with a CPU each", "on the same CPUs as one"
+        for grown, started, where in (
+            (True, True, f"{each}, without the start"),
+            (True, False, each),
+            (False, False, same),
+        ):
             for command in ("ingest", "detect"):
                 found = {
-                    results: _efficiency(*pair, command)
+                    results: _efficiency(*pair, command, started=started)
                     for results in self.sizes
                     if (pair := self.pair(results, grown=grown))
                 }
@@ -122,9 +138,11 @@ class Figures:
         if few and many and few.results < many.results:
             for command in ("ingest", "detect"):
                 times = many.seconds(command) / many.results / (few.seconds(command) / few.results)
+                work = [(one.seconds(command) - one.start(command)) / one.results for one in (many, few)]
                 yield (
                     f"A result of {many.results:,} costs {times:.2f} times one of {few.results:,}, `{command}` by one "
-                    f"worker: at most {GROWTH} {'holds' if times <= GROWTH else 'does not hold'}."
+                    f"worker: at most {GROWTH} {'holds' if times <= GROWTH else 'does not hold'}; "
+                    f"without the start {work[0] / work[1]:.2f} times."
                 )
 
     def machine(self) -> str:
@@ -137,8 +155,10 @@ class Figures:
         return max(one.others for one in self.measured)
 
 
-def _efficiency(one: Measured, two: Measured, command: str) -> float:
-    return one.seconds(command) / two.seconds(command) / two.workers
+def _efficiency(one: Measured, two: Measured, command: str, *, started: bool = False) -> float:
+    """Return the efficiency of a command; once it is started, of what it does then."""
+    times = [fleet.seconds(command) - (fleet.start(command) if started else 0) for fleet in (one, two)]
+    return times[0] / times[1] / two.workers
 
 
 def _said(holds: Sequence[str], fails: Sequence[str]) -> str:

@@ -5,8 +5,8 @@ from benchmarks.scale_table import ONE_CPU, ONE_WORKER, TWO_WORKERS, Figures, Me
 
 
 def measured(results: int, fleet: str, workers: int, seconds: float, *, others: float = 0.01) -> Measured:
-    """Return a row in which both commands took so long, while others kept so many CPUs busy."""
-    return Measured(results, fleet, workers, seconds, Cpu(1, 1, 1), seconds, 150, others)
+    """Return a row: both commands took so long, two seconds of it to start, and others kept so many CPUs busy."""
+    return Measured(results, fleet, workers, seconds, 2.0, Cpu(1, 1, 1), seconds, 2.0, 150, others)
 
 
 def test_answers_are_those_of_the_figures() -> None:
@@ -21,7 +21,10 @@ def test_answers_are_those_of_the_figures() -> None:
         ]
     )
 
-    each, same, growth = [line for line in figures.answers() if "`ingest`" in line]
+    started, each, same, growth = [line for line in figures.answers() if "`ingest`" in line]
+    assert started == (
+        "Efficiency of 0.8 by two workers with a CPU each, without the start, `ingest`: holds at 1,000, 9,000."
+    )
     assert each == (
         "Efficiency of 0.8 by two workers with a CPU each, `ingest`: holds at 9,000; does not hold at 1,000 (0.75)."
     )
@@ -30,9 +33,10 @@ def test_answers_are_those_of_the_figures() -> None:
         "does not hold at 1,000 (0.50)."
     )
     assert growth == (
-        "A result of 9,000 costs 1.50 times one of 1,000, `ingest` by one worker: at most 1.3 does not hold."
+        "A result of 9,000 costs 1.50 times one of 1,000, `ingest` by one worker: at most 1.3 does not hold; "
+        "without the start 2.89 times."
     )
-    assert "| 9,000 | `detect` | 48.0 s | 30.0 s | 0.80 |" in figures.grown()
+    assert "| 9,000 | `detect` | 48.0 s | 2.0 s | 30.0 s | 2.0 s | 0.80 | 0.82 |" in figures.grown()
     assert "nothing else to do" in figures.machine()
 
 
