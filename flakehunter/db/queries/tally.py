@@ -104,7 +104,7 @@ def _failures(part: Part) -> Packed:
     return part.where(part.outcome == BAD)
 
 
-def by_slot(parts: Iterable[Part], slots: Table, tests: Ints, *, runs: Table, many: tuple[int, int]) -> Ints:
+def by_slot(parts: Sequence[Part], slots: Table, tests: Ints, *, runs: Table, many: tuple[int, int]) -> Ints:
     """Return for each of `tests`, in ascending order, and each slot it was executed in how often it failed there.
 
     Args:
@@ -118,22 +118,73 @@ def by_slot(parts: Iterable[Part], slots: Table, tests: Ints, *, runs: Table, ma
         Rows of test case id, slot, failures, executions, and runs in which it both failed and passed; in the order of
         tests and slots.
     """
-    chosen = Chosen(tests)
-    in_slot, in_run, bad = _keys(parts, chosen, (slots, runs), many)
-    if len(tests) * max(many) < min(DENSE_CELLS, DIRECT_IDS):
-        size, at = len(tests) * many[0], in_slot
-        both = _both_directly(in_run, bad, len(tests) * many[1])
-    else:
-        keys, at = np.unique(in_slot, return_inverse=True)
-        size, both = len(keys), _both_by_sorting(in_run, bad)
-    counts = np.bincount(at, minlength=size)
-    there = np.flatnonzero(counts)
-    failed = np.bincount(at[bad], minlength=size)
-    # One row stands for each test and run with both outcomes.
-    mixed = np.bincount(at[both], minlength=size)
-    place, slot = np.divmod(there if at is in_slot else keys[there], many[0])
+    chosen, tables = Chosen(tests), (slots, runs)
+    dense = len(tests) * max(many) < min(DENSE_CELLS, DIRECT_IDS)
+    once, left = _divided(parts, runs, many[1]) if dense else ([], parts)
+    in_slot, in_run, bad = _keys(left, chosen, tables, many)
+    keys, at = (in_slot, in_slot) if dense else np.unique(in_slot, return_inverse=True)
+    both = _both_directly(in_run, bad, len(tests) * many[1]) if dense else _both_by_sorting(in_run, bad)
+    # Memory that is touched for the first time costs more than what is counted in it, so there is little of it.
+    counts = np.zeros((3, len(tests) * many[0] if dense else len(keys)), np.int32)
+    # One row of `both` stands for each test and run with both outcomes.
+    for column, rows in zip(counts, (at[bad], at, at[both]), strict=True):
+        np.add.at(column, rows, 1)
+    if once:
+        _add_grids(counts.reshape(3, len(tests), many[0]), once, chosen, tables, many[1])
+    there = np.flatnonzero(counts[1])
+    found = np.empty((5, len(there)), np.int64)
+    # They stand in the order of tests and slots.
+    found[1] = there if dense else keys[there]
+    first = np.arange(len(tests) + 1) * many[0]
+    of_test = np.diff(np.searchsorted(found[1], first))
+    found[0] = np.repeat(tests, of_test)
+    found[1] -= np.repeat(first[:-1], of_test)
+    for column, one in zip(found[2:], counts, strict=True):
+        column[:] = one[there]
     # Each column stands in one piece, since they are mostly looked at one by one.
-    return np.stack([tests[place], slot, failed[there], counts[there], mixed[there]]).astype(np.int64, copy=False).T
+    return found.T
+
+
+def _divided(parts: Iterable[Part], runs: Table, many: int) -> tuple[list[Grid], list[Part]]:
+    """Return grids of those of `many` runs that have one result of each test there and none elsewhere, and all else."""
+    times = np.zeros(many, np.int32)
+    for part in parts:
+        here = np.zeros(many, np.bool_)
+        here[runs.of(part.run)] = True
+        times += here
+    once: list[Grid] = []
+    left: list[Part] = []
+    for part in parts:
+        if isinstance(part, Grid) and (part.test[1:] > part.test[:-1]).all():
+            again = times[runs.of(part.run)] > 1
+            if not again.any():
+                once.append(part)
+                continue
+            once.append(Grid(part.test, part.run[~again], part.outcome[~again]))
+            left.append(Grid(part.test, part.run[again], part.outcome[again]))
+        else:
+            left.append(part)
+    return once, left
+
+
+def _add_grids(
+    counts: npt.NDArray[np.int32], grids: Sequence[Grid], chosen: "Chosen", tables: tuple[Table, Table], many: int
+) -> None:
+    """Add to (3, T, S) counts, of which `by_slot` says more, what `_divided` returned of `many` runs."""
+    outcomes = np.full((many, counts.shape[1]), SKIPPED, np.uint8)
+    slot = np.full(many, -1, np.int32)
+    for grid in grids:
+        place, run = chosen.places(grid.test), tables[1].of(grid.run)
+        columns = np.flatnonzero(place >= 0)
+        outcomes[run[:, None], place[columns]] = grid.outcome[:, columns]
+        slot[run] = tables[0].of(grid.run)
+    rows = np.flatnonzero(slot >= 0)
+    rows = rows[np.argsort(slot[rows], kind="stable")]
+    outcomes, slot = outcomes[rows], slot[rows]
+    begin = np.flatnonzero(np.diff(slot, prepend=-1))
+    if len(begin):
+        for column, what in zip(counts, (outcomes == BAD, outcomes != SKIPPED), strict=False):
+            column[:, slot[begin]] += np.add.reduceat(what, begin, axis=0, dtype=np.int32).T
 
 
 def _keys(
@@ -146,22 +197,17 @@ def _keys(
     """
     found: list[tuple[Ints, Ints, npt.NDArray[np.bool_]]] = [(np.zeros(0, np.int64),) * 2 + (np.zeros(0, np.bool_),)]
     for part in parts:
-        place = chosen.places(part.test).astype(np.int64)
-        slot, run = (table.of(part.run) for table in tables)
+        packed = part
         if isinstance(part, Grid):
-            rows, columns = np.flatnonzero(slot >= 0), np.flatnonzero(place >= 0)
-            outcome = part.outcome[np.ix_(rows, columns)].ravel()
-            at = [
-                (place[columns] * size + each[rows, None]).ravel() for size, each in zip(many, (slot, run), strict=True)
-            ]
-            executed = outcome != SKIPPED
-            if not executed.all():
-                outcome, at = outcome[executed], [each[executed] for each in at]
-        else:
-            wanted = np.flatnonzero((place >= 0) & (slot >= 0) & (part.outcome != SKIPPED))
-            outcome = part.outcome[wanted]
-            at = [place[wanted] * size + each[wanted] for size, each in zip(many, (slot, run), strict=True)]
-        found.append((at[0], at[1], outcome == BAD))
+            rows, columns = tables[0].of(part.run) >= 0, chosen.places(part.test) >= 0
+            packed = part.some(np.flatnonzero(rows), np.flatnonzero(columns))
+        slot, run = (table.of(packed.run) for table in tables)
+        place = chosen.places(packed.test)
+        wanted = np.flatnonzero((place >= 0) & (slot >= 0) & (packed.outcome != SKIPPED))
+        at = [
+            place[wanted].astype(np.int64) * size + each[wanted] for size, each in zip(many, (slot, run), strict=True)
+        ]
+        found.append((at[0], at[1], packed.outcome[wanted] == BAD))
     in_slot, in_run, bad = (np.concatenate(column) for column in zip(*found, strict=True))
     return in_slot, in_run, bad
 
