@@ -85,7 +85,12 @@ def ingest(
     max_nesting: Annotated[int, typer.Option(min=1, metavar="N", help="Refuse archives deeper inside each other.")] = 3,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Processes that read files; default: one a CPU.", show_default=False),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes: one writes, the others read files; default: one a CPU.",
+            show_default=False,
+        ),
     ] = None,
     scheduler: SchedulerOption = None,
     project: ProjectOption = None,

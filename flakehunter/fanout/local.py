@@ -96,13 +96,16 @@ class LocalPool:
 
     stands = False
 
-    def __init__(self, workers: int, *, at_least: int = 1, start_method: str | None = None) -> None:
+    def __init__(
+        self, workers: int, *, at_least: int = 1, ahead: bool = False, start_method: str | None = None
+    ) -> None:
         """Have at most `workers` processes, and none for fewer than `at_least` items.
 
+        With `ahead` they have their next items before an outcome is given: not for items that depend on outcomes.
         `start_method` is one of multiprocessing's, by default the best one.
         """
         self.workers = workers
-        self._at_least = at_least
+        self._at_least, self._ahead = at_least, ahead
         self._start_method = start_method
         self._crew: list[_Worker] = []
 
@@ -123,6 +126,7 @@ class LocalPool:
             return
         source = chain(few, source)
         again: deque[_Job] = deque()
+        taken: list[Outcome[Item, Result]] = []
         most = 1 if resources else self.workers
 
         def jobs() -> Iterator[_Job]:
@@ -138,10 +142,15 @@ class LocalPool:
                 if when_sent is not None:
                     when_sent()
                     when_sent = None
+                yield from taken
+                taken.clear()
                 if not self._busy:
                     return
                 for worker in self._ready():
-                    yield from self._take(worker, again)
+                    if self._ahead:
+                        taken += self._take(worker, again)
+                    else:
+                        yield from self._take(worker, again)
         finally:
             # Whoever stopped listening in the middle wants nothing more of what is being worked on.
             for worker in [one for one in self._crew if one.job is not None]:

@@ -115,11 +115,14 @@ class Pool(Protocol):
         ...
 
 
-def open_pool(scheduler: str | None = None, workers: int | None = None, *, at_least: int = 1) -> Pool:
+def open_pool(
+    scheduler: str | None = None, workers: int | None = None, *, at_least: int = 1, ahead: bool = False
+) -> Pool:
     """Return the pool of the fleet at `scheduler` (such as `tcp://host:8786`), or of this machine without one.
 
     `workers` counts processes of this machine, by default one a CPU; a single one is this process itself, and so it is
-    where there are fewer than `at_least` items: not all work is worth starting processes.
+    where there are fewer than `at_least` items: not all work is worth starting processes. `ahead` says that the caller
+    has work of its own with each outcome: a single one is another process then, and each has its next item meanwhile.
 
     Raises:
         UsageError: nothing answers at the address, no worker has joined, one has another version of flakehunter, or
@@ -132,7 +135,7 @@ def open_pool(scheduler: str | None = None, workers: int | None = None, *, at_le
     from flakehunter.fanout.local import InlinePool, LocalPool
 
     count = workers or usable_cpus()
-    return LocalPool(count, at_least=at_least) if count > 1 else InlinePool()
+    return LocalPool(count, at_least=at_least, ahead=ahead) if count > 1 or ahead else InlinePool()
 
 
 def usable_cpus() -> int:

@@ -53,7 +53,7 @@ class IngestOptions:
     repair: bool = True
     limits: Limits = DEFAULT_LIMITS
     jobs: int | None = None
-    """Processes that parse files; by default one a CPU, or this process itself for few files."""
+    """Processes: this one writes and the others parse files; by default one a CPU, or this one alone for few files."""
 
     @property
     def keeps_damaged(self) -> bool:

@@ -84,7 +84,7 @@ def _sources(paths: Sequence[Path | str], options: IngestOptions) -> Generator[R
         few = list(itertools.islice(sources, FEW_FILES))
         sources = itertools.chain(few, sources)
         if options.jobs or len(few) == FEW_FILES:
-            with open_pool(workers=jobs) as pool:
+            with open_pool(workers=jobs - 1, ahead=True) as pool:
                 yield from read_ahead(sources, pool, options.limits, repair=options.keeps_damaged)
             return
     yield from ((source, None) for source in sources)

@@ -46,6 +46,22 @@ def test_map_takes_items_only_as_workers_become_free(pool: Pool) -> None:
         assert len(taken) <= number + pool.workers
 
 
+def test_workers_that_go_ahead_have_their_next_item_before_an_outcome_is_given() -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for number in range(6):
+            taken.append(number)
+            yield number
+
+    with open_pool(workers=1, ahead=True) as pool:
+        outcomes = list(enumerate((len(taken), one.value) for one in pool.map(pid_of, items())))
+
+    assert [number for number, (so_many, _) in outcomes if so_many != min(number + 2, 6)] == []
+    [pid] = {pid for _, (_, (_, pid)) in outcomes}
+    assert pid != os.getpid()
+
+
 def test_what_is_to_be_done_when_workers_have_items_is_done_once_and_before_any_outcome(pool: Pool) -> None:
     done: list[str] = []
     outcomes = pool.map(square, range(6), when_sent=lambda: done.append("sent"))
