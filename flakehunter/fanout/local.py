@@ -1,7 +1,10 @@
 """A pool of processes on this machine.
 
 `concurrent.futures` does not say which of its workers died with which item, and one death breaks its whole pool. So
-each worker is a `multiprocessing.Process` with a pipe of its own and one item at a time: who dies is known by its pipe.
+each worker is a `multiprocessing.Process` with pipes of its own and one item at a time: who dies is known by its pipe.
+
+A caller with work of its own for each outcome would have the workers wait for it. Where they go `ahead`, some items
+wait in the pipe of each, and some answers in the other one.
 """
 
 import contextlib
@@ -25,6 +28,11 @@ from typing import Any
 from flakehunter.fanout.pool import MOST_DEATHS, Item, Outcome, Result, WorkerDiedError
 from flakehunter.fanout.task import Answer, call, pickled
 
+if sys.platform == "linux":
+    import fcntl
+
+ANSWERS_BYTES = 1 << 20
+"""What workers that go ahead have answered and nobody has read yet: as much as Linux gives a pipe of any user."""
 LAST_MOMENT_S = 5.0
 """Between the end of a worker's pipe and its own."""
 PARENT_LOOK_S = 1.0
@@ -76,12 +84,25 @@ class _Job:
 @dataclass(slots=True)
 class _Worker:
     process: BaseProcess
-    pipe: "Connection[Any, Any]"
-    job: _Job | None = field(default=None)
+    items: "Connection[Any, Any]"
+    answers: "Connection[Any, Any]"
+    room: int
+    """Bytes of items that may wait in the pipe: one that filled it would wait for a worker that waits for us."""
+    jobs: deque[tuple[_Job, int]] = field(default_factory=deque)
+    """What it has, in the order of its answers, and the bytes of each."""
+
+    def takes(self, size: int) -> bool:
+        """Whether an item of so many bytes can be sent without a wait."""
+        return not self.jobs or size + sum(waiting for _, waiting in self.jobs) <= self.room
+
+    def close(self) -> None:
+        """Close our ends of the pipes."""
+        self.items.close()
+        self.answers.close()
 
     def end(self, *, at_once: bool) -> None:
         """End the process and reap it; one that has nothing to do ends by itself when its pipe is closed."""
-        self.pipe.close()
+        self.close()
         if at_once:
             self.process.kill()
         self.process.join(timeout=5)
@@ -96,12 +117,10 @@ class LocalPool:
 
     stands = False
 
-    def __init__(
-        self, workers: int, *, at_least: int = 1, ahead: bool = False, start_method: str | None = None
-    ) -> None:
+    def __init__(self, workers: int, *, at_least: int = 1, ahead: int = 0, start_method: str | None = None) -> None:
         """Have at most `workers` processes, and none for fewer than `at_least` items.
 
-        With `ahead` they have their next items before an outcome is given: not for items that depend on outcomes.
+        Each has so many items `ahead`, before the outcome of the first is given: not for items that depend on outcomes.
         `start_method` is one of multiprocessing's, by default the best one.
         """
         self.workers = workers
@@ -137,8 +156,12 @@ class LocalPool:
 
         try:
             while True:
-                while self._busy < most and (job := next(jobs(), None)) is not None:
-                    yield from self._give(function, job)
+                while self._wants(most) and (job := next(jobs(), None)) is not None:
+                    failed = self._give(function, job, most)
+                    if failed is None:
+                        again.appendleft(job)
+                        break
+                    yield from failed
                 if when_sent is not None:
                     when_sent()
                     when_sent = None
@@ -148,12 +171,13 @@ class LocalPool:
                     return
                 for worker in self._ready():
                     if self._ahead:
+                        # It gets its next item before the caller goes to work.
                         taken += self._take(worker, again)
                     else:
                         yield from self._take(worker, again)
         finally:
             # Whoever stopped listening in the middle wants nothing more of what is being worked on.
-            for worker in [one for one in self._crew if one.job is not None]:
+            for worker in [one for one in self._crew if one.jobs]:
                 self._dismiss(worker)
 
     def fork(self) -> bool:
@@ -165,42 +189,55 @@ class LocalPool:
 
     @property
     def _busy(self) -> int:
-        return sum(worker.job is not None for worker in self._crew)
+        return sum(bool(worker.jobs) for worker in self._crew)
 
-    def _give(self, function: Callable[[Any], Any], job: _Job) -> Iterator[Outcome[Any, Any]]:
-        """Send a job to an idle worker, or a new one; give an outcome only where that cannot be done."""
+    def _wants(self, most: int) -> bool:
+        """Whether a worker of at most so many can be given one item more."""
+        return self._busy < most or any(len(worker.jobs) <= self._ahead for worker in self._crew if worker.room)
+
+    def _give(self, function: Callable[[Any], Any], job: _Job, most: int) -> list[Outcome[Any, Any]] | None:
+        """Send a job to an idle worker, a new one, or the one with the fewest; return None if there is no room for it.
+
+        Returned is an outcome only where that cannot be done.
+        """
         try:
             message = pickle.dumps((function, job.item, job.name), pickle.HIGHEST_PROTOCOL)
         except Exception as error:
-            yield call(_raise, error, job.name).outcome(job.item)
-            return
+            return [call(_raise, error, job.name).outcome(job.item)]
         while True:
-            worker = next((one for one in self._crew if one.job is None), None) or self._hire()
+            if self._busy < most:
+                worker = next((one for one in self._crew if not one.jobs), None) or self._hire()
+            else:
+                worker = min(self._crew, key=lambda one: len(one.jobs))
+            if not worker.takes(len(message)):
+                return None
             try:
-                worker.pipe.send_bytes(message)
-            except OSError:  # it was killed while it had nothing to do: no fault of the item
-                self._dismiss(worker)
+                worker.items.send_bytes(message)
+            except OSError:
+                if worker.jobs:  # it died with the first of them, and is asked for that
+                    return None
+                self._dismiss(worker)  # it was killed while it had nothing to do: no fault of the item
                 continue
-            worker.job = job
-            return
+            worker.jobs.append((job, len(message)))
+            return []
 
     def _ready(self) -> list[_Worker]:
         """Wait until a worker has answered or died."""
-        busy = [worker for worker in self._crew if worker.job is not None]
-        ready = wait([handle for worker in busy for handle in (worker.pipe, worker.process.sentinel)])
-        return [worker for worker in busy if worker.pipe in ready or worker.process.sentinel in ready]
+        busy = [worker for worker in self._crew if worker.jobs]
+        ready = wait([handle for worker in busy for handle in (worker.answers, worker.process.sentinel)])
+        return [worker for worker in busy if worker.answers in ready or worker.process.sentinel in ready]
 
     def _take(self, worker: _Worker, again: deque[_Job]) -> Iterator[Outcome[Any, Any]]:
         """Give the outcome of a worker's job; where it died instead, the job is put down to be done again."""
-        job = worker.job
-        assert job is not None
+        job, _ = worker.jobs[0]
         try:
-            answer: Answer = pickle.loads(worker.pipe.recv_bytes())
+            answer: Answer = pickle.loads(worker.answers.recv_bytes())
         except (EOFError, OSError):
             # It is dead or about to be: its pipe is closed by nothing else.
             worker.process.join(timeout=LAST_MOMENT_S)
             how = _how(worker.process.exitcode)
             self._dismiss(worker)
+            again.extend(waiting for waiting, _ in islice(worker.jobs, 1, None))
             job.deaths += 1
             if job.deaths < MOST_DEATHS:
                 again.append(job)
@@ -212,18 +249,20 @@ class LocalPool:
             )
             yield Outcome(job.item, socket.gethostname(), error=error)
             return
-        worker.job = None
+        worker.jobs.popleft()
         yield answer.outcome(job.item)
 
     def _hire(self) -> _Worker:
         context: Any = get_context(self._start_method or _start_method())
-        ours, theirs = context.Pipe()
+        to_do, items = context.Pipe(duplex=False)
+        answers, done = context.Pipe(duplex=False)
         # A forked worker has our ends of all pipes: left open there, none of them would ever see the end of us.
-        closing = [ours, *(worker.pipe for worker in self._crew)] if context.get_start_method() == "fork" else []
-        process = context.Process(target=_serve, args=(theirs, closing), daemon=True, name="flakehunter worker")
-        with theirs:
+        others = [pipe for worker in self._crew for pipe in (worker.items, worker.answers)]
+        closing = [items, answers, *others] if context.get_start_method() == "fork" else []
+        process = context.Process(target=_serve, args=(to_do, done, closing), daemon=True, name="flakehunter worker")
+        with to_do, done:
             process.start()
-        worker = _Worker(process, ours)
+        worker = _Worker(process, items, answers, _room(items, answers) if self._ahead else 0)
         self._crew.append(worker)
         return worker
 
@@ -245,7 +284,7 @@ class LocalPool:
     ) -> None:
         """End all workers: they have nothing to do, but after an exception they may, and are killed."""
         for worker in self._crew:
-            worker.pipe.close()
+            worker.close()
         while self._crew:
             self._crew.pop().end(at_once=kind is not None)
 
@@ -274,8 +313,22 @@ def _start_method() -> str:
     return "fork" if len(list(Path("/proc/self/task").iterdir())) == 1 else "spawn"
 
 
-def _serve(pipe: "Connection[Any, Any]", closing: "list[Connection[Any, Any]]") -> None:
-    """Work for the process at the other end of `pipe`, until it closes it."""
+def _room(items: "Connection[Any, Any]", answers: "Connection[Any, Any]") -> int:
+    """Make room for answers where the system can; return how many bytes of items may wait, 0 where it does not tell."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        fcntl.fcntl(answers.fileno(), fcntl.F_SETPIPE_SZ, ANSWERS_BYTES)
+    except OSError:  # the user has many large pipes
+        return 0
+    # Half: a page of a pipe may not be full.
+    return fcntl.fcntl(items.fileno(), fcntl.F_GETPIPE_SZ) // 2
+
+
+def _serve(
+    items: "Connection[Any, Any]", answers: "Connection[Any, Any]", closing: "list[Connection[Any, Any]]"
+) -> None:
+    """Work for the process at the other end of the pipes, until it closes them."""
     for other in closing:
         other.close()
     # Ctrl-C reaches every process of the terminal: what becomes of the workers is for the first one to say.
@@ -284,7 +337,7 @@ def _serve(pipe: "Connection[Any, Any]", closing: "list[Connection[Any, Any]]") 
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     while True:
         try:
-            message = pipe.recv_bytes()
+            message = items.recv_bytes()
         except (EOFError, OSError):
             return
         name = "an item"
@@ -294,7 +347,7 @@ def _serve(pipe: "Connection[Any, Any]", closing: "list[Connection[Any, Any]]") 
         except Exception as error:  # the item or the function cannot be unpickled here
             answer = call(_raise, error, name)
         try:
-            pipe.send_bytes(pickled(answer, name))
+            answers.send_bytes(pickled(answer, name))
         except OSError:
             return
 

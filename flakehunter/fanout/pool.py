@@ -115,14 +115,12 @@ class Pool(Protocol):
         ...
 
 
-def open_pool(
-    scheduler: str | None = None, workers: int | None = None, *, at_least: int = 1, ahead: bool = False
-) -> Pool:
+def open_pool(scheduler: str | None = None, workers: int | None = None, *, at_least: int = 1, ahead: int = 0) -> Pool:
     """Return the pool of the fleet at `scheduler` (such as `tcp://host:8786`), or of this machine without one.
 
     `workers` counts processes of this machine, by default one a CPU; a single one is this process itself, and so it is
-    where there are fewer than `at_least` items: not all work is worth starting processes. `ahead` says that the caller
-    has work of its own with each outcome: a single one is another process then, and each has its next item meanwhile.
+    where there are fewer than `at_least` items: not all work is worth starting processes. With `ahead` the
+    caller has work of its own with each outcome: a single one is another process then, and so many items wait for each.
 
     Raises:
         UsageError: nothing answers at the address, no worker has joined, one has another version of flakehunter, or

@@ -21,11 +21,11 @@ from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.sources import HEAD, Kind, Source, kind_of
 
-FILES_A_BLOCK = 128
-BYTES_A_BLOCK = 4 << 20
-"""What a worker is given at once, as much as one transaction has: while that is written, the next one is read."""
-FIRST_FILES = 16
-"""Files in the first blocks, so that there is something to write soon; each second one has twice as many."""
+FILES_A_BLOCK = 32
+BYTES_A_BLOCK = 1 << 20
+"""What a worker is given at once: so little that what it read of some blocks finds room in its pipe."""
+BLOCKS_AHEAD = 4
+"""Blocks that wait for each worker while it reads: what it reads in the time that one transaction takes."""
 
 _Block = tuple[int, list[Source]]
 
@@ -103,13 +103,13 @@ def read_ahead(
 
 def _blocks(sources: Iterator[Source]) -> Iterator[list[Source]]:
     block: list[Source] = []
-    count = size = 0
+    size = 0
     for source in sources:
         block.append(source)
         size += _size(source)
-        if len(block) >= min(FILES_A_BLOCK, FIRST_FILES << min(count // 2, 10)) or size >= BYTES_A_BLOCK:
+        if len(block) >= FILES_A_BLOCK or size >= BYTES_A_BLOCK:
             yield block
-            block, count, size = [], count + 1, 0
+            block, size = [], 0
     if block:
         yield block
 

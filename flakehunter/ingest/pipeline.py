@@ -18,7 +18,7 @@ from flakehunter.db.write import Writer
 from flakehunter.errors import DatabaseError
 from flakehunter.fanout import open_pool, usable_cpus
 from flakehunter.garbage import few_collections
-from flakehunter.ingest.ahead import read_ahead
+from flakehunter.ingest.ahead import BLOCKS_AHEAD, read_ahead
 from flakehunter.ingest.artifact import WHOLE, ArtifactReader, Parsed, Refused, parse
 from flakehunter.ingest.behind import Behind
 from flakehunter.ingest.found import IngestOptions as IngestOptions
@@ -84,7 +84,7 @@ def _sources(paths: Sequence[Path | str], options: IngestOptions) -> Generator[R
         few = list(itertools.islice(sources, FEW_FILES))
         sources = itertools.chain(few, sources)
         if options.jobs or len(few) == FEW_FILES:
-            with open_pool(workers=jobs - 1, ahead=True) as pool:
+            with open_pool(workers=jobs - 1, ahead=BLOCKS_AHEAD) as pool:
                 yield from read_ahead(sources, pool, options.limits, repair=options.keeps_damaged)
             return
     yield from ((source, None) for source in sources)

@@ -14,7 +14,16 @@ import pytest
 from flakehunter.errors import DatabaseError
 from flakehunter.fanout import Pool, TaskError, WorkerDiedError, open_pool
 from flakehunter.fanout.local import InlinePool, LocalPool
-from tests.fanout.work import cannot_be_sent, die_always, die_once, pid_of, refuse_three, square, wait_for_ever
+from tests.fanout.work import (
+    cannot_be_sent,
+    die_always,
+    die_once,
+    four_times,
+    pid_of,
+    refuse_three,
+    square,
+    wait_for_ever,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,12 +63,20 @@ def test_workers_that_go_ahead_have_their_next_item_before_an_outcome_is_given()
             taken.append(number)
             yield number
 
-    with open_pool(workers=1, ahead=True) as pool:
+    with open_pool(workers=1, ahead=2) as pool:
         outcomes = list(enumerate((len(taken), one.value) for one in pool.map(pid_of, items())))
 
-    assert [number for number, (so_many, _) in outcomes if so_many != min(number + 2, 6)] == []
+    assert [number for number, (so_many, _) in outcomes if so_many != min(number + 4, 6)] == []
     [pid] = {pid for _, (_, (_, pid)) in outcomes}
     assert pid != os.getpid()
+
+
+def test_items_and_answers_that_fill_the_pipes_of_a_worker_that_goes_ahead_do_not_stop_it() -> None:
+    texts = [str(number) * 60_000 for number in range(8)]
+    with open_pool(workers=1, ahead=3) as pool:
+        outcomes = [(one.item, one.value) for one in pool.map(four_times, texts)]
+
+    assert outcomes == [(text, [text] * 4) for text in texts]
 
 
 def test_what_is_to_be_done_when_workers_have_items_is_done_once_and_before_any_outcome(pool: Pool) -> None:
@@ -100,16 +117,18 @@ def test_item_that_cannot_be_sent_is_an_error_that_names_it() -> None:
     assert outcome.error.item == "a function"
 
 
-def test_item_of_a_killed_worker_is_done_by_another(tmp_path: Path) -> None:
-    with LocalPool(2) as pool:
+@pytest.mark.parametrize("ahead", [0, 3])
+def test_item_of_a_killed_worker_is_done_by_another(tmp_path: Path, ahead: int) -> None:
+    with LocalPool(2, ahead=ahead) as pool:
         outcomes = list(pool.map(die_once, [(number, str(tmp_path)) for number in range(10)]))
 
     assert sorted(one.value for one in outcomes) == list(range(10))
     assert (tmp_path / "died").exists()
 
 
-def test_item_that_kills_two_workers_is_an_error_that_names_it_and_the_others_are_done() -> None:
-    with LocalPool(2) as pool:
+@pytest.mark.parametrize("ahead", [0, 3])
+def test_item_that_kills_two_workers_is_an_error_that_names_it_and_the_others_are_done(ahead: int) -> None:
+    with LocalPool(2, ahead=ahead) as pool:
         outcomes = {one.item: one for one in pool.map(die_always, range(6), name=lambda number: f"number {number}")}
 
     assert sorted(item for item, one in outcomes.items() if one.error is None) == [0, 1, 3, 4, 5]
