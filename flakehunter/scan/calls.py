@@ -7,7 +7,7 @@ from functools import lru_cache
 from tree_sitter import Node
 
 from flakehunter.scan import context, expectation, idioms
-from flakehunter.scan.durations import duration_s, plausible_s
+from flakehunter.scan.durations import plausible_s
 from flakehunter.scan.events import (
     Alive,
     Aside,
@@ -114,7 +114,7 @@ class Calls(Walker):
             )
             unit = 1e-3 if self.spec.name in ("javascript", "kotlin") else 1.0
             demanded = self.spec.name != "rust" or _RAISED.search(text(context.chain_root(node))) is not None
-            out.extend(with_limit(tuple(inner), duration_s(limit, unit), demanded=demanded))
+            out.extend(with_limit(tuple(inner), self._duration_s(limit, unit), demanded=demanded))
         else:
             out.extend(inner)
         source = text(node)
@@ -252,7 +252,7 @@ class Calls(Walker):
         elif _ASIDE.search(dotted):
             out.append(Aside(bodies))
         elif is_time_box(dotted):
-            out.extend(with_limit(bodies, duration_s(around)))
+            out.extend(with_limit(bodies, self._duration_s(around)))
         else:
             if given.targets and given.names:
                 out.append(given)
@@ -303,18 +303,18 @@ class Calls(Walker):
             source,
         )
         if named:
-            return plausible_s(duration_s(named[1] or named[2], unit))
+            return plausible_s(self._duration_s(named[1] or named[2], unit))
         found = [
             d
             for a in plain
             if a.type not in STRINGS or re.match(r"[\"']\d", text(a))
-            for d in [duration_s(text(a).strip("\"'"), unit)]
+            for d in [self._duration_s(text(a).strip("\"'"), unit)]
             if d
         ]
         outer = callee(node)[0]
         if not found and outer is not None and idioms.polls(dotted):
             found = (
-                [d for a in arguments(outer) for d in [duration_s(text(a), unit)] if d] if outer.type in CALLS else []
+                [d for a in arguments(outer) if (d := self._duration_s(text(a), unit))] if outer.type in CALLS else []
             )
         if not found and dotted in _SECOND_BY_DEFAULT and len(arguments(node)) == 1:
             return 1.0
@@ -328,7 +328,7 @@ class Calls(Walker):
         named = re.search(r"\btimeout\w*[\"']?\s*(?:=|:|=>)\s*([^,)}]+)", text(node))
         if named and idiom.kind is Kind.WAIT:
             value = named[1].strip()
-            return duration_s(self.constants.get(value, value) if value.isidentifier() else value, unit)
+            return self._duration_s(self.constants.get(value, value) if value.isidentifier() else value, unit)
         if not isinstance(idiom.timeout, int) or idiom.timeout >= len(plain):
             return None
         source = ", ".join(text(a) for a in plain[idiom.timeout :])
@@ -336,7 +336,7 @@ class Calls(Walker):
         root = first.removesuffix(".Token").removesuffix(".signal")  # of a source that cancels after a time
         if root.isidentifier() and root in self.constants:
             source = self.constants[root]
-        return duration_s(source, unit)
+        return self._duration_s(source, unit)
 
     def _idiom(
         self, idiom: Idiom, node: Node, receiver: Node | None, plain: list[Node], line: int, out: list[Step]
@@ -351,7 +351,8 @@ class Calls(Walker):
             names = tuple(n for a in plain for n in names_in(text(a))) if said is source and plain else names_in(said)
             kind, scope, signal = ordered.kind, ordered.scope, ordered.signal
             alive, zombies = (Alive.ZERO, True)
-            names = tuple(n for n in names if n not in _KEYWORDS and f"{n}(" not in said)
+            names = tuple(n.rpartition(".")[0] if f"{n}(" in said else n for n in names)
+            names = tuple(n for n in names if n and n not in _KEYWORDS and not n[0].isupper())
         elif idiom.run:
             self._ran(receiver, plain, source, line, out)
             return

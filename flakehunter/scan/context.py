@@ -60,7 +60,7 @@ def chain_root(node: Node) -> Node:
 
 def expected(node: Node, alive: Alive, spec: Spec) -> Expect:
     """Return what the code around the look `node` demands of it."""
-    current, in_statement, crossed = node, False, False
+    current, in_statement, crossed, stored = node, False, False, False
     while current.parent is not None:
         parent = current.parent
         kind = parent.type
@@ -83,8 +83,10 @@ def expected(node: Node, alive: Alive, spec: Spec) -> Expect:
                 return Expect.DEAD
         elif not in_statement:
             answer = _of_expression(parent, current, node, alive, crossed=crossed)
-            if answer is not None:
+            stored = kind in ASSIGNMENTS and alive is Alive.NO_ERROR
+            if answer is not None and not stored:
                 return answer
+            in_statement = in_statement or stored  # that it raises for the dead says more than what it answers
         if kind in CALLS and crossed and _BOOLEAN_BLOCK.search(path(parent)):
             return expectation.wants(_around(chain_root(parent), node).replace(" {", "("), alive)
         if (
@@ -102,7 +104,7 @@ def expected(node: Node, alive: Alive, spec: Spec) -> Expect:
     if (
         alive is Alive.NO_ERROR
         and in_statement
-        and not crossed
+        and not (crossed or stored)
         and spec.name in ("python", "ruby", "javascript", "typescript", "tsx")
     ):
         return Expect.ALIVE  # a look that raises for the dead, and nobody catches it
@@ -193,7 +195,13 @@ def _of_try(node: Node, part: Node, look: Node, alive: Alive) -> Expect | None:
         return Expect.DEAD if expectation.THROWING.search(handled) else Expect.ALIVE
     if re.search(r"expect|assert|should|ESRCH", handled) and "raise" not in handled:
         return Expect.DEAD
+    following = node.next_named_sibling
+    if following is not None and _GOES.search(handled) and expectation.fails(text(following)[:200]):
+        return Expect.DEAD  # who is not gone comes to what follows
     return Expect.VALUE
+
+
+_GOES = re.compile(r"\b(?:return|continue|break)\b")
 
 
 def _handler(node: Node) -> str:

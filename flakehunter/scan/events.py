@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """Somebody is set to reap children: Process.detach, a handler of SIGCHLD."""
     EFFECT = "effect"
     """An assertion on what the process leaves behind: a file that has to be there."""
+    ELAPSED = "elapsed"
+    """An assertion that something took no longer than `timeout_s`."""
     AWAIT = "await"
     """Something is awaited of which nothing more is known."""
     GATE = "gate"
@@ -123,6 +125,8 @@ class Store:
     derived: bool = False
     """The value was read from a pipe or file: another process, which the named one made."""
     from_file: bool = False
+    members: bool = False
+    """The value is the list of processes that the named one has started."""
     of_pid: bool = False
     """The value is a handle of the process whose pid `names` hold: psutil.Process(pid), os.FindProcess(pid)."""
     says: bool | None = None
@@ -227,6 +231,8 @@ class Function:
     """It demands an exit status that only a child which handles the signal has: 0, or 128 and its number."""
     asks_zero: bool = False
     """It demands the exit status 0."""
+    announces_early: bool = False
+    """A script in it says that it runs before it sets its handler."""
     auto_reaps: bool = False
     """The runtime reaps children by itself (Node, JVM, .NET)."""
     reaps: bool = True

@@ -146,7 +146,12 @@ _SAYS_SOMETHING = re.compile(
 """A command that looks for a process prints something when it lives."""
 
 
+_SUCCEEDS = re.compile(r"(!\s*[\w.(]*)?@[\w.()?]*\.success\(\)")
+
+
 def _zero(around: str) -> Expect:
+    if succeeds := _SUCCEEDS.search(around):
+        return Expect.DEAD if succeeds[1] else Expect.ALIVE
     if _SAYS_SOMETHING.search(around) or re.search(r"@\s*==\s*nil", around):
         return Expect.ALIVE
     if re.search(

@@ -8,11 +8,12 @@ from flakehunter.scan import idioms
 from flakehunter.scan.durations import duration_s
 from flakehunter.scan.events import Alive, Call, Event, Expect, Flow, Function, Kind, Loop, Return, Scope, events, walk
 from flakehunter.scan.kinds import words
-from flakehunter.scan.mechanisms import SHORT_S, Mechanisms
+from flakehunter.scan.mechanisms import Mechanisms
 from flakehunter.scan.processes import (
     Sent,
 )
 from flakehunter.scan.tracking import Flaw
+from flakehunter.scan.waiting import SHORT_S
 
 _MODULES = words(
     "os sys time subprocess signal shutil socket fs path process console JSON Math syscall io fmt strings asyncio "
@@ -32,6 +33,8 @@ _FOR_SIGNS = re.compile(
 """Waits for what a live process shows: its end is another matter."""
 _LAST_GIVEN = re.compile(r",\s*\{?\s*(?:\w+\s*[=:]\s*)?([^,(){}]*(?:\([^()]*\))?[^,(){}]*)\}?\s*\)$")
 """The last argument of a call."""
+_A_LIMIT = re.compile(r"[1-9][\d_]*(?:\.\d+)?[smL]*|0?\.\d+|\d+ \* \w+(?:\.\w+)?")
+"""A number beside the process that is looked for: how long, at most."""
 _WHOLE = re.compile(r"group|proc|tree|all$|children", re.IGNORECASE)
 _IN_MILLISECONDS = frozenset(["javascript", "typescript", "tsx", "java", "kotlin", "csharp"])
 MAX_DEPTH = 4
@@ -47,7 +50,8 @@ class Following(Mechanisms):
 
     def _call(self, step: Call) -> None:
         names = tuple(n for arg in step.args for n in arg)
-        if idioms.looks(step.name) and idioms.LIMITED.search(step.text):
+        limited = idioms.LIMITED.search(step.text) is not None or any(map(_A_LIMIT.fullmatch, step.given[1:]))
+        if idioms.looks(step.name) and limited:
             for number in self._known((*names, *step.receiver)):
                 self.state.processes[number].ordered = True  # it looks again and again
             return

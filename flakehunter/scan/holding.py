@@ -41,8 +41,13 @@ class Holding(Tracking):
         if event.expect is Expect.ALIVE:
             self._must_be_there(event)
             return
+        if event.expect is Expect.DEAD and self._must_be_gone(event):
+            return
+        words = resources(event.text)
+        if _REMOVES.search(event.text):
+            words |= {name for name in event.names if "." in name}  # a folder or file, whatever it is called
         what = "looked for" if _LOOKS_FOR.search(event.text) else "used again"
-        self._resource(resources(event.text), self._line(event.line), what, event.text)
+        self._resource(words, self._line(event.line), what, event.text)
 
     def _must_be_there(self, event: Event) -> None:
         """fixed-sleep: a pause, and the pid file or socket of a child has to be there."""
@@ -55,6 +60,16 @@ class Holding(Tracking):
             self._add(Flaw(Mechanism.FIXED_SLEEP, self.state.pause, self._line(event.line), text, confidence))
             self.state.pause = None
 
+    def _must_be_gone(self, event: Event) -> bool:
+        """fixed-sleep: a pause, and the pid file or socket of somebody else's process has to be gone."""
+        pause, line = self.state.pause, self._line(event.line)
+        own_site = self.state.pause_site == self.site and self.site != 0
+        if pause is None or self.state.calm or own_site or line - pause > PAUSE_LINES or self._unordered():
+            return False
+        text = "a fixed sleep stands for the wait until the process has removed the file: poll to a deadline"
+        self._add(Flaw(Mechanism.FIXED_SLEEP, pause, line, text))
+        return True
+
     def _resource(self, words: frozenset[str], line: int, what: str, text: str = "") -> None:
         """resource-still-held: a port, file or directory of a signalled process is used before its exit."""
         for number, process in list(self.state.processes.items()):
@@ -66,7 +81,7 @@ class Holding(Tracking):
                 or (sent.site == self.site and self.site != 0)
             ):
                 continue
-            shared = sorted(words & process.words)
+            shared = sorted(word for word in words if process.words & {word, f"{word.partition('.')[0]}.*"})
             unknown = not process.own and not process.words and not process.derived and what != "started again"
             akin = self._akin(number, words) if unknown else False
             if unknown and (what == "looked for" or _REMOVES.search(text)):
@@ -153,6 +168,9 @@ class Holding(Tracking):
 
     def _effect(self, event: Event) -> None:
         """fixed-sleep: what the signalled process leaves behind is asserted after a pause."""
+        if event.names:
+            self._written(event)
+            return
         for process in self.state.processes.values():
             if (
                 process.sent is not None
@@ -165,6 +183,16 @@ class Holding(Tracking):
                     f"a fixed sleep (line {process.slept_since_signal}) stands for the wait until the process has done this: wait on it, or poll to a deadline",  # noqa: E501
                 )  # fmt: skip
                 return
+
+    def _written(self, event: Event) -> None:
+        """fixed-sleep: what a child is to have written, or said at its end, is asserted after a pause."""
+        pause, line = self.state.pause, self._line(event.line)
+        for number in self._known(event.names) if pause is not None and not self.polling else ():
+            process = self.state.processes[number]
+            over = process.ended or (process.ordered and process.sent is not None)
+            if process.own and process.slept is not None and not over:
+                said = f"a fixed sleep (line {pause}) stands for the wait until the child has written this: poll for it, or wait on the process"  # noqa: E501
+                self._add(Flaw(Mechanism.FIXED_SLEEP, pause or line, line, said))
 
 
 def _parts(name: str) -> list[str]:

@@ -150,6 +150,8 @@ def signal_name(source: str, default: str = "TERM") -> str:
 # ---- commands that programs run: the words of `kill -9 PID`, `ps -p PID`, `taskkill /T /PID PID` ----
 
 _WORDS = re.compile(r"[\"'`,\[\]()\s]+")
+_BETWEEN = frozenset([".arg", ".args", "&", "vec!", "new", "String[]"])
+"""What languages write between the words of a command."""
 _KILL = re.compile(r"(?:^|[/\s;&|])(?:kill|/bin/kill)\s+(?!-0\b|-s\s+0\b|-l\b)(?=[-\w$%{#])")
 _LIMITS = {
     **dict.fromkeys(("prlimit", "taskset", "ionice", "chrt"), r"(?:.*\s)?(?:-\w*p|--pid)\b"),
@@ -183,7 +185,7 @@ def command(source: str) -> Command | None:
     ):
         return None
     quoted = re.search(r"[\"'`\[](.*)", source, re.DOTALL)
-    words = " ".join(w for w in _WORDS.split(quoted[1]) if w not in (".arg", ".args")).strip() if quoted else ""
+    words = " ".join(w for w in _WORDS.split(quoted[1]) if w not in _BETWEEN).strip() if quoted else ""
     # Shell scripts that end themselves or their own children are scripts, not signals of ours.
     if not words or re.search(r"\$\$|\$!|\btrap\b|\bwait\b", words) or len(words) > 200:
         return None

@@ -45,7 +45,8 @@ FUNCTIONS = words(
 )
 ASSIGNMENTS = words(
     """
-    assignment assignment_expression assignment_statement const_spec init_declarator let_condition let_declaration
+    assignment augmented_assignment augmented_assignment_expression
+    assignment_expression assignment_statement const_spec init_declarator let_condition let_declaration
     named_expression operator_assignment property_declaration short_var_declaration var_spec variable_assignment
     variable_declarator
     """

@@ -6,7 +6,6 @@ from tree_sitter import Node
 
 from flakehunter.scan import expectation, idioms
 from flakehunter.scan.context import branches
-from flakehunter.scan.durations import duration_s
 from flakehunter.scan.events import (
     Alive,
     Call,
@@ -154,7 +153,7 @@ class Loops(Statements):
             return self._clock_duration(compared[1], condition)
         count = re.search(
             r"(?:range\(|0\.\.=?\s*|<=?\s*|seq\s+(?:1\s+)?)(\d+)\s*(?:\)|;|\s*\{|:|&&|and\b)|\b(\d+)\.times",
-            source.split("\n")[0],
+            self._numbered(source.split("\n")[0]),
         )
         pause = next((p.timeout_s for p in pauses if p.timeout_s), None)
         if count and pause:
@@ -172,8 +171,8 @@ class Loops(Statements):
             unit = 1e-9
         name = re.search(r"[+(]\s*([A-Za-z_$]\w*)\s*\)*$", added.strip())
         if name is None:
-            return duration_s(added, unit)
-        limit_s = duration_s(self.constants.get(name[1], ""), unit)
+            return self._duration_s(added, unit)
+        limit_s = self._duration_s(self.constants.get(name[1], ""), unit)
         if limit_s is None:
             self.limit = (name[1].lstrip("$"), unit)
         return limit_s

@@ -20,6 +20,7 @@ from flakehunter.scan.events import (
 )
 from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LEAVES, LOOPS, MEMBERS, STRINGS
 from flakehunter.scan.loops import Loops
+from flakehunter.scan.processes import announces_early
 from flakehunter.scan.statements import _READS
 from flakehunter.scan.syntax import child, defaults, names_in, parameters, text
 from flakehunter.scan.walking import LARGE_BYTES, _line
@@ -96,6 +97,7 @@ class Lowering(Loops):
             retries=bool(re.search(r"@\S*retr(?:y|ies)", decorators)),
             asks_status=bool(asked),
             asks_zero=any(_BY_SIGNAL.search(found) is None for found in asked),
+            announces_early=any(map(announces_early, self.strings)),
             auto_reaps=self.spec.auto_reaps,
             end_line=node.end_point[0] + 1,
         )

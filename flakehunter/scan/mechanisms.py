@@ -13,7 +13,7 @@ from flakehunter.scan.events import (
     events,
 )
 from flakehunter.scan.findings import Confidence
-from flakehunter.scan.holding import PAUSE_LINES, Holding
+from flakehunter.scan.holding import PAUSE_LINES
 from flakehunter.scan.processes import (
     BACKGROUND,
     EXCLUSIVE,
@@ -32,27 +32,20 @@ from flakehunter.scan.processes import (
     runs_program,
 )
 from flakehunter.scan.tracking import Flaw, _Stored
-
-SHORT_S = 2.0
-"""A wait or poll with a time limit below this is too short for a loaded machine.
-
-Time to death is milliseconds on an idle machine, but a CPU-starved process can need seconds until it runs its last
-instructions; a second is reached under the stressors of `repro`, five are not.
-"""
-
+from flakehunter.scan.waiting import Waiting
 
 AT_ONCE_LINES = 6
 """A signal so soon after the start, with no wait between, is sent at once."""
 _SET_BY_WAIT = re.compile(r"\.returncode$")
 """What only a wait or poll sets: it is no look of its own."""
+_FAR = re.compile(r"grand|descend|orphan|leaked", re.IGNORECASE)
+"""Names of processes whose parent is no child of the test: it has to be gone too, and cannot wait for them then."""
 _COMMAND = re.compile(r"\b(?:pgrep|pidof|ps|tasklist)\b")
 _PIPED = re.compile(r"\bstdin\s*=\s*[\w.]+\.stdout\b")
 """The program is given what the process writes, and not the process."""
-_GIVES_INPUT = re.compile(r"\.communicate\(\s*(?:input\s*=\s*)?b?[\"']")
-"""What the child reads now lets it go on, as a line written to its input does."""
 
 
-class Mechanisms(Holding):
+class Mechanisms(Waiting):
     """Judges events."""
 
     def _spawn(self, event: Event) -> None:
@@ -156,6 +149,8 @@ class Mechanisms(Holding):
     def _readiness(self, number: int, event: Event, line: int) -> None:
         """signal-before-ready: a child that handles signals is signalled before it can have said so."""
         process = self.state.processes[number]
+        if process.own and process.ready and process.started is not None and process.sent is None:
+            self._told_too_early(process, event, line)
         if (
             not process.own
             or process.ready
@@ -190,6 +185,14 @@ class Mechanisms(Holding):
         )  # fmt: skip
         process.ready = True
 
+    def _told_too_early(self, process: Process, event: Event, line: int) -> None:
+        """signal-before-ready: the child was waited for, but says that it is ready before it sets its handler."""
+        early = self.function.announces_early or self.current.announces_early
+        if not early or event.signal in ("KILL", "STOP", "CONT", "0") or (process.site == self.site and self.site != 0):
+            return
+        text = "the child's script says that it runs before it sets its handler, and is signalled at its word: set the handler first"  # noqa: E501
+        self._flaw(Mechanism.SIGNAL_BEFORE_READY, Sent(line, Scope.LEADER, "", -1), process.started or line, text)
+
     def _lives_on(self, event: Event) -> bool:
         """Whether SIGHUP only asks the process to read its settings again: it is ended by another signal later."""
         return event.signal == "HUP" and any(
@@ -213,85 +216,6 @@ class Mechanisms(Holding):
             return
         text = f"signals the child after a fixed sleep (line {pause}), set its handler by then or not: wait for a line it prints when ready"  # noqa: E501
         self._flaw(Mechanism.SIGNAL_BEFORE_READY, Sent(line, Scope.LEADER, "", -1), pause, text)
-
-    def _wait(self, event: Event) -> None:
-        numbers = self._known(event.names)
-        if event.of_wrapper:
-            if not any(self.state.processes[n].own for n in numbers):
-                self._all_ordered()
-            return
-        stopped = self.state.stopped
-        self.state.waited()
-        if not numbers and event.needs_known and event.names:
-            self._all_ready()  # a channel or promise: whatever it says, the child had the time
-        if not event.names and not event.needs_known:
-            numbers = [n for n, p in self.state.processes.items() if not p.derived]
-        elif not numbers and not event.needs_known:
-            numbers = self._named(event.names[:1], create=True)
-        limit_s = event.timeout_s if event.timeout_s is not None else self._given(event.limit_name)
-        for number in numbers:
-            process = self.state.processes[number]
-            if (
-                limit_s is not None
-                and 0 < limit_s < SHORT_S
-                and not event.tolerant
-                and not self.polling
-                and process.sent is not None
-                and not process.ordered
-            ):
-                said = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
-                flaw = Flaw(Mechanism.DEADLINE_TOO_SHORT, process.sent.line, self._line(event.line), said)
-                if event.silent:
-                    process.short = flaw
-                elif event.demanded and (process.sent.site != self.site or self.site == 0):
-                    self._add(flaw)  # it fails here, whatever is cleaned up later
-                else:
-                    self._short(number, process.sent, self._line(event.line), said)
-            elif limit_s is not None and 0 < limit_s < SHORT_S and not self.polling and not event.tolerant:
-                if event.demanded:
-                    self._short_life(number, self._line(event.line), limit_s, stopped)
-                elif event.silent and process.own and process.started is not None and not process.ordered:
-                    said = f"the child has to have ended in {limit_s:g} s, and a loaded machine may not even have started it: allow many times as long"  # noqa: E501
-                    process.short = Flaw(Mechanism.DEADLINE_TOO_SHORT, process.started, self._line(event.line), said)
-            process.short = process.short if limit_s is not None else None
-            process.ordered = process.ready = True
-            process.ended = limit_s is None and not event.limit_name and not event.tolerant
-            process.let_go = process.let_go or _GIVES_INPUT.search(event.text) is not None
-            process.reaped = process.reaped or event.reaps
-            process.unreaped = process.unreaped or not event.reaps
-
-    def _short_life(self, number: int, line: int, limit_s: float, stopped: int | None) -> None:
-        """deadline-too-short: a child has to end by itself, or by `service.stop()`, of which nothing more is known."""
-        process = self.state.processes[number]
-        if process.sent is not None or (process.ordered and stopped is None):
-            return
-        said = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
-        if stopped is not None or (process.pidlike and not process.own and not self.stack):
-            self._add(Flaw(Mechanism.DEADLINE_TOO_SHORT, stopped or line, line, said))
-        elif process.own and process.started is not None:
-            text = f"the child has to have ended in {limit_s:g} s, and a loaded machine may not even have started it: allow many times as long"  # noqa: E501
-            if process.site != self.site or self.site == 0:  # else the helper is judged for itself
-                self._add(Flaw(Mechanism.DEADLINE_TOO_SHORT, process.started, line, text))
-
-    def _short(self, number: int, sent: Sent, line: int, message: str) -> None:
-        """deadline-too-short: kept until the end of the function, for a stronger signal may follow."""
-        if sent.site == self.site and self.site != 0:
-            return  # the helper is judged for itself
-        self.short[number] = Flaw(Mechanism.DEADLINE_TOO_SHORT, sent.line, line, message)
-
-    def _sleep(self, event: Event) -> None:
-        if self.polling:
-            return
-        line = self._line(event.line)
-        self.state.pause, self.state.pause_site = line, self.site
-        if self.state.stopped is not None:
-            self.state.paused = line
-        for number, process in self.state.processes.items():
-            if self._reaching(number) is not None:
-                process.slept_since_signal = line
-            process.slept = line
-            if process.started is not None and not process.ready and process.sent is None:
-                process.slept_since_start = line
 
     def _look(self, event: Event) -> None:
         expect = event.expect
@@ -319,7 +243,8 @@ class Mechanisms(Holding):
             elif flaw is not None:
                 self._add(flaw)
                 process = self.state.processes[number]
-                process.ordered = process.reaped_beside = True  # said once is enough
+                if flaw.confidence is Confidence.LIKELY:
+                    process.ordered = process.reaped_beside = True  # said once is enough
         if not event.counts_zombies and event.alive is Alive.NULL:
             for number in numbers:
                 self.state.processes[number].reaped = True
@@ -363,7 +288,9 @@ class Mechanisms(Holding):
             return self._paused_after_stop(event, process, line)
         if sent is None and not process.ordered and self.state.pause is not None:
             return self._paused_before(event, process, line)
-        if sent is None or (sent.site == self.site and self.site != 0):
+        if sent is None:
+            return self._ended_by_others(event, number, line)
+        if sent.site == self.site and self.site != 0:
             return None
         if sent.guessed and _SET_BY_WAIT.search(event.text):
             return None
@@ -407,6 +334,24 @@ class Mechanisms(Holding):
             return None
         text = "a fixed sleep stands for the wait until the process is gone: poll to a deadline"
         return Flaw(Mechanism.FIXED_SLEEP, pause, line, text)
+
+    def _ended_by_others(self, event: Event, number: int, line: int) -> Flaw | None:
+        """check-before-exit: a process that another one started has to be gone, and only others can have ended it.
+
+        Whoever ended it can wait for its own children alone: a grandchild is reaped by init, some time later.
+        """
+        process = self.state.processes[number]
+        if not process.derived or process.ordered or not event.names or "hread" in event.text:
+            return None
+        if process.site == self.site and self.site != 0:
+            return None  # the helper is judged for itself
+        called = [name for name, known in self.state.names.items() if known == number]
+        far = any(_FAR.search(said) for said in (*called, *event.names, event.text, *self.texts[-1:]))
+        if not (far or event.by_pid or event.counts_zombies):
+            return None
+        confidence = Confidence.LIKELY if far and self.state.stopped is None else Confidence.POSSIBLE
+        text = "demands once that a process is gone which others end and reap, and nothing here waited for it: poll to a deadline"  # noqa: E501
+        return Flaw(Mechanism.CHECK_BEFORE_EXIT, self.state.stopped or line, line, text, confidence)
 
     def _left_out(self, number: int) -> tuple[Sent, str] | None:
         """survivor: only the leader was signalled, or the member left the group, and the test looks for the member."""

@@ -17,7 +17,7 @@ from flakehunter.scan.idioms import ADDING
 from flakehunter.scan.kinds import ASSIGNMENTS
 from flakehunter.scan.lowering import Lowering
 from flakehunter.scan.naming import call_of, class_of, is_unit, name_of, test_title
-from flakehunter.scan.processes import ANSWERS, BACKGROUND, HANDLERS, LEAVES_GROUP, REAPS
+from flakehunter.scan.processes import ANSWERS, BACKGROUND, HANDLERS, LEAVES_GROUP, REAPS, announces_early
 from flakehunter.scan.syntax import Spec
 from flakehunter.scan.words import (
     ENDS,
@@ -42,6 +42,14 @@ _CONSTANT = re.compile(
     r"(?:\"(?:\\.|[^\"\\\n])*\"\s*(?:\n\s*)?\+?\s*)+|'(?:\\.|[^'\\\n])*'|\[[^\]\[]{1,400}\])",
     re.MULTILINE | re.DOTALL,
 )
+_NUMBER = re.compile(
+    rb"^[ \t]*(?:(?:export|const|static|final|private|public|internal|protected|readonly|constexpr|pub|int|long|var|"
+    rb"val|double|float|TimeSpan|Duration|auto|let|my)\b[ \t]*)*"
+    rb"(_?[A-Z][A-Z\d_]{3,}|(?<=[ \t])\w*(?:Timeout|Deadline|Limit|Grace|Wait)\w*)(?:\s*:\s*[\w:<>]+)?[ \t]*="
+    rb"[ \t]*((?:[\w.:]+\(\s*)?\d[\d_.]*[^\n;{}\"'=]{0,40}?)[ \t]*[,;]?[ \t]*(?:(?:#|//)[^\n]*)?$",
+    re.MULTILINE,
+)
+"""A constant that is a number or a duration; other names than those in capitals are local to a function too often."""
 _KEPT = re.compile(rb"\b(?:self|cls)\.\w+\s*=(?!=)|\bglobal\b|\bnonlocal\b")
 """How a Python function keeps something for other functions."""
 _FILLED = re.compile(rb"\b(\w+)(?:\[[^\]\n]*\]\s*=(?!=)|\.append\()")
@@ -86,6 +94,7 @@ class Module:
         self._spawned: dict[str, str] | None = None
         self._tainted: set[str] | None = None
         self._constants: dict[str, str] | None = None
+        self._numbers: dict[str, str] | None = None
         self._offsets: tuple[list[int], list[int]] | None = None
         self._helpers: set[str] | None = None
         self._found: dict[str, Function | None] = {}
@@ -202,7 +211,7 @@ class Module:
         found = self._lowered.get(node.id)
         if found is None:
             lowering = (self.spec.lowering or Lowering)(self.spec, self._helper_names())
-            lowering.matters = self._matters
+            lowering.matters, lowering.numbers = self._matters, self._all_numbers()
             found = lowering.function(node, name)
             source = node.text or b""
             constants = {name: value for name, value in self._all_constants().items() if name.encode() in source}
@@ -214,7 +223,12 @@ class Module:
             ]
             strings = "\n".join([found.strings, *scripts])
             found = replace(
-                found, file=str(self.file), constants=constants, strings=strings, reaps=self._reaps_children()
+                found,
+                file=str(self.file),
+                constants=constants,
+                strings=strings,
+                reaps=self._reaps_children(),
+                announces_early=found.announces_early or any(map(announces_early, scripts)),
             )
             self._lowered[node.id] = found
         return found
@@ -250,6 +264,15 @@ class Module:
             source = self.source.decode("utf-8", "replace") if wanted else ""
             self._constants = {m[1]: m[0] for m in _CONSTANT.finditer(source) if len(m[0]) < 5000}
         return self._constants
+
+    def _all_numbers(self) -> dict[str, str]:
+        """Return the constants of the file that are numbers or durations: limits, and how often something is tried."""
+        if self._numbers is None:
+            self._numbers = {
+                found[1].decode(): found[2].decode("utf-8", "replace").strip()
+                for found in _NUMBER.finditer(self.source)
+            }
+        return self._numbers
 
     # ---- helpers ----
 

@@ -12,6 +12,28 @@ HANDLERS = re.compile(
     r"\bsignal\(\s*SIG|sigaction\(|signal\.Notify|add_signal_handler|addShutdownHook|pcntl_signal|pcntl_async|CancelKeyPress|SetConsoleCtrlHandler|%SIG|\$SIG\{"
 )
 """Scripts that set a signal handler or trap."""
+_SAYS_READY = re.compile(
+    r"^([ \t]*)[^\n]*\b(?:echo|print\w*|puts|[wW]rite\w*|console\.log|touch|log|send|Fprint\w*)\b[^\n]*"
+    r"(?i:ready|started|running|listening|\bup\b|pid|\$\$)",
+    re.MULTILINE,
+)
+
+
+def announces_early(script: str) -> bool:
+    """Whether a script says that it runs, and only then sets a handler: who signals it at its word may be too early."""
+    handler = next((found for found in HANDLERS.finditer(script) if not _IGNORES.match(script, found.start())), None)
+    if handler is None:
+        return False
+    begin = script.rfind("\n", 0, handler.start()) + 1
+    indent = _INDENT.match(script, begin)
+    said = [found for found in _SAYS_READY.finditer(script) if indent is None or found[1] == indent[0]]
+    before = [found for found in said if found.end() <= begin]
+    after = [found for found in said if found.start() > handler.end()]
+    return bool(before) and not after and "\n" in script[before[-1].start() : begin]
+
+
+_INDENT = re.compile(r"[ \t]*")
+_IGNORES = re.compile(r"trap\s+['\"]{2}")
 REAPS = re.compile(
     rb"\b[wW]ait(?:_\w+|[A-Z]\w*|pid|id|[234])?\b|\.poll\(|communicate|\.join\(|is_alive\(|is_running\(|returncode|SIGCHLD|CHLD\b|"
     rb"ZOMBIE|_zombie|ombie\(|defunct|etach|CombinedOutput|exitcode|proc_close|proc_get_status|\.status\(\)|\bsubreaper|popen2"
@@ -86,9 +108,20 @@ EXCLUSIVE = re.compile(
 """Words for what only one process can hold: two may well use one program, folder or page."""
 
 
+_NO_FOLDERS = frozenset(
+    ["os", "path", "process", "Path", "self", "this", "env", "None", "null", "undefined", "std", "import"]
+)
+_LIVES_IN = re.compile(
+    r"(?:\bcwd\s*[:=]\s*|current_dir\(&?|\bDir\s*=\s*|WorkingDirectory\s*=\s*|chdir:\s*|--prefix[\"',\s]+)(\w+(?:\.\w+)*)"
+)
+
+
 def resources(source: str) -> frozenset[str]:
     """Return the words in `source` that may name a port, a directory, a lock or pid file."""
     found: set[str] = set()
+    for folder in _LIVES_IN.findall(source):
+        if folder not in _GENERIC and folder.partition(".")[0] not in _NO_FOLDERS:
+            found.update((folder, f"{folder.partition('.')[0]}.*"))  # and what else its holder calls its own
     for token in _TOKENS.findall(_URL.sub(" ", source)):
         if token[0] in "\"'`":
             bare = token[1:-1]

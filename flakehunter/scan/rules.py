@@ -31,7 +31,7 @@ from flakehunter.scan.events import (
     walk,
 )
 from flakehunter.scan.following import Following
-from flakehunter.scan.mechanisms import SHORT_S, out_parameters
+from flakehunter.scan.mechanisms import out_parameters
 from flakehunter.scan.processes import (
     ANSWERS,
     BACKGROUND,
@@ -42,6 +42,7 @@ from flakehunter.scan.processes import (
     resources,
 )
 from flakehunter.scan.tracking import Flaw, Lookup, _Stored
+from flakehunter.scan.waiting import SHORT_S
 
 _OF_PID = re.compile(r"pid", re.IGNORECASE)
 _RAISING = frozenset(["python", "ruby", "javascript", "typescript", "tsx", "java", "kotlin", "csharp"])
@@ -326,6 +327,8 @@ class Machine(Following):
                 self._use(event)
             case Kind.EFFECT:
                 self._effect(event)
+            case Kind.ELAPSED:
+                self._elapsed(event)
             case Kind.AWAIT:
                 self._awaited()
             case Kind.REAPER:
@@ -397,7 +400,9 @@ class Machine(Following):
             self.state.processes[parent].words |= held
             self.state.processes[parent].ready = True
             return
-        number = self.state.new(Process(derived=True, parent=parent, ready=True, words=held))
+        if parent is None and step.members and step.names:
+            parent = self._named(step.names[:1], create=True)[0]  # whoever has members is a process
+        number = self.state.new(Process(derived=True, parent=parent, ready=True, words=held, site=self.site))
         for target in step.targets:
             self.state.names[target] = number
         if parent is None:

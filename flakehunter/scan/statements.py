@@ -7,7 +7,6 @@ from tree_sitter import Node
 
 from flakehunter.scan import context, expectation, idioms
 from flakehunter.scan.calls import _TIMEBOX, Calls
-from flakehunter.scan.durations import duration_s
 from flakehunter.scan.events import (
     Alive,
     Aside,
@@ -66,6 +65,7 @@ _JUMPS = re.compile(
     r"\b(?:break|return|done|last|throw|raise|exit|next|panic|abort|_exit|execv?\w*|Exit|die|fail|Fatal\w*)\b"
 )
 _LEAVES = re.compile(r"\b(?:break|return|last)\b")
+_PARENT_SIDE = re.compile(r"\(?\s*\w+(?:\s*(?:>|!=)\s*0)?\s*\)?")
 _CHILD_SIDE = re.compile(
     r"^\(?\s*(?:!\s*\w+|not \w+|\w*pid\w*\s*===?\s*0|0\s*===?\s*\w+|\w+\s*===?\s*0|\w+(?:\.|->)?is_child\(\)|\w+\.nil\?)\s*\)?:?$"  # noqa: E501
 )
@@ -86,12 +86,22 @@ class Statements(Calls):
         if condition is not None:
             self._visit(condition, out)
             source = text(condition)
+            if expectation.fails(text(then)[:400]):
+                self._took(node, source, out, fails_above=True)
             if _CHILD_SIDE.match(source) and any(isinstance(s, Store) and _forks(s) for s in out):
                 # The child's side of a fork: another process, whose text may tell what it sets up.
                 self.strings.append(text(then))
                 marked = [i for i, s in enumerate(out) if isinstance(s, Store) and _forks(s)][-1]
                 out[marked] = _with_script(out[marked], text(then))
                 out.extend(self._flow_of(*rest))
+                return
+            forked = next((s for s in reversed(out) if isinstance(s, Store) and _forks(s)), None)
+            if rest and forked is not None and _PARENT_SIDE.fullmatch(source) and forked.targets[0] in source:
+                # The parent's side comes first, and the child's is what is left.
+                script = " ".join(map(text, rest))
+                self.strings.append(script)
+                out[out.index(forked)] = _with_script(forked, script)
+                out.extend(self._flow_of(then))
                 return
             if self.look_names and self._looked(source):
                 then_text, else_text = context.branches(node)
@@ -192,7 +202,7 @@ class Statements(Calls):
         inner_flow = self._flow_of(body)
         clause = text(node.named_children[0])
         if box or "fail_after" in clause or ".timeout(" in clause:
-            inner_flow = with_limit(inner_flow, duration_s(clause))
+            inner_flow = with_limit(inner_flow, self._duration_s(clause))
         if "patch" in clause and "kill" in clause:
             inner_flow = tuple(s for s in inner_flow if not (isinstance(s, Event) and s.kind is Kind.SIGNAL))
         out.extend(inner_flow)
@@ -235,7 +245,7 @@ class Statements(Calls):
                         _line(case),
                         names,
                         received,
-                        timeout_s=duration_s(limit[1]) if limit else None,
+                        timeout_s=self._duration_s(limit[1]) if limit else None,
                         tolerant=fails,
                         needs_known=True,
                     )
@@ -287,13 +297,16 @@ class Statements(Calls):
         read = bool(_PARSES.search(source)) or (pidlike and bool(_READS.search(source)))
         read = read and not any(_EARLIER.match(t) for t in targets)
         derived = read and not _OWN_PID.search(_QUOTED.sub("", source))
-        derived = derived or bool(_MEMBERS_OF.search(source)) or _MESSAGE.search(source) is not None
+        members = _MEMBERS_OF.search(source)
+        derived = derived or members is not None or _MESSAGE.search(source) is not None
         derived = derived or (
             (pidlike or any(_MEMBER.search(t) for t in targets))
             and bool(idioms.READING_PID.search(path(right).removesuffix("()").rpartition(".")[2]))
         )
         derived = derived or (pidlike and right.type in _ASKED and _OF_ANOTHER.search(source) is not None)
         names = names_in(source)
+        if members is not None:
+            names = names_in(source[: members.start()].rpartition(" in ")[2]) or names
         last = value[-1] if value and right.type in CALLS else None
         if isinstance(last, Event) and last.kind in (Kind.WAIT, Kind.LOOK) and last.names:
             names = last.names if last.kind is Kind.WAIT else ()
@@ -305,6 +318,7 @@ class Statements(Calls):
                 names,
                 derived=derived,
                 from_file=derived and bool(_FILES.search(source)),
+                members=members is not None,
                 of_pid=_HANDLE.search(source) is not None,
                 says=_SAYS.get(source),
             )
@@ -353,7 +367,7 @@ class Statements(Calls):
                 )
                 for timer in timers
             ]
-            limit = next((duration_s(m[1], 1e-3) for m in found if m), None)
+            limit = next((self._duration_s(m[1], 1e-3) for m in found if m), None)
             out.append(
                 Event(
                     Kind.WAIT,

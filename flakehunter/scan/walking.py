@@ -2,19 +2,29 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 
 from tree_sitter import Node
 
-from flakehunter.scan import context
+from flakehunter.scan import context, elapsed
+from flakehunter.scan.durations import duration_s
 from flakehunter.scan.events import (
+    Event,
     Flow,
+    Kind,
     Step,
     Use,
 )
 from flakehunter.scan.kinds import MEMBERS
 from flakehunter.scan.syntax import Spec, normal, text
 
+_CONSTANT = re.compile(r"(?<![\w.\"'])(?:(?:self|cls|this|Self|[A-Z]\w*)(?:\.|::))?([A-Za-z_]\w*)(?![\w(\"'])")
+ASSERTED_BYTES = 300
+"""A longer assertion is about more than how long something took."""
+_OUTPUT = re.compile(
+    r"(?<![\w.\"'])(@?[\w.]+?)(?:\.|->)_?(?:(?:std)?(?:out|err)|output|logs?|lines|buffer)(?:_?[tT]ext)?\b(?![.(]\w*(?:read|recv|on|next)|\()"
+)
+"""What a child has written until now, kept in a field."""
 LARGE_BYTES = 100
 """Nodes up to this size are lowered whatever they say."""
 _NAME = re.compile(r"(?<![\w.])@{0,2}[A-Za-z_][\w.]*(?!\w)")
@@ -28,11 +38,23 @@ class Walker(ABC):
         self.helpers = helpers
         self.look_names: set[str] = set()
         self.constants: dict[str, str] = {}
+        self.numbers: Mapping[str, str] = {}
+        """Constants of the module that are numbers or durations, with their source."""
         self.strings: list[str] = []
         self.knows_zombies = False
         """The function asks for the state of the process: a zombie does not count as alive."""
         self.matters: Callable[[int, int], bool] = lambda _begin, _end: True
         """Whether the bytes from begin to end of the file hold a word that may be about a process."""
+
+    def _duration_s(self, source: str, unit_s: float = 1.0) -> float | None:
+        """Return the duration in seconds that `source` writes, with constants of the module put in."""
+        return duration_s(self._numbered(source), unit_s)
+
+    def _numbered(self, source: str) -> str:
+        """Return `source` with the module's constants written out."""
+        if not self.numbers:
+            return source
+        return _CONSTANT.sub(lambda found: self.numbers.get(found[1], found[0]), source)
 
     def _flow_of(self, *nodes: Node | None) -> Flow:
         out: list[Step] = []
@@ -74,7 +96,20 @@ class Walker(ABC):
         """Return the variables with the answer of a look that `source` names, or calls a method of."""
         return sorted({n for chain in _NAME.findall(source) for n in _beginnings(chain) if n in self.look_names})
 
+    def _took(self, node: Node, source: str, out: list[Step], *, fails_above: bool = False) -> None:
+        """Note an assertion on how long something took."""
+        limit = elapsed.at_most(source, fails_above=fails_above) if len(source) < ASSERTED_BYTES else None
+        if limit is not None:
+            limit_s = self._duration_s(limit, elapsed.unit_s(source, self.spec.name))
+            out.append(Event(Kind.ELAPSED, _line(node), (), source, timeout_s=limit_s))
+
     def _use(self, node: Node, branch: str, out: list[Step]) -> None:
+        if branch == "assert":
+            asserted = re.sub(r"\s+", " ", text(context.chain_root(node)))
+            self._took(node, asserted, out)
+            written = _OUTPUT.search(asserted) if len(asserted) < ASSERTED_BYTES else None
+            if written is not None:
+                out.append(Event(Kind.EFFECT, _line(node), (written[1],), asserted))
         if not self.look_names or not branch:
             return
         root = context.chain_root(node) if branch == "assert" else node

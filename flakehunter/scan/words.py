@@ -78,14 +78,14 @@ ENDS = _words(
 """A function without one of these ends no process itself."""
 STARTS = _words("Popen pawn fork .start( .Start( >start( proc_open create_subprocess CreateProcess")
 """A function without one of these starts no process itself."""
-AFTER_START = _words("leep pid elay( aitFor wait(timeout join(timeout exitcode is_alive .run(")
+AFTER_START = _words("leep pid elay( setTimeout aitFor wait(timeout join(timeout exitcode is_alive .run(")
 """A start without a signal is worth a look when one of these comes soon after it."""
 PAUSES = _words("leep elay( setTimeout .poll( waitFor( ventually( ntil(")
 ASKS = _words(
     """
     pid_exists is_alive isAlive IsAlive is_running isRunning HasExited try_wait GetProcessById returncode exitcode
     pgrep pidof tasklist getpgid _alive( alive? _running( sRunning( Alive( Running( ProcessState
-    aemonize --daemon .poll( .pid" .pid'
+    aemonize --daemon .poll( .pid" .pid' pid_file pidfile pidFile
     """
 )
 """A function that pauses and asks with one of these is judged, whoever was to end what it asks for."""

@@ -162,7 +162,8 @@ class BashLowering:
         looks = [*events(body, Kind.LOOK), *(s for s in walk(body) if isinstance(s, Call) and _looks(s))]
         in_condition = any(events(checked, Kind.LOOK)) or any(isinstance(s, Call) and _looks(s) for s in walk(checked))
         leaves = bool(re.search(r"\b(?:break|return|exit 0)\b", text(node)))
-        polls = in_condition or (bool(pauses) and bool(looks) and leaves)
+        asked = bool(looks) or any(events(body, Kind.USE, Kind.BIND))
+        polls = in_condition or (bool(pauses) and asked and leaves)
         names = variables(text(condition)) if pauses and (condition is not None or leaves) and not polls else ()
         first = text(node).split("\n")[0]
         count = re.search(r"seq\s+(?:1\s+)?(\d+)|\{1\.\.(\d+)\}|<\s*(\d+)|-lt\s+(\d+)", first) or _counts(text(node))
