@@ -22,8 +22,9 @@ from benchmarks.sections import write_section
 from flakehunter.db.bulk import Origin, bulk_for
 from flakehunter.db.engine import open_database
 from flakehunter.ingest.layout import compile_layout
-from flakehunter.ingest.pipeline import RESULTS_AT_ONCE, IngestOptions, ingest
+from flakehunter.ingest.pipeline import IngestOptions, ingest
 from flakehunter.ingest.runs import RunNaming
+from flakehunter.ingest.writing import RESULTS_AT_ONCE
 from tests.databases import Server, running_server
 
 PAGE = Path(__file__).with_name("scale.md")

@@ -7,7 +7,7 @@ with the first block that has it; from then on its place is enough. So a result 
 import hashlib
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -80,11 +80,12 @@ _desk: _Desk | None = None
 
 
 def read_ahead(
-    sources: Iterator[Source], pool: Pool, limits: Limits, *, repair: bool
+    sources: Iterator[Source], pool: Pool, limits: Limits, *, repair: bool, meanwhile: Callable[[], None] | None = None
 ) -> Iterator[tuple[Source, Parsed | None]]:
     """Yield the sources in their order, each with what a worker read; None where the caller has to do it.
 
-    Those are archives, large files, files that cannot be read, and what lies on no disk of this machine.
+    Those are archives, large files, files that cannot be read, and what lies on no disk of this machine. `meanwhile` is
+    called once, when the workers have begun.
 
     Raises:
         WorkerDiedError: a block of files ended worker after worker.
@@ -93,7 +94,8 @@ def read_ahead(
     desks: dict[bytes, dict[int, Known]] = {}
     early: dict[int, list[tuple[Source, Parsed | None]]] = {}
     expected = 0
-    for outcome in pool.map(partial(_read_block, way), enumerate(_blocks(sources)), name=_name):
+    blocks = enumerate(_blocks(sources))
+    for outcome in pool.map(partial(_read_block, way), blocks, name=_name, when_sent=meanwhile):
         number, block = outcome.item
         early[number] = _unpacked(block, outcome, desks)
         while expected in early:

@@ -24,7 +24,7 @@ from flakehunter.ingest.sources import Source
 
 if TYPE_CHECKING:
     from flakehunter.db.write import Writer
-    from flakehunter.ingest.pipeline import Ingest
+    from flakehunter.ingest.writing import Ingest
 
 FIRST_BYTES, UNIT_BYTES = 1 << 20, 4 << 20
 """What a worker is sent at a time, at first and at most: 10,000 results, which it parses and writes in a quarter of a
@@ -127,7 +127,7 @@ class _Home:
             return
         from flakehunter.db.engine import open_database
         from flakehunter.db.write import Writer
-        from flakehunter.ingest.pipeline import Ingest
+        from flakehunter.ingest.writing import Ingest
 
         engine = open_database(self._url, create=True)
         self._stack.callback(engine.dispose)
@@ -155,7 +155,7 @@ class _Home:
     def merge(self, brought: Written) -> None:
         """Note what a worker has written, and roll up what is enough for it."""
         from flakehunter.db.retry import persistently
-        from flakehunter.ingest.pipeline import RESULTS_A_ROLLUP
+        from flakehunter.ingest.writing import RESULTS_A_ROLLUP
 
         writer, _ = self._both()
         self._expect_many(writer, len(brought))

@@ -15,10 +15,10 @@ from flakehunter.errors import DatabaseError, NothingToDoError
 from flakehunter.ingest.fleet import Unit
 from flakehunter.ingest.found import IngestOptions, Summary
 from flakehunter.ingest.junit.suites import Memory
-from flakehunter.ingest.pipeline import Ingest
 from flakehunter.ingest.redact import set_patterns
 from flakehunter.ingest.runs import RunNaming
 from flakehunter.ingest.sources import Source
+from flakehunter.ingest.writing import Ingest
 
 IDLE_S = 2.0
 """After so long without another unit a worker gives its connection back: who is done with an ingest is not told."""

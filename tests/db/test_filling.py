@@ -12,7 +12,7 @@ from flakehunter.db import filling
 from flakehunter.db.bulk_postgres import PostgresBulk
 from flakehunter.db.queries import rollups
 from flakehunter.db.rows import Written
-from flakehunter.ingest import pipeline
+from flakehunter.ingest import writing
 from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.pipeline import IngestOptions, Summary, ingest
 from flakehunter.ingest.runs import RunNaming
@@ -54,7 +54,7 @@ def watched(folder: Path, url: str) -> list[bool]:
 
 @pytest.fixture
 def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "RESULTS_AT_ONCE", 20)
+    monkeypatch.setattr(writing, "RESULTS_AT_ONCE", 20)
 
 
 @pytest.mark.usefixtures("small_transactions")

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from flakehunter.db import indexes, migrate
 from flakehunter.db.queries.history import runs_of_test
-from flakehunter.ingest import pipeline
+from flakehunter.ingest import writing
 from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.pipeline import IngestOptions, Summary, ingest
 from flakehunter.ingest.runs import RunNaming
@@ -63,7 +63,7 @@ def watched(paths: list[Path], database: Path) -> list[bool]:
 
 @pytest.fixture
 def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "RESULTS_AT_ONCE", 20)
+    monkeypatch.setattr(writing, "RESULTS_AT_ONCE", 20)
 
 
 @pytest.mark.usefixtures("small_transactions")
@@ -87,7 +87,7 @@ def test_it_is_built_as_soon_as_tests_are_looked_for(tmp_path: Path, monkeypatch
     seen = watched([files], database)
     assert False in seen
     assert seen[-1]
-    monkeypatch.setattr(pipeline, "RESULTS_AT_ONCE", 1000)
+    monkeypatch.setattr(writing, "RESULTS_AT_ONCE", 1000)
     assert watched([files], usual) == [True] * 12
     with opened(database) as one, opened(usual) as other:
         assert one.execute(ROWS).all() == other.execute(ROWS).all()

@@ -16,7 +16,7 @@ from flakehunter.db.prune import prune
 from flakehunter.db.rows import ArtifactRow, Batch, CaseRow, FailureRow, RunRow
 from flakehunter.db.write import Writer
 from flakehunter.errors import DatabaseError
-from flakehunter.ingest import pipeline
+from flakehunter.ingest import writing
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 from tests.databases import packed_results
 
@@ -54,7 +54,7 @@ def test_jobs_that_ingest_while_old_runs_are_pruned_lose_nothing(
     empty_database: str, tmp_path: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One file a transaction: the more of them, the more often prune comes between.
-    monkeypatch.setattr(pipeline, "RESULTS_AT_ONCE", 1)
+    monkeypatch.setattr(writing, "RESULTS_AT_ONCE", 1)
     folders = [write(tmp_path / "in", job) for job in range(JOBS)]
     open_database(empty_database, create=True).dispose()
     jobs = [FORK.Process(target=ingest, args=([folder], empty_database, IngestOptions())) for folder in folders]

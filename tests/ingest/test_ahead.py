@@ -1,6 +1,8 @@
 """Files that other processes parse become the rows that one process makes of them."""
 
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -96,3 +98,9 @@ def test_few_files_start_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "r1").mkdir()
     (tmp_path / "r1/a.xml").write_text('<testsuite><testcase name="t"/></testsuite>')
     assert ingest([tmp_path], url_at(tmp_path / "a.db"), replace(OPTIONS, jobs=None)).results == 1
+
+
+def test_workers_begin_before_anything_of_the_database_is_imported() -> None:
+    code = "import flakehunter.ingest.pipeline, sys; print('sqlalchemy' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"

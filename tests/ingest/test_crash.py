@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flakehunter.ingest import ahead, pipeline
+from flakehunter.ingest import ahead, writing
 from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.pipeline import IngestOptions, ingest
 from flakehunter.ingest.runs import RunNaming
@@ -68,7 +68,7 @@ def test_a_killed_ingest_run_again_gives_every_row_once(
     jobs: int, kills: int, history: Path, tmp_path: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Many transactions, and several blocks a worker.
-    monkeypatch.setattr(pipeline, "RESULTS_AT_ONCE", 100)
+    monkeypatch.setattr(writing, "RESULTS_AT_ONCE", 100)
     monkeypatch.setattr(ahead, "FILES_A_BLOCK", 3)
     undisturbed = url_at(tmp_path / "a.db")
     begun = time.monotonic()
@@ -108,7 +108,7 @@ def test_eight_ingests_at_once_lose_nothing_and_add_nothing_twice(
     empty_database: str, history: Path, tmp_path: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Many transactions; the first ones on SQLite leave an index out that others need, and the last builds.
-    monkeypatch.setattr(pipeline, "RESULTS_AT_ONCE", 100)
+    monkeypatch.setattr(writing, "RESULTS_AT_ONCE", 100)
     alone = url_at(tmp_path / "alone.db")
     ingest([history], alone, OPTIONS)
     processes = [child(history, empty_database) for _ in range(8)]

@@ -15,7 +15,7 @@ from flakehunter.db.rows import RunRow
 from flakehunter.detect.show import describe
 from flakehunter.detect.show_output import as_text, document
 from flakehunter.errors import DatabaseError, NothingToDoError, UsageError
-from flakehunter.ingest import pipeline
+from flakehunter.ingest import writing
 from flakehunter.ingest.layout import compile_layout
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.pipeline import IngestOptions, Summary, ingest
@@ -285,7 +285,7 @@ def test_strict_keeps_nothing_of_a_damaged_file_and_repair_gets_it_later(
 def test_a_long_damaged_file_leaves_nothing_when_repair_is_off(
     empty_database: str, tmp_path: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "WHOLE", 1000)
+    monkeypatch.setattr(writing, "WHOLE", 1000)
     monkeypatch.setattr("flakehunter.ingest.junit.reader.CHUNK", 4096)
     cases = "".join(case(f"t{number}") for number in range(900))
     (tmp_path / "cut.xml").write_text(junit(cases)[:-40])

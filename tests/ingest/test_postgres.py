@@ -105,7 +105,7 @@ def test_a_connection_that_is_cut_loses_nothing_and_adds_nothing_twice(
 def test_a_large_file_is_read_again_after_a_cut(
     postgres_server: Server, tmp_path: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flakehunter.ingest.pipeline.WHOLE", 0)
+    monkeypatch.setattr("flakehunter.ingest.writing.WHOLE", 0)
     url = postgres_server.create(tables=True)
     engine = open_database(url)
     with engine.begin() as connection:
@@ -148,7 +148,7 @@ def test_a_server_is_asked_once_for_all_files_of_a_transaction(postgres_server: 
 def test_a_run_goes_on_in_the_next_transaction_without_a_look_at_its_results(
     postgres_server: Server, tmp_path: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flakehunter.ingest.pipeline.RESULTS_AT_ONCE", 50)
+    monkeypatch.setattr("flakehunter.ingest.writing.RESULTS_AT_ONCE", 50)
     looked = []
     usual = PostgresBulk.max_attempts
     monkeypatch.setattr(PostgresBulk, "max_attempts", lambda *of: looked.append(of) or usual(*of))
@@ -174,7 +174,7 @@ def test_a_server_that_goes_away_during_ingest_is_waited_for(
     query: Query,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("flakehunter.ingest.pipeline.RESULTS_AT_ONCE", 100)
+    monkeypatch.setattr("flakehunter.ingest.writing.RESULTS_AT_ONCE", 100)
     url = own_server.create(tables=True)
     back = threading.Thread(target=own_server.start)
     seen = 0
