@@ -5,6 +5,7 @@ not given, and what is of the wanted type already, needs none of it.
 """
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any
 
 from typer.core import TyperCommand
@@ -21,6 +22,7 @@ def take_plain_values(parameters: Iterable[Any]) -> Iterable[Any]:
 
 
 def _process(parameter: Any, context: Any, value: Any) -> Any:
+    value = _word(parameter, value)
     if parameter.required or not _is_plain(parameter, value):
         return parameter.converting(context, value)
     if value is None and (parameter.multiple or parameter.nargs == -1):
@@ -28,12 +30,20 @@ def _process(parameter: Any, context: Any, value: Any) -> Any:
     return value if parameter.callback is None else parameter.callback(context, parameter, value)
 
 
+def _word(parameter: Any, value: Any) -> Any:
+    """Return a text that is one of the words of a choice as that word; anything else as it is."""
+    wanted = parameter.type_descriptor.annotation
+    if type(value) is str and isinstance(wanted, type) and issubclass(wanted, StrEnum) and value in list(wanted):
+        return wanted(value)
+    return value
+
+
 def _is_plain(parameter: Any, value: Any) -> bool:
-    """Whether `value` was not given, is a text that may be any text, or is the default, of the type that is wanted."""
+    """Whether `value` was not given, is a word of a choice, a text that may be any text, or the default of its type."""
     if value is None:
         return True
     wanted = parameter.type_descriptor.annotation
-    return type(value) is wanted and (wanted in (bool, str) or value == parameter.default)
+    return type(value) is wanted and (wanted in (bool, str) or isinstance(value, StrEnum) or value == parameter.default)
 
 
 class PlainCommand(TyperCommand):

@@ -11,7 +11,16 @@ from flakehunter.cli.app import main
 HEAVY = ("pydantic", "sqlalchemy", "scipy", "numpy")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["repro", "--fail-on", "maybe", "--", "true"], ["stressors"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["repro", "--fail-on", "maybe", "--", "true"],
+        ["repro", "--format", "json", "--fail-on", "maybe", "--", "true"],
+        ["stressors"],
+    ],
+    ids=" ".join,
+)
 def test_values_that_need_no_conversion_cost_no_library(words: list[str], tmp_path: Path) -> None:
     code = f"import sys; from flakehunter.cli.app import main; main({words!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
