@@ -11,20 +11,20 @@ from flakehunter.cli.app import main
 HEAVY = ("pydantic", "sqlalchemy", "scipy", "numpy")
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--help"],
-        ["repro", "--fail-on", "maybe", "--", "true"],
-        ["repro", "--format", "json", "--fail-on", "maybe", "--", "true"],
-        ["stressors"],
-    ],
-    ids=" ".join,
-)
-def test_values_that_need_no_conversion_cost_no_library(words: list[str], tmp_path: Path) -> None:
+def imported(words: list[str], folder: Path) -> set[str]:
+    """Return the modules that a command has imported."""
     code = f"import sys; from flakehunter.cli.app import main; main({words!r}); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert not set(HEAVY) & set(done.stdout.splitlines()[-1].split())
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("words", [["--help"], ["repro", "--fail-on", "maybe", "--", "true"], ["stressors"]])
+def test_values_that_need_no_conversion_cost_no_library(words: list[str], tmp_path: Path) -> None:
+    assert not set(HEAVY) & imported(words, tmp_path)
+
+
+def test_words_of_a_choice_cost_no_library(tmp_path: Path) -> None:
+    assert "pydantic" not in imported(["detect", "--format", "jsonl", "--fail-on", "any"], tmp_path)
 
 
 @pytest.mark.parametrize(
