@@ -69,7 +69,7 @@ def detect(
         from flakehunter.detect.rulebook import read_rules
 
         own = read_rules(rules or [])
-        with early_companion(own, jobs if scheduler is None else 1) as companion:
+        with early_companion(own, jobs, scheduler) as companion:
             from flakehunter.detect.assess import detect as detect_tests
 
             detection = detect_tests(

@@ -23,6 +23,7 @@ from flakehunter.detect.weigh import Case, Weighed, verdict_of, weigh
 from flakehunter.errors import NothingToDoError, UsageError
 from flakehunter.fanout import InlinePool, Pool, open_pool
 from flakehunter.fanout.companion import Companion
+from flakehunter.fanout.fleet_beside import FleetBeside
 from flakehunter.model import EvidenceSource, Verdict
 
 READ_BESIDE = 200
@@ -82,7 +83,8 @@ def detect(
     """Judge every test of the database at `url`, or of one project, and store the verdicts, unless `keep` is false.
 
     `jobs` is the number of processes (default: one a CPU, and none of them for a small database); `scheduler` is the
-    address of a fleet that judges the tests instead. `companion` is a process that does a part of the work of this one.
+    address of a fleet that judges the tests instead. `companion` is a process that does a part of the work of this one,
+    or talks to the fleet.
 
     Raises:
         NothingToDoError: there is no database, or it holds no results.
@@ -96,10 +98,15 @@ def detect(
     engine = open_database(url)
     try:
         parts: list[tuple[str, Detection]] = []
-        with open_pool(scheduler, jobs, at_least=WORTH_WORKERS) as pool, readonly(engine).connect() as connection:
+        with _pool(scheduler, jobs, companion) as pool, readonly(engine).connect() as connection:
             for name in chosen_projects(connection, project, shown_url(url)):
                 part = assess_project(
-                    connection, name, rules, outage_share=outage_share, pool=pool, companion=companion
+                    connection,
+                    name,
+                    rules,
+                    outage_share=outage_share,
+                    pool=pool,
+                    companion=None if scheduler else companion,
                 )
                 parts.append((name, part))
         whole = _joined([part for _, part in parts], outage_share)
@@ -115,6 +122,13 @@ def detect(
         return whole
     finally:
         engine.dispose()
+
+
+def _pool(scheduler: str | None, jobs: int | None, companion: Companion | None) -> Pool:
+    """Return the pool that judges; a companion holds that of a fleet."""
+    if scheduler is not None and companion is not None:
+        return FleetBeside(scheduler, companion)
+    return open_pool(scheduler, jobs, at_least=WORTH_WORKERS)
 
 
 def chosen_projects(connection: Connection, project: str | None, shown: str) -> list[str]:
@@ -159,7 +173,7 @@ def assess_project(
     failed = failed_tests(history, tests)
     texts = _texts(said.result(), log_events(connection, {test.id for test in failed}, leave_out), failed)
     pool = pool or InlinePool()
-    shared = pool.stands and pool.workers > 1
+    shared = pool.workers if pool.stands else 1
     # It sums up many durations while the model is fitted.
     with ThreadPoolExecutor(1) as beside:
         durations = beside.submit(loads, connection, history) if failed else None

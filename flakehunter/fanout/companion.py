@@ -50,5 +50,11 @@ def companion(workers: int | None = None) -> Iterator[Companion | None]:
         if not pool.fork():
             yield None
             return
-        with ThreadPoolExecutor(1) as thread:
+        thread = ThreadPoolExecutor(1)
+        try:
             yield Companion(pool, thread)
+        except BaseException:
+            # What it is doing may take long, and the pool kills it.
+            thread.shutdown(wait=False, cancel_futures=True)
+            raise
+        thread.shutdown()

@@ -67,7 +67,13 @@ VERDICTS = (
 
 
 @pytest.mark.parametrize(
-    ("how", "limit"), [("--jobs", "BLOCK_CELLS"), ("--scheduler", "BLOCK_CELLS"), ("--scheduler", "SHARED_CELLS")]
+    ("how", "limit"),
+    [
+        ("--jobs", "BLOCK_CELLS"),
+        ("--scheduler", "BLOCK_CELLS"),
+        ("--scheduler", "SHARED_CELLS"),
+        ("--scheduler", "FEWEST_TESTS"),
+    ],
 )
 def test_detect_by_workers_says_and_stores_what_one_process_does(
     fleet: Fleet,
