@@ -264,6 +264,8 @@ def is_dropped(node: Node, spec: Spec) -> bool:
     if spec.name not in ("go", "rust"):
         return False
     root = chain_root(node)
+    while root.parent is not None and root.parent.type in ("block", "unsafe_block") and _ends(root, root.parent):
+        root = root.parent  # what `unsafe { … }` answers
     parent = root.parent
     if parent is not None and parent.type == "expression_list":
         parent = parent.parent
@@ -271,7 +273,13 @@ def is_dropped(node: Node, spec: Spec) -> bool:
         return False
     if parent.type in ("assignment_statement", "let_declaration"):
         return not text(child(parent, "left", "pattern")).strip("_, ")
-    return parent.type == "expression_statement" and (spec.name == "go" or text(root).endswith(".ok()"))
+    # Rust warns of an error that is thrown away, but not of the number that a function of C answers.
+    dropped = spec.name == "go" or text(root).endswith(".ok()") or path(node).startswith("libc.")
+    return parent.type == "expression_statement" and dropped
+
+
+def _ends(node: Node, block: Node) -> bool:
+    return block.named_child_count > 0 and block.named_children[-1] == node
 
 
 _LEAVES = re.compile(r"\b(?:return|goto|break|exit\w*)\b")

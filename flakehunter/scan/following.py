@@ -169,7 +169,8 @@ class Following(Mechanisms):
         """
         if self.state.pause is not None and self._unordered():
             return ()
-        if self.state.paused is None:
+        asked = self.state.pause is not None and step.expect is Expect.DEAD and step.receiver
+        if self.state.paused is None and not (asked and _OF_PROCESS.search(step.receiver[0])):
             return None
         self._named((step.path,), create=True)
         return (step.path,)

@@ -26,6 +26,18 @@ IFS = words(
     ternary_expression unless unless_modifier
     """
 )
+SWITCHES = words(
+    """
+    case expression_switch_statement match_statement switch_statement type_switch_statement when_expression
+    """
+)
+CASES = words(
+    """
+    case_clause case_statement default_case default_statement else expression_case switch_block_statement_group
+    switch_case switch_default switch_rule switch_section type_case when when_entry
+    """
+)
+"""What `SWITCHES` choose one of."""
 TRIES = words(
     """
     begin try_expression try_statement try_with_resources_statement

@@ -18,7 +18,7 @@ from flakehunter.scan.events import (
     Scope,
     Step,
 )
-from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LEAVES, LOOPS, MEMBERS, STRINGS
+from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LEAVES, LOOPS, MEMBERS, STRINGS, SWITCHES
 from flakehunter.scan.loops import Loops
 from flakehunter.scan.processes import announces_early
 from flakehunter.scan.statements import _READS
@@ -167,6 +167,8 @@ class Lowering(Loops):
             self._children(node, out)
         elif kind == "await_expression" or kind == "await":
             self._await(node, out)
+        elif kind in SWITCHES:
+            self._switch(node, out)
         elif kind == "select_statement":
             self._select(node, out)
         elif kind == "switch_expression" or kind == "match_expression":

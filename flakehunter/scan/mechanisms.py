@@ -22,6 +22,7 @@ from flakehunter.scan.processes import (
     HANDLES_NOTHING,
     LEAVES_GROUP,
     LONG_LIVED,
+    PIDLIKE,
     SHORT_LIVED,
     SUSPENDED,
     WRAPPERS,
@@ -38,6 +39,8 @@ AT_ONCE_LINES = 6
 """A signal so soon after the start, with no wait between, is sent at once."""
 _SET_BY_WAIT = re.compile(r"\.returncode$")
 """What only a wait or poll sets: it is no look of its own."""
+_MASKED = re.compile(r"\b(?:sigsuspend|sigwait\w*|sigtimedwait|signalfd)\(")
+"""A child that waits for a signal which it blocks, since before it was started: none comes too early."""
 _FAR = re.compile(r"grand|descend|orphan|leaked", re.IGNORECASE)
 """Names of processes whose parent is no child of the test: it has to be gone too, and cannot wait for them then."""
 _COMMAND = re.compile(r"\b(?:pgrep|pidof|ps|tasklist)\b")
@@ -58,6 +61,8 @@ class Mechanisms(Waiting):
             return
         self.state.calm = False
         source = self._expanded(event.text)
+        if self.stack and HANDLERS.search(self.current.strings):
+            source = f"{source} {self.current.strings}"  # the script is a helper's own, and unknown to its caller
         if not known and event.kind is Kind.SPAWN and (built := self._just_built()) is not None:
             known = [built]  # `Builder(args).start()`
             source = f"{source} {self.state.processes[built].text}"
@@ -170,7 +175,7 @@ class Mechanisms(Waiting):
             self.function.asks_zero if at_once else self.function.asks_status and slept is not None
         )
         told = handles or event.signal in ("USR1", "USR2") or asks or self._lives_on(event)
-        if not told or (not handles and HANDLES_NOTHING.search(process.text)):
+        if not told or (not handles and HANDLES_NOTHING.search(process.text)) or _MASKED.search(process.text):
             return
         if process.site == self.site and self.site != 0:
             return
@@ -227,6 +232,8 @@ class Mechanisms(Waiting):
         for number in numbers:
             self._never_reaped(event, number)
         if expect is Expect.ALIVE:
+            for number in numbers or self._named(event.names, create=any(map(PIDLIKE.search, event.names))):
+                self.state.processes[number].lived = True
             return
         if not numbers and not event.needs_known:
             numbers = self._named(event.names, create=True) if event.names else self._unordered()
@@ -341,15 +348,19 @@ class Mechanisms(Waiting):
         Whoever ended it can wait for its own children alone: a grandchild is reaped by init, some time later.
         """
         process = self.state.processes[number]
-        if not process.derived or process.ordered or not event.names or "hread" in event.text:
+        called = [name for name, known in self.state.names.items() if known == number]
+        about_process = event.by_pid or event.counts_zombies or any(map(PIDLIKE.search, (*called, *event.names)))
+        seen = process.derived or (process.lived and not process.own)
+        if not (seen and about_process) or process.ordered or not event.names or "hread" in event.text:
             return None
         if process.site == self.site and self.site != 0:
             return None  # the helper is judged for itself
-        called = [name for name, known in self.state.names.items() if known == number]
         far = any(_FAR.search(said) for said in (*called, *event.names, event.text, *self.texts[-1:]))
-        if not (far or event.by_pid or event.counts_zombies):
+        if not (far or event.by_pid or event.counts_zombies or process.lived):
             return None
-        confidence = Confidence.LIKELY if far and self.state.stopped is None else Confidence.POSSIBLE
+        # What is to end it by its name, or was signalled and waited for, may have waited for it.
+        sure = self.state.stopped is None and (far or (process.lived and not self.state.sent))
+        confidence = Confidence.LIKELY if sure else Confidence.POSSIBLE
         text = "demands once that a process is gone which others end and reap, and nothing here waited for it: poll to a deadline"  # noqa: E501
         return Flaw(Mechanism.CHECK_BEFORE_EXIT, self.state.stopped or line, line, text, confidence)
 

@@ -175,6 +175,8 @@ class Process:
     sent: Sent | None = None
     slept: int | None = None
     """Line of the last pause after its start."""
+    lived: bool = False
+    """A look demanded that it lives."""
     unreaped: bool = False
     """Its end was seen without it being reaped: a pidfd, WNOWAIT."""
     slept_since_signal: int | None = None

@@ -23,7 +23,7 @@ from flakehunter.scan.events import (
     walk,
 )
 from flakehunter.scan.flows import with_limit
-from flakehunter.scan.kinds import ASSIGNMENTS, CALLS
+from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, CASES
 from flakehunter.scan.syntax import child, member, names_in, path, text
 from flakehunter.scan.walking import _line
 
@@ -65,6 +65,8 @@ _JUMPS = re.compile(
     r"\b(?:break|return|done|last|throw|raise|exit|next|panic|abort|_exit|execv?\w*|Exit|die|fail|Fatal\w*)\b"
 )
 _LEAVES = re.compile(r"\b(?:break|return|last)\b")
+_CASE_OF_CHILD = re.compile(r"case\s+0\s*:")
+_CASE_LEAVES = re.compile(r"\b(?:return|throw|raise|panic|die|_?exit)\b[^\n;]*;?\s*(?:break\s*;?)?[\s})]*$")
 _PARENT_SIDE = re.compile(r"\(?\s*\w+(?:\s*(?:>|!=)\s*0)?\s*\)?")
 _CHILD_SIDE = re.compile(
     r"^\(?\s*(?:!\s*\w+|not \w+|\w*pid\w*\s*===?\s*0|0\s*===?\s*\w+|\w+\s*===?\s*0|\w+(?:\.|->)?is_child\(\)|\w+\.nil\?)\s*\)?:?$"  # noqa: E501
@@ -141,6 +143,29 @@ class Statements(Calls):
                     ),
                 )
             )
+
+    def _switch(self, node: Node, out: list[Step]) -> None:
+        """Lower a choice of which one case is taken; `case 0` of a fork is the child's own code."""
+        parts = [n for n in node.named_children if n.type != "comment"]
+        body = parts[-1] if parts and parts[-1].type not in CASES else None
+        cases = [n for n in (body.named_children if body is not None else parts) if n.type in CASES]
+        for part in parts:
+            if part is not body and part not in cases:
+                self._visit(part, out)
+        forked = next((s for s in reversed(out) if isinstance(s, Store) and _forks(s)), None)
+        asked = text(parts[0]) if parts else ""
+        if forked is not None and not ("fork" in asked or forked.targets[0] in asked):
+            forked = None
+        alternatives = []
+        for case in cases:
+            if forked is not None and _CASE_OF_CHILD.match(text(case)):
+                self.strings.append(text(case))
+                out[out.index(forked)] = _with_script(forked, text(case))
+                continue
+            alternatives.append((self._flow_of(case), _CASE_LEAVES.search(text(case)) is not None))
+        if any(flow for flow, _ in alternatives):
+            flows, jumps = zip(*alternatives, strict=True)
+            out.append(Branch((*flows, ()), (*jumps, False)))
 
     def _try(self, node: Node, out: list[Step]) -> None:
         handlers = [n for n in node.named_children if n.type.startswith(("except", "catch", "rescue"))]

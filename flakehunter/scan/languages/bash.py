@@ -102,6 +102,11 @@ class BashLowering:
             self._loop(node, out)
         elif kind == "if_statement" or kind == "elif_clause":
             self._if(node, out)
+        elif kind == "case_statement":
+            items = [n for n in node.named_children if n.type == "case_item"]
+            alternatives = tuple(self._flow(item) for item in items)
+            if any(alternatives):
+                out.append(Branch((*alternatives, ()), (*(_jumps(text(item)) for item in items), False)))
         elif kind == "list":
             self._list(node, out)
         elif kind in ("test_command", "negated_command") and self._test(node, out):
@@ -166,7 +171,9 @@ class BashLowering:
         polls = in_condition or (bool(pauses) and asked and leaves)
         names = variables(text(condition)) if pauses and (condition is not None or leaves) and not polls else ()
         first = text(node).split("\n")[0]
-        count = re.search(r"seq\s+(?:1\s+)?(\d+)|\{1\.\.(\d+)\}|<\s*(\d+)|-lt\s+(\d+)", first) or _counts(text(node))
+        count = re.search(r"seq\s+(?:1\s+)?(\d+)\s*[)`]|\{1\.\.(\d+)\}|<\s*(\d+)|-lt\s+(\d+)", first) or _counts(
+            text(node)
+        )
         deadline = None
         if (listed := _LISTED.search(first)) and pauses and pauses[0].timeout_s:
             deadline = len(listed[1].split()) * pauses[0].timeout_s
@@ -408,7 +415,7 @@ def _looks(call: Call) -> bool:
 
 
 def _jumps(source: str) -> bool:
-    return bool(re.search(r"\b(?:exit|return|break|continue|fail|die)\b", source))
+    return bool(re.search(r"\b(?:exit|return|break|continue|fail|die|fatal|abort|\w+_exit)\b", source))
 
 
 def _or_else(node: Node) -> bool:
