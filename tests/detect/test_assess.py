@@ -285,6 +285,17 @@ def test_runner_and_load_are_named_when_they_matter(tmp_path: Path) -> None:
     assert "fails more on runner" not in " ".join(item.text for item in found(detection, "test_calm").weighed.evidence)
 
 
+def test_last_digits_of_a_sum_of_durations_are_no_load(tmp_path: Path) -> None:
+    builder = DatabaseBuilder(tmp_path)
+    for commit in range(60):
+        run = builder.run(f"c{commit:02d}")
+        builder.result(run, "test_it", "F" if commit % 3 == 0 else "P")
+        for number in range(6):
+            builder.result(run, f"test_{number}", "P", duration_s=0.1 if commit % 3 else 0.1 + 1e-12)
+    one = found(detect(builder.close()), "test_it")
+    assert "neighbouring tests" not in " ".join(item.text for item in one.weighed.evidence)
+
+
 def test_tests_that_fail_in_the_same_runs_name_each_other_and_what_they_cost(tmp_path: Path) -> None:
     builder = DatabaseBuilder(tmp_path)
     history = "PP PF PP FP PP PF PP PP"
