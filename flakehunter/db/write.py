@@ -16,6 +16,7 @@ from flakehunter.db.engine import readonly, shown_url
 from flakehunter.db.locks import begin_writing
 from flakehunter.db.prepared import Prepared, lock_all, prepare
 from flakehunter.db.queries.projects import of_project
+from flakehunter.db.queries.rolling import Pack, store_told
 from flakehunter.db.retry import persistently
 from flakehunter.db.rows import ArtifactRow, Batch, CaseRow, Known, ReadArtifact, RunRow, Written
 from flakehunter.db.runs import RunState
@@ -49,9 +50,12 @@ class Writer:
     Ids are kept in memory; a rollback forgets them all, since it must not leave an id behind that nobody has.
     """
 
-    def __init__(self, engine: Engine, project: str, *, completes: bool = True) -> None:
-        """Begin; who does not `completes` leaves it to somebody else to make what is left out for many results."""
-        self._engine, self._completes = engine, completes
+    def __init__(self, engine: Engine, project: str, *, completes: bool = True, pack: Pack | None = None) -> None:
+        """Begin; who does not `completes` leaves it to somebody else to make what is left out for many results.
+
+        With `pack` this process does not pack rollups itself, unless they hold more than what it has written.
+        """
+        self._engine, self._completes, self._pack = engine, completes, pack
         self.bulk = bulk_for(engine.dialect.name)
         self.project = project
         self._project_id: int | None = None
@@ -202,10 +206,14 @@ class Writer:
         Raises:
             DatabaseError: the database refused.
         """
-        # numpy is not for those who only write a project.
-        from flakehunter.db.queries.rollups import update_rollups
-
         with self._database_errors(), self.connection.begin():
+            if self._pack is not None and store_told(
+                self.connection, self.project, self.written, self._pack, told_only=told_only
+            ):
+                return
+            # numpy is not for those who only write a project.
+            from flakehunter.db.queries.rollups import update_rollups
+
             update_rollups(self.connection, self.project, self.written, told_only=told_only)
 
     def finish(self) -> None:

@@ -21,10 +21,10 @@ from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.limits import Limits
 from flakehunter.ingest.sources import HEAD, Kind, Source, kind_of
 
-FILES_A_BLOCK = 32
+FILES_A_BLOCK = 16
 BYTES_A_BLOCK = 1 << 20
 """What a worker is given at once: so little that what it read of some blocks finds room in its pipe."""
-BLOCKS_AHEAD = 4
+BLOCKS_AHEAD = 12
 """Blocks that wait for each worker while it reads: what it reads in the time that one transaction takes."""
 
 _Block = tuple[int, list[Source]]

@@ -16,9 +16,11 @@ from flakehunter.db.retry import is_busy, persistently
 from flakehunter.db.rows import ArtifactRow, IssueRow, ReadArtifact, RunRow
 from flakehunter.db.write import Writer
 from flakehunter.errors import DatabaseError
+from flakehunter.fanout.companion import Companion
 from flakehunter.garbage import few_collections
 from flakehunter.ingest.artifact import WHOLE, ArtifactReader, Parsed, Refused, parse
 from flakehunter.ingest.behind import Behind
+from flakehunter.ingest.beside import packing
 from flakehunter.ingest.found import Found, IngestOptions, Observer, Rejected, Summary
 from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.runs import named_after_content
@@ -42,8 +44,11 @@ def write_found(
     options: IngestOptions,
     summary: Summary,
     observe: Observer | None = None,
+    beside: Companion | None = None,
 ) -> None:
     """Write artifacts into the database at `url`; what came of each is in `summary` when `observe` is called.
+
+    Rollups are packed `beside`, where there is that.
 
     Raises:
         RemoteError: a service that a URL names fails.
@@ -53,7 +58,7 @@ def write_found(
         engine = persistently(lambda: open_database(url, create=True), of=is_busy)
         stack.callback(engine.dispose)
         stack.enter_context(few_collections())
-        writer = stack.enter_context(Writer(engine, options.project))
+        writer = stack.enter_context(Writer(engine, options.project, pack=packing(beside)))
         with Ingest(writer, options, summary, behind=True) as work:
             for (source, kind, run), parsed in found:
                 work.take(source, kind, run, parsed)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from flakehunter.db.engine import open_database
-from flakehunter.db.queries import packing, rollups, tally
+from flakehunter.db.queries import packing, rolling, rollups, tally
 from flakehunter.db.queries.history import History, read_history
 from flakehunter.db.queries.rollups import read_packed, read_parts, update_rollups
 from flakehunter.db.rows import RunRow, Written
@@ -169,7 +169,7 @@ def test_stale_rollup_is_left_out_and_made_anew(connection: Connection) -> None:
 
 
 def test_many_small_ones_are_made_one(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollups, "MANY_SMALL", 3)
+    monkeypatch.setattr(rolling, "MANY_SMALL", 3)
     run = connection.scalar(select(func.min(Run.id))) or 0
     for _ in range(4):
         update_rollups(connection, "default")
@@ -180,7 +180,7 @@ def test_many_small_ones_are_made_one(connection: Connection, monkeypatch: pytes
 
 
 def test_large_ones_are_split(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollups, "ROWS_A_ROLLUP", 100)
+    monkeypatch.setattr(rolling, "ROWS_A_ROLLUP", 100)
     monkeypatch.setattr(rollups, "ROWS_AT_ONCE", 50)
     update_rollups(connection, "default")
     assert count(connection) > 4
@@ -225,11 +225,11 @@ def test_what_several_writers_noted_is_rolled_up_without_its_rows(
     whole.merge(written_of(connection, artifacts[1::2]))
     monkeypatch.setattr(rollups, "_from_rows", lambda *_: pytest.fail("rows are read"))
     middle = artifacts[len(artifacts) // 2]
-    monkeypatch.setattr(rollups, "settled", lambda _: middle)
+    monkeypatch.setattr(rolling, "settled", lambda _: middle)
     first = update_rollups(connection, "default", whole)
     assert 0 < first < sum(expected.values())
     assert len(whole) == sum(expected.values()) - first
-    monkeypatch.setattr(rollups, "settled", lambda _: None)
+    monkeypatch.setattr(rolling, "settled", lambda _: None)
     assert update_rollups(connection, "default", whole) == sum(expected.values()) - first
     assert len(whole) == 0
     monkeypatch.undo()
@@ -275,3 +275,34 @@ def test_what_comes_after_an_artifact_that_was_not_told_of_is_left_for_later(
 def results_of(connection: Connection, artifact: int) -> int:
     """Return how many results an artifact brought."""
     return connection.scalar(select(func.count()).select_from(Result).where(Result.artifact_id == artifact)) or 0
+
+
+def test_what_was_written_is_stored_as_somebody_else_packs_it(connection: Connection) -> None:
+    expected = rows(connection)
+    artifacts = list(connection.scalars(select(Artifact.id).order_by(Artifact.id)))
+    written = written_of(connection, artifacts)
+    asked: list[Written] = []
+
+    def pack(told: Written) -> bytes:
+        asked.append(told)
+        return packing.packed(told)
+
+    assert rolling.store_told(connection, "default", written, pack)
+    assert [len(told) for told in asked] == [sum(expected.values())]
+    assert (len(written), count(connection), packed(connection)) == (0, 1, expected)
+    assert rolling.store_told(connection, "default", written, lambda _: pytest.fail("there is nothing to pack"))
+
+
+@pytest.mark.parametrize("why", ["an artifact is not told of", "small ones are to be made one"])
+def test_what_is_more_than_was_written_is_not_given_to_somebody_else(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    artifacts = list(connection.scalars(select(Artifact.id)))
+    written = written_of(connection, artifacts)
+    if why == "an artifact is not told of":
+        written = written_of(connection, artifacts[1:])
+    else:
+        monkeypatch.setattr(rolling, "MANY_SMALL", 0)
+    assert not rolling.store_told(connection, "default", written, lambda _: pytest.fail("it is packed"))
+    assert count(connection) == 0
+    assert len(written) > 0

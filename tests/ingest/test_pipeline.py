@@ -344,17 +344,19 @@ def test_a_database_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     assert caught.value.exit_code == 5
 
 
+@pytest.mark.parametrize("jobs", [1, 2], ids=["alone", "packed-by-another-process"])
 @pytest.mark.parametrize("first", [0, 2])
 def test_what_was_written_is_rolled_up_as_the_rows_say(
-    empty_database: str, tmp_path: Path, fixtures: Path, first: int
+    empty_database: str, tmp_path: Path, fixtures: Path, first: int, jobs: int
 ) -> None:
     """Whether a log came first, whose results a JUnit file takes the place of, and an ingest before or not."""
+    options = replace(RUN, jobs=jobs)
     for number, name in enumerate(("pytest/rerunfailures.xml", "vitest/junit.xml", "pytest/xunit2-v.xml")):
         (tmp_path / f"{number}.xml").write_bytes((fixtures / name).read_bytes())
     (tmp_path / "0.log").write_bytes((fixtures / "vitest/verbose.log").read_bytes())
     if first:
-        ingest([tmp_path / "0.log", tmp_path / "0.xml"], empty_database, RUN)
-    ingest([tmp_path], empty_database, RUN)
+        ingest([tmp_path / "0.log", tmp_path / "0.xml"], empty_database, options)
+    ingest([tmp_path], empty_database, options)
     engine = create_engine(empty_database)
     try:
         with engine.begin() as connection:

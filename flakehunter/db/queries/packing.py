@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from flakehunter.db.rows import Written
 from flakehunter.errors import DatabaseError
 
 Ints = npt.NDArray[np.int64]
@@ -94,6 +95,22 @@ def joined(parts: Iterable[Part]) -> Packed:
 def from_rows(rows: Ints) -> Packed:
     """Return rows of test case id, run id and outcome as columns."""
     return Packed(rows[:, 0].astype(np.int32), rows[:, 1].astype(np.int32), rows[:, 2].astype(np.uint8))
+
+
+_CODES = np.full(256, PASSED, np.uint8)
+_CODES[[ord("f"), ord("e")]] = BAD
+_CODES[ord("s")] = SKIPPED
+
+
+def of_written(written: Written) -> Packed:
+    """Return what was written as columns; the words of `Outcome` begin with different letters."""
+    tests, runs = np.frombuffer(written.tests, np.int64), np.frombuffer(written.runs, np.int64)
+    return Packed(tests.astype(np.int32), runs.astype(np.int32), _CODES[np.frombuffer(written.outcomes, np.uint8)])
+
+
+def packed(written: Written) -> bytes:
+    """Return what was written as the blob of a rollup; for another process, which imports no SQLAlchemy."""
+    return encoded(of_written(written))
 
 
 _HEAD = np.dtype([("format", "<u4"), ("results", "<u4"), ("runs", "<u4"), ("width", "<u4")])

@@ -12,22 +12,16 @@ from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, insert, select, update
 
-from flakehunter.db.locks import settled, try_rollup
+from flakehunter.db.queries import rolling
 from flakehunter.db.queries.packing import BAD as BAD
-from flakehunter.db.queries.packing import PASSED, Part, decoded, encoded, from_rows, joined, parts_of
+from flakehunter.db.queries.packing import PASSED, Part, decoded, encoded, from_rows, joined, of_written, parts_of
 from flakehunter.db.queries.packing import SKIPPED as SKIPPED
 from flakehunter.db.queries.packing import Packed as Packed
 from flakehunter.db.rows import Written
-from flakehunter.db.schema import Artifact, Project, Result, Rollup, Run
+from flakehunter.db.schema import Project, Result, Rollup, Run
 from flakehunter.model import Outcome
-
-ROWS_A_ROLLUP = 500_000
-"""Results from which a rollup is full: about 5 MB before it is compressed."""
-
-MANY_SMALL = 50
-"""So many small rollups are made one."""
 
 UNPACKED_AT_ONCE = 2
 """Rollups that are unpacked at a time."""
@@ -46,7 +40,7 @@ def read_parts(connection: Connection, project: str) -> list[Part]:
     project_id = connection.scalar(select(Project.id).where(Project.name == project))
     if project_id is None:
         return []
-    good = _good(connection, int(project_id))
+    good = rolling.good(connection, int(project_id))
     counts = Rollup.pruned | (Rollup.upto <= good)
     query = select(Rollup.data).where(Rollup.project_id == project_id, counts).order_by(Rollup.id)
     # Who unpacks needs no Python most of the time.
@@ -72,36 +66,24 @@ def update_rollups(
     Where somebody else is at it at this moment, on PostgreSQL, the rest is left to whoever comes next; so is what came
     while an older transaction was writing, unless `everything` is wanted.
     """
-    project_id = connection.scalar(select(Project.id).where(Project.name == project))
-    if project_id is None:
+    due = rolling.due(connection, project, written, everything=everything, told_only=told_only)
+    if due is None:
         return 0
-    if not try_rollup(connection, project):
-        return 0
-    good = _good(connection, int(project_id))
-    # What somebody is still writing may get a lower id than what is there already.
-    upto, stamp = _stamp(connection, int(project_id), None if everything else settled(connection))
-    if told_only and written is not None and written.whole:
-        unheard = _artifacts(connection, int(project_id), good, upto) - written.artifacts.keys()
-        if unheard:
-            upto, stamp = _stamp(connection, int(project_id), min(unheard) - 1)
-    connection.execute(delete(Rollup).where(Rollup.project_id == project_id, ~Rollup.pruned, Rollup.upto > good))
-    if upto <= good:
-        return 0
-    told = None if written is None else written.between(good, upto)
     parts: Iterable[Packed]
-    if told is not None and told.whole and told.artifacts.keys() == _artifacts(connection, int(project_id), good, upto):
-        parts = [_packed(told)]
+    if due.told is not None:
+        parts = [of_written(due.told)]
     else:
-        parts = (from_rows(rows) for rows in _from_rows(connection, int(project_id), good, upto))
-    small = _small(connection, int(project_id))
+        parts = (from_rows(rows) for rows in _from_rows(connection, due.project_id, due.good, due.upto))
+    small = rolling.small(connection, due.project_id)
     old: list[Packed] = []
-    if len(small) >= MANY_SMALL:
-        old = [decoded(data) for _, data in small]
-        connection.execute(delete(Rollup).where(Rollup.id.in_([id_ for id_, _ in small])))
-    values = {"project_id": project_id, "upto": upto, "stamp": stamp, "pruned": False}
+    if len(small) >= rolling.MANY_SMALL:
+        data = select(Rollup.data).where(Rollup.id.in_(small)).order_by(Rollup.id)
+        old = [decoded(bytes(one)) for one in connection.scalars(data)]
+        connection.execute(delete(Rollup).where(Rollup.id.in_(small)))
+    values = {"project_id": due.project_id, "upto": due.upto, "stamp": due.stamp, "pruned": False}
     stored = _store(connection, chain(old, parts), values)
     if written is not None:
-        written.forget(upto)
+        written.forget(due.upto)
     return stored - sum(len(part.test) for part in old)
 
 
@@ -149,7 +131,7 @@ def _store(connection: Connection, parts: Iterable[Packed], values: Mapping[str,
     waiting: list[Packed] = []
     for part in parts:
         waiting.append(part)
-        if sum(len(one.test) for one in waiting) >= ROWS_A_ROLLUP:
+        if sum(len(one.test) for one in waiting) >= rolling.ROWS_A_ROLLUP:
             stored += _store_one(connection, joined(waiting), values)
             waiting = []
     if waiting or not stored:
@@ -160,53 +142,6 @@ def _store(connection: Connection, parts: Iterable[Packed], values: Mapping[str,
 def _store_one(connection: Connection, whole: Packed, values: Mapping[str, object]) -> int:
     connection.execute(insert(Rollup).values(**values, results=len(whole.test), data=encoded(whole)))
     return len(whole.test)
-
-
-def _small(connection: Connection, project_id: int) -> list[tuple[int, bytes]]:
-    """Return id and data of the small rollups: each ingest makes one, and some day they are made one."""
-    query = select(Rollup.id, Rollup.data).where(
-        Rollup.project_id == project_id, ~Rollup.pruned, Rollup.results < ROWS_A_ROLLUP // 10
-    )
-    return [(int(id_), bytes(data)) for id_, data in connection.execute(query.order_by(Rollup.id))]
-
-
-def _good(connection: Connection, project_id: int) -> int:
-    """Return up to which artifact the rollups still say what the rows say; 0 for no such rollup."""
-    query = select(Rollup.upto, Rollup.stamp).where(Rollup.project_id == project_id, ~Rollup.pruned).distinct()
-    for upto, stamp in connection.execute(query.order_by(Rollup.upto.desc())).all():
-        if _stamp(connection, project_id, int(upto)) == (upto, stamp):
-            return int(upto)
-    return 0
-
-
-def _stamp(connection: Connection, project_id: int, upto: int | None) -> tuple[int, str]:
-    """Return the highest artifact up to `upto`, and what tells whether artifacts went or came since."""
-    query = (
-        select(func.max(Artifact.id), func.count(), func.sum(Artifact.size_bytes))
-        .join(Run, Run.id == Artifact.run_id)
-        .where(Run.project_id == project_id)
-    )
-    if upto is not None:
-        query = query.where(Artifact.id <= upto)
-    highest, count, size = connection.execute(query).one()
-    return int(highest or 0), f"{count} artifacts, {int(size or 0)} bytes"
-
-
-def _artifacts(connection: Connection, project_id: int, since: int, upto: int) -> set[int]:
-    """Return the artifacts after `since` up to `upto`."""
-    query = select(Artifact.id).join(Run, Run.id == Artifact.run_id).where(Run.project_id == project_id)
-    return set(connection.scalars(query.where(Artifact.id > since, Artifact.id <= upto)))
-
-
-_CODES = np.full(256, PASSED, np.uint8)
-_CODES[[ord("f"), ord("e")]] = BAD
-_CODES[ord("s")] = SKIPPED
-
-
-def _packed(written: Written) -> Packed:
-    """Return what was written as columns; the words of `Outcome` begin with different letters."""
-    tests, runs = np.frombuffer(written.tests, np.int64), np.frombuffer(written.runs, np.int64)
-    return Packed(tests.astype(np.int32), runs.astype(np.int32), _CODES[np.frombuffer(written.outcomes, np.uint8)])
 
 
 def _from_rows(
