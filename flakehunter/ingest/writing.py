@@ -30,9 +30,12 @@ RESULTS_AT_ONCE = 50_000
 """Results of small files that are written in one transaction, and the pages of indexes with them once; so many take
 some tenths of a second."""
 
-RESULTS_BEHIND, FILES_BEHIND = 20_000, 500
-"""Results and files of a transaction that a server works on while the next one is read: the last one is waited for, and
-the server holds a lock for each run."""
+RESULTS_BEHIND = (5_000, 10_000, 20_000, 40_000)
+"""Results of the first transactions that a server works on while the next one is read, and of all later ones: the
+sooner it has something to do, the better; and what a transaction costs beside its rows is a third of one of 20,000."""
+
+FILES_BEHIND = 500
+"""Files of a transaction on a server, which holds a lock for each run."""
 
 RESULTS_A_ROLLUP = 400_000
 """Results after which a rollup is made of them; until then they are kept in memory, in 17 bytes each."""
@@ -96,9 +99,10 @@ class Ingest:
         self._waiting: list[ReadArtifact] = []
         self._waiting_results = self._waiting_bytes = 0
         self._behind: Behind[list[Told]] = Behind(threaded=behind and writer.on_server)
-        self._most_results, self._most_files = (
-            (min(RESULTS_AT_ONCE, RESULTS_BEHIND), FILES_BEHIND) if writer.on_server else (RESULTS_AT_ONCE, sys.maxsize)
-        )
+        self._sizes = iter(RESULTS_BEHIND if behind and writer.on_server else ())
+        self._most_results = RESULTS_AT_ONCE
+        self._next_size()
+        self._most_files = FILES_BEHIND if writer.on_server else sys.maxsize
 
     def __enter__(self) -> Self:
         self._behind.__enter__()
@@ -216,9 +220,14 @@ class Ingest:
         many = self._waiting_results >= self._most_results
         self._waiting_results = self._waiting_bytes = 0
         if waiting:
+            self._next_size()
             self._behind.begin(
                 lambda: self._write_surely(waiting, many=many), lambda told: self._count_all(waiting, told)
             )
+
+    def _next_size(self) -> None:
+        """Go on to the size of the next transaction; the last one stays."""
+        self._most_results = min(RESULTS_AT_ONCE, next(self._sizes, self._most_results))
 
     def _write_surely(self, waiting: Sequence[ReadArtifact], *, many: bool) -> list[Told]:
         told = persistently(lambda: self._write_all(waiting, many=many))

@@ -191,3 +191,12 @@ def test_a_server_that_goes_away_during_ingest_is_waited_for(
     back.join()
     assert query(url, ROWS) == alone
     assert packed_results(url) == len(alone)
+
+
+def test_the_first_transactions_are_small_so_that_the_server_begins_soon(
+    postgres_database: str, tmp_path: Path, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flakehunter.ingest.writing.RESULTS_BEHIND", (10, 20, 40))
+    take(write(tmp_path / "in", 0, files=12, tests=10), postgres_database, 0)
+    of_transactions = "SELECT count(*) FROM artifacts GROUP BY xmin::text ORDER BY min(id)"
+    assert query(postgres_database, of_transactions) == [(1,), (2,), (4,), (4,), (1,)]
