@@ -11,7 +11,15 @@ from flakehunter.clock import utc_now
 from flakehunter.db.engine import open_database, readonly, shown_url
 from flakehunter.db.queries.failures import Event, FailureText, failure_texts, log_events
 from flakehunter.db.queries.findings import experiments, findings
-from flakehunter.db.queries.history import OUTAGE_SHARE, History, RunRow, history_of, project_names, read_results
+from flakehunter.db.queries.history import (
+    OUTAGE_SHARE,
+    History,
+    Results,
+    RunRow,
+    history_of,
+    project_names,
+    read_results,
+)
 from flakehunter.db.queries.rollups import update_rollups
 from flakehunter.db.queries.tests import TestRow, list_tests
 from flakehunter.detect.blocks import WORTH_WORKERS, Texts, blocks, failed_tests, judge_all
@@ -195,7 +203,7 @@ def assess_project(
         )
         for test in tests
     }
-    cases |= _with_circumstances(connection, history, tests, cases, durations.result() if durations else {})
+    cases |= _with_circumstances(connection, results, history, tests, cases, durations.result() if durations else {})
     assessments = [_assessed(test, cases[test.id]) for test in tests]
     assessments.sort(key=_worst_first)
     return Detection(assessments, len(history.runs), len(history.commits), history.outages, bad_runs, outage_share)
@@ -203,6 +211,7 @@ def assess_project(
 
 def _with_circumstances(
     connection: Connection,
+    results: Results,
     history: History,
     tests: Sequence[TestRow],
     cases: Mapping[int, Case],
@@ -210,7 +219,7 @@ def _with_circumstances(
 ) -> dict[int, Case]:
     """Return the cases of the flaky tests with what their failed runs have in common."""
     flaky = [test_id for test_id, case in cases.items() if verdict_of(case) is Verdict.FLAKY]
-    around = look_around(connection, history, flaky, durations)
+    around = look_around(connection, results, history, flaky, durations)
     labels = {test.id: test.identity.label for test in tests}
     return {
         test_id: replace(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from flakehunter.db.queries.history import History, RunRow, neighbour_durations, runs_of_tests
+from flakehunter.db.queries.history import History, Results, RunRow, TestRuns, neighbour_durations, runs_of_tests
 from flakehunter.detect.history import kind_name, setting
 from flakehunter.stats.splits import fisher_greater, q_values, rank_greater
 
@@ -112,14 +112,21 @@ class _Rows:
 
 
 def look_around(
-    connection: Connection, history: History, test_ids: Sequence[int], durations: Mapping[int, float]
+    connection: Connection,
+    results: Results,
+    history: History,
+    test_ids: Sequence[int],
+    durations: Mapping[int, float],
 ) -> dict[int, Circumstances]:
-    """Return the circumstances of each of the given (flaky) tests; `durations` are what `loads` returned."""
+    """Return the circumstances of each of the given (flaky) tests.
+
+    `history` is that of `results`, and `durations` are what `loads` returned.
+    """
     if not test_ids:
         return {}
     out = {run.id for run in history.outages}
     runs = [run for run in history.runs if run.id not in out]
-    rows = _rows(connection, test_ids, runs, _newest(history))
+    rows = _rows(runs_of_tests(connection, results, test_ids, newest=_newest(history)), runs)
     slowness = _slowness(durations, runs)
     candidates = list(_comparisons(rows, runs, slowness))
     values = q_values([one.p_value for one in candidates])
@@ -134,8 +141,7 @@ def look_around(
     }
 
 
-def _rows(connection: Connection, test_ids: Sequence[int], runs: Sequence[RunRow], newest: int) -> _Rows:
-    all_rows = runs_of_tests(connection, test_ids, newest=newest)
+def _rows(all_rows: TestRuns, runs: Sequence[RunRow]) -> _Rows:
     ids = np.array([run.id for run in runs], np.int64)
     there = np.isin(all_rows.run, ids)
     tests, begin, test = np.unique(all_rows.test[there], return_index=True, return_inverse=True)

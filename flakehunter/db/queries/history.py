@@ -262,30 +262,29 @@ class TestRuns:
     """Seconds that its failed attempts took."""
 
 
-def runs_of_tests(connection: Connection, test_ids: Sequence[int], *, newest: int) -> TestRuns:
-    """Return what a few tests did in the newest runs of the database."""
-    since = connection.execute(select(func.max(Run.id))).scalar_one() or 0
-    rows: list[npt.NDArray[np.float64]] = [np.zeros((0, 5))]
-    wanted = sorted(test_ids)
-    for start in range(0, len(wanted), IDS_AT_ONCE):
+def runs_of_tests(connection: Connection, results: Results, test_ids: Sequence[int], *, newest: int) -> TestRuns:
+    """Return what a few tests did in the newest runs of the database: counts from `results`, durations from rows."""
+    after = (connection.execute(select(func.max(Run.id))).scalar_one() or 0) - newest
+    runs = [run.id for run in results.runs if run.id > after]
+    tests, places = np.array(sorted(test_ids), np.int64), Table(runs, range(len(runs)))
+    parts = [since for part in results.parts if len((since := part.of_runs_after(after)).run)]
+    # Here each run is a slot of its own.
+    test, place, failed, executed, _ = by_slot(parts, places, tests, runs=places, many=(len(runs),) * 2).T
+    run = np.array(runs, np.int64)[place]
+    failed_s = np.zeros(len(test))
+    keys = np.searchsorted(tests, test) * len(runs) + place
+    for start in range(0, len(tests), IDS_AT_ONCE):
+        some = tests[start : start + IDS_AT_ONCE].tolist()
         query = (
-            select(
-                Result.test_case_id,
-                Result.run_id,
-                func.sum(case((BAD, 1), else_=0)),
-                func.count(),
-                func.sum(case((BAD, func.coalesce(Result.duration_s, 0.0)), else_=0.0)),
-            )
-            .where(Result.test_case_id.in_(wanted[start : start + IDS_AT_ONCE]), EXECUTED)
-            .where(Result.run_id > since - newest)
+            select(Result.test_case_id, Result.run_id, func.sum(func.coalesce(Result.duration_s, 0.0)))
+            .where(Result.test_case_id.in_(some), Result.run_id > after, BAD)
             .group_by(Result.test_case_id, Result.run_id)
-            .order_by(Result.test_case_id, Result.run_id)
         )
         values = chain.from_iterable(connection.execute(query).all())
-        rows.append(np.fromiter(values, dtype=np.float64).reshape(-1, 5))
-    columns = np.concatenate(rows).T
-    test, run, failed, executed = columns[:4].astype(np.int64)
-    return TestRuns(test, run, failed, executed, columns[4])
+        of_test, of_run, seconds = np.fromiter(values, dtype=np.float64).reshape(-1, 3).T
+        where = np.searchsorted(tests, of_test) * len(runs) + np.searchsorted(runs, of_run)
+        failed_s[np.searchsorted(keys, where)] = seconds
+    return TestRuns(test, run, failed, executed, failed_s)
 
 
 def neighbour_durations(connection: Connection, leave_out: Sequence[int], *, newest: int) -> dict[int, float]:

@@ -43,6 +43,10 @@ class Packed:
         """Return the results of one test."""
         return self.where(self.test == test_id)
 
+    def of_runs_after(self, run_id: int) -> "Packed":
+        """Return the results of the runs with higher ids."""
+        return self.where(self.run > run_id)
+
     def packed(self) -> "Packed":
         """Return the results as columns."""
         return self
@@ -72,6 +76,11 @@ class Grid:
     def of_test(self, test_id: int) -> Packed:
         """Return the results of one test."""
         return self.some(np.arange(len(self.run)), np.flatnonzero(self.test == test_id))
+
+    def of_runs_after(self, run_id: int) -> "Grid":
+        """Return the results of the runs with higher ids."""
+        wanted = self.run > run_id
+        return self if wanted.all() else Grid(self.test, self.run[wanted], self.outcome[wanted])
 
     def packed(self) -> Packed:
         """Return the results as columns."""
