@@ -81,26 +81,31 @@ class PostgresBulk:
         missing = [(key, test) for key, test in tests if key not in ids or (test.file and not files[key])]
         if missing:
             with nullcontext(connection) if short else apart(connection) as here:
-                self._insert_tests(here, project_id, missing)
-                ids |= self._tests(here, [key for key, _ in missing])[0]
+                ids |= self._insert_tests(here, project_id, missing)
+                rest = [key for key, _ in missing if key not in ids]
+                if rest:
+                    # Somebody else has inserted them since.
+                    ids |= self._tests(here, rest)[0]
         return ids
 
-    def _insert_tests(self, connection: Connection, project_id: int, tests: Sequence[Keyed]) -> None:
-        """Insert test cases, and tell the file of those that are there without one.
+    def _insert_tests(self, connection: Connection, project_id: int, tests: Sequence[Keyed]) -> dict[bytes, int]:
+        """Insert test cases, and tell the file of those that are there without one; return the ids of the new ones.
 
         Ids have the order of `tests`. Rows are inserted, and locked, in the order of their keys, or two jobs could
         wait for each other. Not ON CONFLICT DO UPDATE, which locks each row that is there, also where it changes none.
         """
         columns = [list(column) for column in zip(*((key, *test) for key, test in tests), strict=True)]
-        connection.exec_driver_sql(
+        made = connection.exec_driver_sql(
             "INSERT INTO test_cases (id, project_id, key, suite, classname, name, framework, file, line)"
             " SELECT t.id, %s, t.key, t.suite, t.classname, t.name, t.framework, t.file, t.line FROM"
-            f" (SELECT nextval('test_cases_id_seq') AS id, * FROM {_TOLD}) t ORDER BY t.key ON CONFLICT DO NOTHING",
+            f" (SELECT nextval('test_cases_id_seq') AS id, * FROM {_TOLD}) t ORDER BY t.key ON CONFLICT DO NOTHING"
+            " RETURNING key, id",
             (project_id, *columns),
         )
-        placed = [place for place, (_, test) in enumerate(tests) if test.file]
+        new = {bytes(key): number for key, number in made}
+        placed = [place for place, (key, test) in enumerate(tests) if test.file and key not in new]
         if not placed:
-            return
+            return new
         columns = [[column[place] for place in placed] for column in columns]
         empty = "SELECT key FROM test_cases WHERE key = ANY(%b) AND file = '' ORDER BY key FOR NO KEY UPDATE"
         if connection.exec_driver_sql(empty, (columns[0],)).first() is not None:
@@ -109,6 +114,7 @@ class PostgresBulk:
                 f" file = t.file, line = t.line FROM {_TOLD} WHERE c.key = t.key AND c.file = ''",
                 tuple(columns),
             )
+        return new
 
     def _tests(self, connection: Connection, keys: list[bytes]) -> tuple[dict[bytes, int], dict[bytes, str]]:
         """Return ids and files of the test cases that are there."""

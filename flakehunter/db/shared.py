@@ -7,6 +7,7 @@ What no result refers to in the end does no harm: `db prune` removes such texts,
 """
 
 import json
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -17,6 +18,9 @@ from sqlalchemy import Connection
 from flakehunter.db.bulk import Bulk
 from flakehunter.db.rows import Batch, CaseRow, Entries, FailureRow, Known
 from flakehunter.model import TestIdentity
+
+TESTS_AT_ONCE = 2000
+"""Test cases that are inserted in one transaction, which takes some hundredths of a second."""
 
 
 class Caches(Protocol):
@@ -54,15 +58,27 @@ class Told:
         self.properties.update(property_set(row.entries) for row in batch.properties)
 
     def insert(self, connection: Connection, caches: Caches, project_id: int) -> None:
-        """Insert it, in a transaction of its own that ends at once."""
+        """Insert it, in transactions of their own that end at once.
+
+        Where there are many tests, each part of them has one. Whoever brings the same at this moment, as workers of a
+        fleet do, takes the parts in another order: then each inserts what the other one need not.
+        """
         if not (self.tests or self.failures or self.properties):
             return
+        tests = list(self.tests)
+        parts = [tests[start : start + TESTS_AT_ONCE] for start in range(0, len(tests), TESTS_AT_ONCE)]
+        if len(parts) > 1:
+            for part in random.sample(parts, len(parts)):
+                with connection.begin():
+                    ids = ensure_cases(connection, caches, project_id, part, short=True)
+                caches.tests.update(ids)
+            tests = []
         with connection.begin():
-            tests = ensure_cases(connection, caches, project_id, list(self.tests), short=True)
+            ids = ensure_cases(connection, caches, project_id, tests, short=True)
             failures = caches.bulk.ensure_failures(connection, list(self.failures.values()), short=True)
             if self.properties:
                 caches.bulk.ensure_properties(connection, self.properties, short=True)
-        caches.tests.update(tests)
+        caches.tests.update(ids)
         caches.failures.update(failures)
 
 

@@ -94,6 +94,23 @@ def test_what_was_inserted_ahead_has_the_order_of_the_file(url: str, query: Quer
     assert query(url, "SELECT name FROM test_cases WHERE name <> 'passes' ORDER BY id") == [(name,) for name in names]
 
 
+def test_many_tests_are_inserted_in_parts_each_in_the_order_of_the_file(
+    url: str, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flakehunter.db.shared.TESTS_AT_ONCE", 4)
+    names = [f"t{number * 7 % 11}" for number in range(11)]
+    with writer(url) as first, writer(url) as second:
+        first.insert_ahead([batch(*names[:5])])
+        second.insert_ahead([batch(*names)])
+        assert {test.name for test in second.tests} == {*names, "passes"}
+        assert dict(query(url, "SELECT name, id FROM test_cases")) == {
+            test.name: number for test, number in second.tests.items()
+        }
+    parts = query(url, "SELECT array_agg(name ORDER BY id) FROM test_cases GROUP BY xmin::text")
+    expected = [names[:4], [names[4], "passes"], names[5:8], names[8:]]
+    assert sorted(part for (part,) in parts) == sorted(expected)
+
+
 def test_a_file_that_is_told_later_is_filled_in_while_others_write(url: str, query: Query) -> None:
     with writer(url) as first, writer(url) as second:
         with artifact(first, 1) as slow:
