@@ -1,7 +1,8 @@
 """Results per CPU-second of ingest, beside a bare `ET.parse` + `executemany` loop on the same files in the same run.
 
-Also the wall time with two processes that read, as a share of that with one process for everything; and, for a machine
-with other work, how the CPU time is split: the process that writes, and half of all, are what two cores cannot beat.
+Also the wall time with two processes, one that writes and one that reads, as a share of that with one for everything;
+and, for a machine with other work, how the CPU time is split: the process that writes, and half of all, are what two
+cores cannot beat.
 
     python benchmarks/ingest_speed.py [--files 2000] [--cases 500] [--rounds 3] [--postgres URL]
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import repeat
 from typing import Protocol
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -241,7 +242,7 @@ class ArtifactWriter:
             return False
         self._bulk.insert_passes(self._connection, self._origin, ids, batch.durations)
         self._caches.written.add_passes(self.state.id, ids)
-        attempts.update(dict.fromkeys(ids, 1))
+        attempts.update(zip(ids, repeat(1)))
         self._attempts = attempts if len(attempts) < ATTEMPTS else None
         self._has_results(len(ids))
         return True

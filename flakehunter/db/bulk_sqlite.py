@@ -134,7 +134,8 @@ class SqliteBulk:
         self, connection: Connection, of: Origin, tests: Sequence[int], durations: Sequence[float]
     ) -> None:
         """Insert first attempts that passed, of the test cases with these ids, in order."""
-        rows = list(chain.from_iterable(zip(tests, durations, strict=True)))
+        rows: list[float] = [0.0] * (2 * len(tests))
+        rows[::2], rows[1::2] = tests, durations
         _insert(connection, _passes, 2, rows, (of.run_id, of.artifact_id))
 
     def expect_many(self, connection: Connection, *, completes: bool = True, elsewhere: int = 0) -> None:
