@@ -233,9 +233,8 @@ class Calls(Walker):
             out.append(Aside((pause, *bodies)))
             return
         if _EXIT_CALLBACK.search(dotted) and re.search(r"['\"](?:exit|close|end|disconnect)['\"]", around):
-            out.append(
-                Aside((Event(Kind.WAIT, line, names_in(text(receiver)), text(node)[:80], needs_known=True), *bodies))
-            )
+            ended = Event(Kind.WAIT, line, names_in(text(receiver)), text(node)[:80], needs_known=True)
+            out.append(ended if context.settles(node, self.spec) else Aside((ended, *bodies)))
         elif idioms.polls_closure(dotted) or dotted.endswith(("setInterval", "loop")):
             out.append(
                 Loop(

@@ -7,7 +7,7 @@ from tree_sitter import Node
 from flakehunter.scan import expectation, idioms
 from flakehunter.scan.events import Alive, Expect
 from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LOOPS, MEMBERS, STATEMENT_ENDS
-from flakehunter.scan.syntax import Spec, child, path, text
+from flakehunter.scan.syntax import Spec, child, parameters, path, text
 
 KILL_WORDS = re.compile(r"[kK]ill|[tT]erminat|[dD]estroy|SIGKILL|[aA]bort")
 _TOLERATES = re.compile(
@@ -276,6 +276,18 @@ def is_dropped(node: Node, spec: Spec) -> bool:
     # Rust warns of an error that is thrown away, but not of the number that a function of C answers.
     dropped = spec.name == "go" or text(root).endswith(".ok()") or path(node).startswith("libc.")
     return parent.type == "expression_statement" and dropped
+
+
+def settles(node: Node, spec: Spec) -> bool:
+    """Whether a call settles the promise that is awaited around it: `await new Promise((ok) => child.on('exit', ok))`."""  # noqa: E501
+    executor = node.parent
+    while executor is not None and executor.type not in spec.closures:
+        executor = executor.parent
+    made = executor.parent.parent if executor is not None and executor.parent is not None else None
+    if executor is None or made is None or path(made) != "Promise()" or made.parent is None:
+        return False
+    given = parameters(executor)
+    return made.parent.type == "await_expression" and bool(given) and f"{given[0]}(" in text(node)
 
 
 def _ends(node: Node, block: Node) -> bool:

@@ -128,6 +128,8 @@ class Following(Mechanisms):
         given = _LAST_GIVEN.search(step.text)
         if given is None or process.sent is None or process.ordered or self.polling:
             return
+        if idioms.stops(step.name) and not idioms.waits(step.name):
+            return  # how long it asks before it uses force
         unit_s = 1e-3 if self.current.language in _IN_MILLISECONDS else 1.0
         limit_s = duration_s(given[1], unit_s)
         if limit_s is not None and 0 < limit_s < SHORT_S and step.expect in (Expect.ALIVE, Expect.DEAD):

@@ -315,5 +315,11 @@ def stops(name: str) -> bool:
     return STOPPING.search(name) is not None
 
 
+@lru_cache(maxsize=50_000)
+def waits(name: str) -> bool:
+    """Whether the name of a function says that it waits: `stop_and_wait`, but not `stop`."""
+    return _PATIENT.search(name) is not None
+
+
 ADDING = frozenset({"append", "push", "add", "push_back", "Add", "append!", "<<"})
 """Calls that put a process into a collection."""

@@ -39,6 +39,9 @@ _CLOCK = re.compile(r"time|now|Now|elapsed|Elapsed|Since|SECONDS")
 """A loop until some hour waits for nothing else."""
 
 
+_NAMES_GIVEN = re.compile(r"\(\s*&?(?:\w+(?:\.|::))*(\w+)\s*\)")
+
+
 class Loops(Statements):
     """Lowers loops."""
 
@@ -96,6 +99,8 @@ class Loops(Statements):
         in_condition = any(events(checked, Kind.LOOK)) or any(isinstance(s, Call) and _looks(s) for s in walk(checked))
         leaves = bool(_LEAVES.search(source))
         asserted = any(look.expect is Expect.DEAD and (isinstance(look, Call) or bool(look.names)) for look in looks)
+        # `pids.some(isAlive)`: the look is given to whoever asks it of each
+        in_condition = in_condition or any(map(idioms.looks, _NAMES_GIVEN.findall(condition_text)))
         endless = (
             node.type in ("loop_expression",)
             or re.match(r"\(?\s*(?:true|True|1|;;)?\s*\)?$", condition_text) is not None
@@ -172,7 +177,7 @@ class Loops(Statements):
         name = re.search(r"[+(]\s*([A-Za-z_$]\w*)\s*\)*$", added.strip())
         if name is None:
             return self._duration_s(added, unit)
-        limit_s = self._duration_s(self.constants.get(name[1], ""), unit)
+        limit_s = self._duration_s(self.constants.get(name[1], name[1]), unit)
         if limit_s is None:
             self.limit = (name[1].lstrip("$"), unit)
         return limit_s

@@ -381,10 +381,10 @@ class Machine(Following):
             return
         if not known and step.of_pid and step.names:
             known = self._named(tuple(n for n in step.names if PIDLIKE.search(n))[-1:], create=True)
-        if known and look is None:
-            for target in step.targets:
-                if target not in ANSWERS:
-                    self.state.names[target] = known[0]
+        for target in step.targets if known else ():
+            # A pid is no answer, whatever it was asked from: `proc_get_status($process)['pid']`.
+            if target not in ANSWERS and (look is None or target.lower().endswith("pid")):
+                self.state.names[target] = known[0]
 
     def _derive(self, step: Store, known: list[int]) -> None:
         """A pid that was read: from a pipe of the parent, which is ready then, or from a file that may not be there."""

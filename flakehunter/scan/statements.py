@@ -67,6 +67,7 @@ _JUMPS = re.compile(
 _LEAVES = re.compile(r"\b(?:break|return|last)\b")
 _CASE_OF_CHILD = re.compile(r"case\s+0\s*:")
 _CASE_LEAVES = re.compile(r"\b(?:return|throw|raise|panic|die|_?exit)\b[^\n;]*;?\s*(?:break\s*;?)?[\s})]*$")
+_COMPARED = re.compile(r"\(?\s*@\s*(===?|!==?|is not|is)\s*(nil|null|None|0|-1|undefined)\s*\)?")
 _PARENT_SIDE = re.compile(r"\(?\s*\w+(?:\s*(?:>|!=)\s*0)?\s*\)?")
 _CHILD_SIDE = re.compile(
     r"^\(?\s*(?:!\s*\w+|not \w+|\w*pid\w*\s*===?\s*0|0\s*===?\s*\w+|\w+\s*===?\s*0|\w+(?:\.|->)?is_child\(\)|\w+\.nil\?)\s*\)?:?$"  # noqa: E501
@@ -335,6 +336,7 @@ class Statements(Calls):
         last = value[-1] if value and right.type in CALLS else None
         if isinstance(last, Event) and last.kind in (Kind.WAIT, Kind.LOOK) and last.names:
             names = last.names if last.kind is Kind.WAIT else ()
+        value = tuple(_compared(step, source) for step in value)
         out.append(
             Store(
                 _line(node),
@@ -434,6 +436,19 @@ class Statements(Calls):
                 out.append(Event(idiom.kind, _line(name or node), names_in(source), text(node), alive=idiom.alive, expect=expect,  # noqa: E501
                                  counts_zombies=idiom.counts_zombies, needs_known=idiom.known))  # fmt: skip
                 return
+
+
+def _compared(step: Step, source: str) -> Step:
+    """Return a look whose answer is stored as the outcome of a comparison: `alive := syscall.Kill(pid, 0) == nil`."""
+    if not (isinstance(step, Event) and step.kind is Kind.LOOK and step.expect is Expect.VALUE):
+        return step
+    found = _COMPARED.fullmatch(source.replace(step.text, "@", 1).strip())
+    if found is None or step.alive not in (Alive.NO_ERROR, Alive.ZERO, Alive.NULL):
+        return step
+    if step.alive is Alive.NULL and found[2] in ("0", "-1"):
+        return step
+    same = found[1] in ("==", "===", "is") and found[2] != "-1"
+    return replace(step, alive=Alive.TRUE if same or (found[1].startswith("!") and found[2] == "-1") else Alive.FALSE)
 
 
 def _called(node: Node) -> bool:

@@ -16,6 +16,7 @@ instructions; a second is reached under the stressors of `repro`, five are not.
 """
 _GIVES_INPUT = re.compile(r"\.communicate\(\s*(?:input\s*=\s*)?b?[\"']")
 """What the child reads now lets it go on, as a line written to its input does."""
+_STOPS = re.compile(r"\b(?:stop|shutdown|dispose)\w*\(", re.IGNORECASE)
 _WAITS = re.compile(
     r"await|<-|[wW]ait|gather|as_completed|select|WhenA|\.[jJ]oin\((?:\s*|timeout\b[^()]*|[\d.]+)\)|tasks?\b|with$"
 )
@@ -33,6 +34,8 @@ class Waiting(Holding):
             return
         stopped = self.state.stopped
         if not numbers and event.needs_known and _WAITS.search(event.text) is None:
+            if _STOPS.search(event.text):
+                self.state.stopped, self.state.paused = self._line(event.line), None
             return  # `", ".join(names)`, `file.close()`: only a process would be waited for
         self.state.waited()
         if not numbers and event.needs_known and event.names:
