@@ -1,6 +1,7 @@
 """Thousands of rows into a table at once, in the fewest statements that the database takes them in."""
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, String
@@ -24,30 +25,34 @@ def _add_some(
     connection: Connection, table: FromClause, columns: Sequence[ColumnElement[Any]], rows: Sequence[Sequence[Any]]
 ) -> None:
     names = ", ".join(column.key for column in columns if column.key)
-    values = [
-        list(_as_stored(connection, column, one)) for column, one in zip(columns, zip(*rows, strict=True), strict=True)
-    ]
+    values = [_as_stored(connection, *pair) for pair in zip(columns, zip(*rows, strict=True), strict=True)]
     if connection.dialect.name == "postgresql":
-        arrays = ", ".join(f"%b::{_array_type(connection, column)}" for column in columns)
-        connection.exec_driver_sql(f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})", tuple(values))
+        types = [_type(connection, column) for column in columns]
+        arrays = ", ".join(f"%b::{'TEXT' if kind == 'JSONB' else kind}[]" for kind in types)
+        selected = ", ".join(f"c{place}::JSONB" if kind == "JSONB" else f"c{place}" for place, kind in enumerate(types))
+        unnested = ", ".join(f"c{place}" for place in range(len(columns)))
+        connection.exec_driver_sql(
+            f"INSERT INTO {table} ({names}) SELECT {selected} FROM unnest({arrays}) AS t({unnested})", tuple(values)
+        )
     else:
         marks = ", ".join("?" * len(columns))
         connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(zip(*values, strict=True)))
 
 
-def _as_stored(connection: Connection, column: ColumnElement[Any], values: Sequence[Any]) -> Iterator[Any]:
-    """Yield values in the form that the driver takes; one that all rows have is brought into it once."""
+def _as_stored(connection: Connection, column: ColumnElement[Any], values: Sequence[Any]) -> list[Any]:
+    """Return values in the form that the driver takes; an object that many rows share is brought into it once."""
     kind = column.type.dialect_impl(connection.dialect)
-    process: Callable[[Any], Any] = kind.bind_processor(connection.dialect) or (lambda value: value)
-    first = values[0]
-    if all(value is first for value in values):
-        yield from [process(first)] * len(values)
-    else:
-        yield from map(process, values)
+    process: Callable[[Any], Any] | None = kind.bind_processor(connection.dialect)
+    if _type(connection, column) == "JSONB":
+        process = json.dumps  # the driver would do so for each row
+    if process is None:
+        return list(values)
+    different = {id(value): value for value in values}
+    stored = {key: process(value) for key, value in different.items()}
+    return [stored[id(value)] for value in values]
 
 
-def _array_type(connection: Connection, column: ColumnElement[Any]) -> str:
-    """Return the array's type; a cast to one of limited length would cut a text where an insert is refused."""
+def _type(connection: Connection, column: ColumnElement[Any]) -> str:
+    """Return the type of a column; a cast to a text of limited length would cut it where an insert is refused."""
     kind = column.type.dialect_impl(connection.dialect)
-    name = "TEXT" if isinstance(getattr(kind, "impl", kind), String) else kind.compile(connection.dialect)
-    return f"{name}[]"
+    return "TEXT" if isinstance(getattr(kind, "impl", kind), String) else kind.compile(connection.dialect)

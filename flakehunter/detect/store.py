@@ -10,6 +10,7 @@ from flakehunter.db.many_rows import add_rows
 from flakehunter.db.queries.projects import of_project
 from flakehunter.db.schema import Finding, TestCase, TestVerdict
 from flakehunter.detect.assess import Assessment
+from flakehunter.detect.weigh import Weighed
 from flakehunter.model import EvidenceSource
 
 
@@ -18,7 +19,10 @@ def store(connection: Connection, project: str, assessments: Sequence[Assessment
     ids = of_project(select(TestCase.id), TestCase, project).scalar_subquery()
     connection.execute(delete(TestVerdict).where(TestVerdict.test_case_id.in_(ids)))
     connection.execute(delete(Finding).where(Finding.source == EvidenceSource.TEXT, Finding.test_case_id.in_(ids)))
-    add_rows(connection, TestVerdict.__table__, _VERDICT, [_verdict_row(one, now) for one in assessments])
+    # Most tests have never failed, and what is said of many of them is one object.
+    said = {id(one.weighed): _verdict(one.weighed, now) for one in assessments}
+    verdicts = [(one.test.id, *said[id(one.weighed)]) for one in assessments]
+    add_rows(connection, TestVerdict.__table__, _VERDICT, verdicts)
     add_rows(connection, Finding.__table__, _FINDING, [row for one in assessments for row in _finding_rows(one, now)])
 
 
@@ -37,10 +41,8 @@ _VERDICT = (
 )
 
 
-def _verdict_row(one: Assessment, now: datetime) -> tuple[Any, ...]:
-    weighed = one.weighed
+def _verdict(weighed: Weighed, now: datetime) -> tuple[Any, ...]:
     return (
-        one.test.id,
         weighed.verdict,
         weighed.p_flaky,
         weighed.rate.value,
