@@ -39,6 +39,9 @@ TOGETHER = 0.6
 FEWEST_TOGETHER = 3
 """Failed runs in common below which two tests are not said to fail together."""
 
+TESTS_AT_ONCE = 500
+"""Tests that are compared with all others at one time: eight bytes a pair."""
+
 
 DIGITS = 9
 """Of how slow a run was, beyond which nothing is told from it."""
@@ -134,7 +137,7 @@ def look_around(
     for one, q_value in sorted(zip(candidates, values, strict=True), key=lambda pair: pair[1]):
         if q_value <= FALSE_DISCOVERY_RATE:
             found.setdefault(one.test, {}).setdefault(one.factor, Split(one.factor, one.text, q_value))
-    partners = _together({test: set(rows.run[part][rows.failed[part] > 0].tolist()) for test, part in rows.parts()})
+    partners = _together(rows)
     costs = zip(rows.tests, _costs(rows, runs), strict=True)
     return {
         test: Circumstances(tuple(found.get(test, {}).values()), cost, partners.get(test, ())) for test, cost in costs
@@ -272,14 +275,20 @@ def _costs(rows: _Rows, runs: Sequence[RunRow]) -> Iterator[Cost]:
         yield Cost(spent / 60.0, *counts)
 
 
-def _together(failed: Mapping[int, set[int]]) -> dict[int, tuple[int, ...]]:
-    """Return for each test those that fail in mostly the same runs; `failed` are the runs in which each one did."""
-    partners: dict[int, list[int]] = {}
-    tests = sorted(failed)
-    for place, one in enumerate(tests):
-        for other in tests[place + 1 :]:
-            common = len(failed[one] & failed[other])
-            if common >= FEWEST_TOGETHER and common >= TOGETHER * len(failed[one] | failed[other]):
-                partners.setdefault(one, []).append(other)
-                partners.setdefault(other, []).append(one)
-    return {test: tuple(others) for test, others in partners.items()}
+def _together(rows: _Rows) -> dict[int, tuple[int, ...]]:
+    """Return for each test, if there are any, those that fail in mostly the same runs, in ascending order."""
+    bad = rows.failed > 0
+    runs, column = np.unique(rows.run[bad], return_inverse=True)
+    failed = np.zeros((len(rows.tests), len(runs)), np.float32)  # holds whole numbers up to 16 million
+    failed[rows.test[bad], column] = 1.0
+    times = failed.sum(axis=1).astype(np.int64)
+    partners: dict[int, tuple[int, ...]] = {}
+    for start in range(0, len(failed), TESTS_AT_ONCE):
+        some = slice(start, start + TESTS_AT_ONCE)
+        common = (failed[some] @ failed.T).astype(np.int64)
+        close = (common >= FEWEST_TOGETHER) & (common >= TOGETHER * (times[some, None] + times - common))
+        for place, others in enumerate(close, start=start):
+            others[place] = False
+            if others.any():
+                partners[rows.tests[place]] = tuple(rows.tests[other] for other in np.flatnonzero(others).tolist())
+    return partners

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from flakehunter.db.engine import open_database, readonly
 from flakehunter.db.schema import Finding, TestVerdict
+from flakehunter.detect import circumstances
 from flakehunter.detect.assess import Assessment, Detection, detect
 from flakehunter.errors import NothingToDoError, UsageError
 from flakehunter.model import EvidenceSource, Mechanism, Verdict
@@ -296,13 +297,18 @@ def test_last_digits_of_a_sum_of_durations_are_no_load(tmp_path: Path) -> None:
     assert "neighbouring tests" not in " ".join(item.text for item in one.weighed.evidence)
 
 
-def test_tests_that_fail_in_the_same_runs_name_each_other_and_what_they_cost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 500])
+def test_tests_that_fail_in_the_same_runs_name_each_other_and_what_they_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(circumstances, "TESTS_AT_ONCE", at_once)
     builder = DatabaseBuilder(tmp_path)
     history = "PP PF PP FP PP PF PP PP"
     builder.commits({"test_one": history, "test_two": history, "test_other": "PF PP PP PP FP PP PP PP"})
     detection = detect(builder.close())
     one = found(detection, "test_one")
-    assert any("same runs as pytest::tests.test_it::test_two" in item.text for item in one.weighed.evidence)
+    [together] = [item.text for item in one.weighed.evidence if "same runs as" in item.text]
+    assert together == "fails in mostly the same runs as pytest::tests.test_it::test_two: perhaps one cause"
     assert (one.cost.builds_lost, one.cost.builds_lost_alone) == (3, 0)
     assert found(detection, "test_other").cost.builds_lost_alone == 2
 
