@@ -34,8 +34,8 @@ def ingest(paths: Sequence[Path | str], url: str, options: IngestOptions, observ
     summary = Summary()
     sources = find_sources(paths, options.limits.archive_bytes)
     jobs, sources = _processes(paths, sources, options)
-    # Before the database is open: no process shall inherit it.
-    with companion(jobs) as beside, contextlib.closing(_read(sources, jobs, options)) as reading:
+    # Before the database is open: no process shall inherit it. Of two, the one that reads has no time for more.
+    with companion(max(jobs - 1, 1)) as beside, contextlib.closing(_read(sources, jobs, options)) as reading:
         found = artifacts(reading, options, summary)
         first = next(found, None)
         if first is None:

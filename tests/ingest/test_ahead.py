@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flakehunter.fanout.local import InlinePool
+from flakehunter.fanout.local import InlinePool, LocalPool
 from flakehunter.ingest import ahead, pipeline
 from flakehunter.ingest.junit.suites import Memory
 from flakehunter.ingest.layout import compile_layout
@@ -93,11 +93,12 @@ def test_an_interrupt_leaves_whole_artifacts_and_no_process(mixture: Path, tmp_p
     assert ingest([mixture], url, OPTIONS).known_artifacts == 20
 
 
-def test_few_files_start_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "open_pool", lambda **_: pytest.fail("a pool was opened"))
+@pytest.mark.parametrize("jobs", [None, 1])
+def test_few_files_start_no_process(jobs: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LocalPool, "_hire", lambda _: pytest.fail("a process was started"))
     (tmp_path / "r1").mkdir()
     (tmp_path / "r1/a.xml").write_text('<testsuite><testcase name="t"/></testsuite>')
-    assert ingest([tmp_path], url_at(tmp_path / "a.db"), replace(OPTIONS, jobs=None)).results == 1
+    assert ingest([tmp_path], url_at(tmp_path / "a.db"), replace(OPTIONS, jobs=jobs)).results == 1
 
 
 def test_workers_begin_before_anything_of_the_database_is_imported() -> None:

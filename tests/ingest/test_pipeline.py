@@ -344,7 +344,7 @@ def test_a_database_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     assert caught.value.exit_code == 5
 
 
-@pytest.mark.parametrize("jobs", [1, 2], ids=["alone", "packed-by-another-process"])
+@pytest.mark.parametrize("jobs", [1, 2, 3], ids=["alone", "read-by-another-process", "packed-by-another-process"])
 @pytest.mark.parametrize("first", [0, 2])
 def test_what_was_written_is_rolled_up_as_the_rows_say(
     empty_database: str, tmp_path: Path, fixtures: Path, first: int, jobs: int
