@@ -86,9 +86,10 @@ def _runners(table: Mapping[str, Any], path: Path) -> dict[str, Runner]:
     if not isinstance(configured, dict):
         raise ConfigError(f"{path}: runners is not a table", path=path, hint="write [tool.flakehunter.runners.pytest]")
     for name, entry in configured.items():
-        if problem := _runner_problem(f"runners.{name}", entry):
+        if problem := _runner_problem(entry):
+            where, what = problem
             raise ConfigError(
-                f"{path}: {problem}",
+                f"{path}: runners.{name}{where}: {what}",
                 path=path,
                 hint="a runner has command, a line of text, and if need be cwd and env, a table of texts",
             )
@@ -97,23 +98,23 @@ def _runners(table: Mapping[str, Any], path: Path) -> dict[str, Runner]:
     return runners
 
 
-def _runner_problem(where: str, entry: Any) -> str:
-    """Say what is wrong with a runner of the configuration file; nothing if it can be used."""
+def _runner_problem(entry: Any) -> tuple[str, str] | None:
+    """Return the key that is wrong in a runner of the configuration file, and what it is; None if it can be used."""
     if isinstance(entry, str):
-        return ""
+        return None
     if not isinstance(entry, dict):
-        return f"{where} is neither a command nor a table, but {_kind(entry)}"
+        return "", f"is {_kind(entry)}, neither a command nor a table"
     if unknown := sorted(set(entry) - {"command", "cwd", "env"}):
-        return f"{where}: unknown key {unknown[0]!r}"
+        return "", f"unknown key {unknown[0]!r}"
     if "command" not in entry:
-        return f"{where}: a runner needs a command"
+        return "", "a runner needs a command"
     env = entry.get("env", {})
     if not isinstance(env, dict):
-        return f"{where}.env is {_kind(env)}, not a table"
-    texts = {key: entry[key] for key in ("command", "cwd") if key in entry}
-    texts |= {f"env.{variable}": value for variable, value in env.items()}
-    wrong = [f"{where}.{key} is {_kind(value)}, not text" for key, value in texts.items() if not isinstance(value, str)]
-    return wrong[0] if wrong else ""
+        return ".env", f"is {_kind(env)}, not a table"
+    texts = {f".{key}": entry[key] for key in ("command", "cwd") if key in entry}
+    texts |= {f".env.{variable}": value for variable, value in env.items()}
+    wrong = ((key, f"is {_kind(value)}, not text") for key, value in texts.items() if not isinstance(value, str))
+    return next(wrong, None)
 
 
 def _kind(value: Any) -> str:
