@@ -128,6 +128,9 @@ class FleetPool:
                 if not running:
                     return
                 for future in self._done(running):
+                    # Its worker died with what it had found, before that was fetched: the scheduler has it done again.
+                    if future.status == "lost":
+                        continue
                     item, called = running.pop(future)
                     yield self._outcome(future, item, called)
                     future.release()
@@ -183,7 +186,7 @@ class FleetPool:
     def _outcome(self, future: Future, item: Item, called: str) -> Outcome[Item, Result]:
         from distributed import CancelledError, KilledWorker
 
-        if future.status in ("cancelled", "lost"):
+        if future.status == "cancelled":
             raise self._lost()
         try:
             answer: Answer = future.result()

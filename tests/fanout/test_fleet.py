@@ -4,11 +4,14 @@ import os
 import shutil
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from distributed import Client
 
 from flakehunter import __version__
 from flakehunter.errors import DatabaseError, RemoteError, UsageError
@@ -139,6 +142,31 @@ def test_fleet_that_comes_up_and_goes_down(tmp_path: Path) -> None:
     with pytest.raises(WorkerDiedError, match="number 2: worker after worker died"):
         _ = always.value
     assert [process.returncode for process in crew] == [-signal.SIGKILL] * 3
+
+
+def test_item_whose_worker_dies_with_what_it_found_is_done_again(tmp_path: Path) -> None:
+    own = Fleet("", tmp_path)
+    try:
+        own.start_scheduler()
+        workers = [own.worker("one"), own.worker("two")]
+        with Client(own.address) as observer, open_pool(own.address) as pool:
+            outcomes = pool.map(square, range(4))
+            taken = [next(outcomes)]
+            while set(observer.run_on_scheduler(_states)) != {"memory"}:
+                time.sleep(0.02)
+            taken.append(next(outcomes))  # the two that are left are known to be done, and were not fetched yet
+            end(workers)
+            own.worker("three")
+            taken += outcomes
+    finally:
+        own.end()
+
+    assert sorted(outcome.value for outcome in taken) == [0, 1, 4, 9]
+
+
+def _states(dask_scheduler: Any) -> list[str]:
+    """Return what became of each item; run by the scheduler."""
+    return [task.state for task in dask_scheduler.tasks.values()]
 
 
 def test_workers_with_another_version_are_a_usage_error(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
