@@ -23,6 +23,9 @@ def take_plain_values(parameters: Iterable[Any]) -> Iterable[Any]:
 
 def _process(parameter: Any, context: Any, value: Any) -> Any:
     value = _word(parameter, value)
+    if _is_texts(parameter, value):
+        value = list(value)
+        return value if parameter.callback is None else parameter.callback(context, parameter, value)
     if parameter.required or not _is_plain(parameter, value):
         return parameter.converting(context, value)
     if value is None and (parameter.multiple or parameter.nargs == -1):
@@ -36,6 +39,12 @@ def _word(parameter: Any, value: Any) -> Any:
     if type(value) is str and isinstance(wanted, type) and issubclass(wanted, StrEnum) and value in list(wanted):
         return wanted(value)
     return value
+
+
+def _is_texts(parameter: Any, value: Any) -> bool:
+    """Whether `value` is one text or more, each of which may be any text."""
+    texts = parameter.type_descriptor.annotation == list[str] and isinstance(value, (tuple, list)) and value
+    return bool(texts) and all(type(text) is str for text in value)
 
 
 def _is_plain(parameter: Any, value: Any) -> bool:

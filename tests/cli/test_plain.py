@@ -27,6 +27,15 @@ def test_words_of_a_choice_cost_no_library(tmp_path: Path) -> None:
     assert "pydantic" not in imported(["detect", "--format", "jsonl", "--fail-on", "any"], tmp_path)
 
 
+def test_paths_cost_no_library_that_converts(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text('<testsuite name="pytest"><testcase classname="a" name="t"/></testsuite>')
+
+    loaded = imported(["-q", "ingest", "junit.xml", "junit.xml", "--redact", "x+"], tmp_path)
+
+    assert "sqlalchemy" in loaded
+    assert "pydantic" not in loaded
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
