@@ -424,6 +424,9 @@ class Calls(Walker):
         if slept is not None and idioms.AWAY.search(source) is None:
             out.append(Event(Kind.SLEEP, line, (), source[:400], timeout_s=float(slept[1])))
             return
+        if idioms.BESIDE.search(source) is not None:
+            out.append(Event(Kind.SPAWN, line, (), source[:2000]))
+            return
         command = names_in(text(receiver)) if receiver is not None and not plain else ()
         if command:
             out.append(Event(Kind.SPAWN, line, command, source[:400], needs_known=True, beside=True))

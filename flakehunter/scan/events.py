@@ -238,6 +238,8 @@ class Function:
     reaps: bool = True
     """Something in its file reaps children, or may."""
     end_line: int = 0
+    source: str = ""
+    """Its text, where it pauses."""
     file: str = ""
     constants: dict[str, str] = field(default_factory=dict)
     """Constants of the module that the function names, with their source."""

@@ -54,6 +54,10 @@ _NOT_NULLISH = re.compile(
 )
 
 
+_DENIED = re.compile(r"(?:[fF]alse|refute)\w*\s*\(\s*@\s*(?:is|===?)\s*\w+\s*[,)]")
+"""An assertion that a comparison does not hold: `assertFalse(@ is None)`."""
+
+
 _NOT_EMPTY = re.compile(
     r"(?:!|\bnot )\s*[\w.(:]*@[\w.()]*\.(?:is_?[eE]mpty|empty\?)|refute_empty|not_to be_empty|"
     r"[nN]ot_?(?:[tT]o)?[._( ]{0,2}(?:[bB]e|[iI]s)?_?[eE]mpty"
@@ -118,7 +122,7 @@ def wants(around: str, alive: Alive) -> Expect:
     if alive is Alive.NULL:
         negated = bool(re.search(r"(?:\bnot\s+|!\s*)\(?@", around)) or bool(_FALSY.search(around))
         if _NULLISH.search(around) and not _NOT_NULLISH.search(around):
-            return Expect.ALIVE
+            return Expect.DEAD if _DENIED.search(around) else Expect.ALIVE
         return Expect.ALIVE if negated and not _NOT_NULLISH.search(around) else Expect.DEAD
     if alive is Alive.ZERO:
         return _zero(around)

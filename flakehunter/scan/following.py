@@ -70,6 +70,8 @@ class Following(Mechanisms):
             self._enter(helper, arguments, step.line, step)
             return
         known = self._known((*names, *step.receiver, step.name))
+        if self.current.language == "bash":
+            self._begins(step)
         if idioms.stops(step.name) and not self.polling:
             self.state.stopped, self.state.paused = self._line(step.line), None
             self.state.pause = None  # what the look is about ends now, after the pause
@@ -117,7 +119,7 @@ class Following(Mechanisms):
             made = [n for n, p in self.state.processes.items() if p.own]
             if (given or made) and step.receiver[0] not in self.state.names:
                 self.state.names[step.receiver[0]] = given[0] if given else made[-1]
-        elif idioms.READYING.search(step.name) and not idioms.READING_FILE.search(step.path):
+        elif idioms.READYING.search(step.name) and not idioms.READING_FILE.search(step.path) and step.path != "expect":
             self._all_ready()
         elif step.expect in (Expect.ALIVE, Expect.DEAD):
             self._asked_of_pid(step, known)

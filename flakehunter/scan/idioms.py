@@ -211,6 +211,8 @@ def command(source: str) -> Command | None:
 
 SLEEPS = re.compile(r"(?:^|[;&|(\"'`])\s*sleep[\"',\s]+(\d+(?:\.\d+)?)")
 """A command that pauses: `system("sleep 1")`, `run("stop && sleep 2")`."""
+BESIDE = re.compile(r"(?<![&>|])&\s*(?:(?:echo|printf)\s+\\?\$!;?\s*)?\)?[\"'`]")
+"""A command that a shell starts in the background, and does not wait for."""
 AWAY = re.compile(r"(?<![&>])&(?![&>])|\btimeout\b|\btrap\b")
 """What is started beside it, or cut short."""
 

@@ -17,6 +17,7 @@ from flakehunter.scan.events import (
     Return,
     Scope,
     Step,
+    events,
 )
 from flakehunter.scan.kinds import ASSIGNMENTS, CALLS, IFS, LEAVES, LOOPS, MEMBERS, STRINGS, SWITCHES
 from flakehunter.scan.loops import Loops
@@ -41,6 +42,7 @@ _BY_SIGNAL = re.compile(rb"(?<![\w.])(?:129|130|143)(?![\w.])")
 _ENDS_ALL = re.compile(r"KillOnJobClose|KILL_ON_JOB_CLOSE|KillOnClose")
 """A job that ends its processes when its last handle is closed."""
 _BODIES = frozenset(["body_statement", "block_body", "then", "else", "do", "begin", "ensure", "rescue"])
+_PAUSES = (b"leep", b"elay", b"imeout", b"ause", b"ark")
 _ZOMBIE_WORDS = (b"ombie", b"OMBIE", b"efunct", b"'Z", b'"Z', b"X'", b'X"', b"Z'", b'Z"')
 
 
@@ -85,6 +87,7 @@ class Lowering(Loops):
             else ""
         )
         asked = [found[0] for found in _ASKS_STATUS.finditer(source) if _OTHER_THAN.search(found[0]) is None]
+        pauses = any(word in source for word in _PAUSES) and any(events(flow, Kind.SLEEP))
         return Function(
             name=name,
             language=self.spec.name,
@@ -100,6 +103,7 @@ class Lowering(Loops):
             announces_early=any(map(announces_early, self.strings)),
             auto_reaps=self.spec.auto_reaps,
             end_line=node.end_point[0] + 1,
+            source=source.decode("utf-8", "replace") if pauses else "",
         )
 
     def _visit(self, node: Node, out: list[Step]) -> None:

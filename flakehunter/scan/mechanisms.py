@@ -32,8 +32,8 @@ from flakehunter.scan.processes import (
     runs_list,
     runs_program,
 )
+from flakehunter.scan.starting import Starting
 from flakehunter.scan.tracking import Flaw, _Stored
-from flakehunter.scan.waiting import Waiting
 
 AT_ONCE_LINES = 6
 """A signal so soon after the start, with no wait between, is sent at once."""
@@ -48,7 +48,7 @@ _PIPED = re.compile(r"\bstdin\s*=\s*[\w.]+\.stdout\b")
 """The program is given what the process writes, and not the process."""
 
 
-class Mechanisms(Waiting):
+class Mechanisms(Starting):
     """Judges events."""
 
     def _spawn(self, event: Event) -> None:
@@ -70,6 +70,7 @@ class Mechanisms(Waiting):
         words = resources(source)
         if event.kind is Kind.SPAWN and not self.polling:
             self._resource(frozenset(filter(EXCLUSIVE.search, words)), line, "started again")
+            self._again(event.text, line)
             self._started_again(self.state.processes[known[0]].text if known else event.text, line)
         if known and event.kind is Kind.SPAWN:
             process = self.state.processes[known[0]]
@@ -80,7 +81,7 @@ class Mechanisms(Waiting):
                 False,
                 self.site,
             )
-            process.sent, process.slept_since_start, process.ended = None, None, False
+            process.sent, process.slept_since_start, process.settling, process.ended = None, None, None, False
             process.words |= words
             self.returned = known[0]
             return
@@ -119,13 +120,14 @@ class Mechanisms(Waiting):
         if event.scope is Scope.OPAQUE:
             targets = [n for n, p in self.state.processes.items() if not p.ordered or p.sent is None]
             if not targets or not any(self.state.processes[n].own for n in targets):
-                targets.append(self.state.new(Process()))
+                targets.append(self.state.new(Process(by_name=event.text if self.current.language == "bash" else "")))
         elif event.scope is Scope.TREE and not event.names:
             targets = [n for n, p in self.state.processes.items() if p.own and p.started is not None]  # a whole job
         else:
             targets = self._named(event.names, create=not event.needs_known)
         for number in targets:
             self._readiness(number, event, line)
+            self._goes_on(number, line, event)
             self._wrapper(number, event, line)
             if event.signal not in idioms.HARMLESS:
                 self._send(number, Sent(line, event.scope, event.signal, self.site))

@@ -172,6 +172,8 @@ class Process:
     words: frozenset[str] = frozenset()
     ready: bool = False
     slept_since_start: int | None = None
+    settling: int | None = None
+    """Line of a pause of the function itself in which it was to get ready; None once what follows was judged."""
     sent: Sent | None = None
     slept: int | None = None
     """Line of the last pause after its start."""
@@ -192,6 +194,8 @@ class Process:
     """The flaw of a short wait for it that would say nothing: one, where it is then taken to be gone."""
     wrapped: bool = False
     """An object of the project's own holds it: its methods are helpers, whatever they are called."""
+    by_name: str = ""
+    """The command that ended it by what it is called: `pkill -f server`."""
     site: int = 0
     """The call of a helper that started it; 0 for the function itself."""
     pidlike: bool = False
@@ -308,6 +312,7 @@ def _merge_process(mine: Process, other: Process, before: Process | None) -> Non
     mine.slept_since_signal = mine.slept_since_signal or other.slept_since_signal
     mine.slept_since_start = mine.slept_since_start or other.slept_since_start
     mine.ready = mine.ready or other.ready
+    mine.settling = mine.settling or other.settling
     mine.slept = mine.slept or other.slept
     mine.unreaped = mine.unreaped or other.unreaped
     mine.reaped = mine.reaped or other.reaped

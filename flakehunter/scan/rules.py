@@ -86,6 +86,7 @@ class Machine(Following):
         self.run(self.function.flow)
         for flow in reversed(self.deferred):
             self.run(flow)
+        self._left_running()
         self._finish()
 
     def _set_up(self, hook: Function) -> None:
@@ -95,6 +96,7 @@ class Machine(Following):
         self.current, self.returned = self.function, None
         for process in self.state.processes.values():
             process.ready = process.ready or process.slept_since_start is None
+            process.settling = None  # told where it stands
 
     def run(self, flow: Flow) -> None:
         """Run the steps of `flow` in order."""
@@ -123,6 +125,7 @@ class Machine(Following):
                 found = [number for name in step.names if (number := self.state.find(name)) is not None]
                 if found:
                     self.returned = found[0]
+                    self.given_back.update(found[: 0 if self.stack else 1])
 
     def _branch(self, step: Branch) -> None:
         before = self.state
@@ -177,7 +180,9 @@ class Machine(Following):
         if not polls:
             pauses = any(events(step.body, Kind.SLEEP))
             self.polling += 1 if step.names and pauses else 0
+            self.loops.append(self._line(step.line))
             self.run(step.body)
+            self.loops.pop()
             if step.names and pauses:
                 self.polling -= 1
                 self._all_ordered()

@@ -14,7 +14,7 @@ from flakehunter.model import Mechanism
 from flakehunter.scan import languages
 from flakehunter.scan.findings import Finding, Report, Skipped
 from flakehunter.scan.kinds import words
-from flakehunter.scan.words import ENDS_BY_PART, HAS_BY_PART, MAY_HAVE, MAY_HAVE_WORDS, has_any
+from flakehunter.scan.words import ENDS_BY_PART, HAS_BY_PART, MAY_HAVE, MAY_HAVE_WORDS, OF_SHELLS, has_any
 
 MAX_BYTES = 2_000_000
 """Larger files are generated or data; no hand-written test comes near."""
@@ -189,7 +189,7 @@ def scan_files(files: Sequence[SourceFile]) -> Report:
         if b"\0" in source[:8192]:
             report.skipped.append(Skipped(file.shown, "binary"))
             continue
-        if may_matter(source) or (spec.name == "bash" and (b"kill" in source or b"/cgroup/" in source)):
+        if may_matter(source) or (spec.name in OF_SHELLS and has_any(source, OF_SHELLS[spec.name])):
             if len(source) > MAX_LINE_BYTES and max(map(len, source.split(b"\n"))) > MAX_LINE_BYTES:
                 report.skipped.append(Skipped(file.shown, f"minified: a line is longer than {MAX_LINE_BYTES:,} bytes"))
                 continue
@@ -223,14 +223,16 @@ def _scan_one(file: SourceFile, source: bytes, report: Report) -> None:
     lines = source.split(b"\n")
     spawned = module.spawned()
     found: set[tuple[Mechanism, int, int]] = set()
+    told: set[tuple[Mechanism, int]] = set()
     for unit in module.units():
         for flaw in judge(unit, module.find, spawned=spawned):
             # What set-up does wrong is told once, and not for each test that it runs before.
             outside = unit.hooks and not unit.line <= flaw.signal_line <= unit.end_line
             key = (flaw.mechanism, flaw.signal_line, 0 if outside else flaw.look_line)
-            if key in found:
+            if key in found or (outside and (flaw.mechanism, flaw.signal_line) in told):
                 continue
             found.add(key)
+            told.add((flaw.mechanism, flaw.signal_line))
             if _silenced(lines, flaw.mechanism, flaw.signal_line, flaw.look_line):
                 report.silenced += 1
                 continue

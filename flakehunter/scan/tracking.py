@@ -60,11 +60,15 @@ class Tracking:
         self.site = 0
         self.sites = 0
         self.polling = 0
+        self.loops: list[int] = []
+        """Lines of the loops around what is read now that poll nothing."""
         self.beside = 0
         """How many threads or callbacks are around what is read now."""
         self.asked: Expect | None = None
         self.last_look: _Stored | None = None
         self.returned: int | None = None
+        self.given_back: set[int] = set()
+        """Processes that the function itself returns."""
         self.assigned: list[tuple[int, Flaw]] = []
         self.short: dict[int, Flaw] = {}
         self.stack: list[str] = []

@@ -1,6 +1,7 @@
 """The rules of waits, their limits and pauses: what is in order after them, and what is waited for too shortly."""
 
 import re
+from abc import abstractmethod
 
 from flakehunter.model import Mechanism
 from flakehunter.scan.events import Event
@@ -26,6 +27,10 @@ _WAITS = re.compile(
 class Waiting(Holding):
     """Judges waits and notes pauses."""
 
+    @abstractmethod
+    def _goes_on(self, number: int, line: int, event: Event | None = None) -> None:
+        """Judge what comes between a pause after the start of a process and `line`."""
+
     def _wait(self, event: Event) -> None:
         numbers = self._known(event.names)
         if event.of_wrapper:
@@ -46,6 +51,7 @@ class Waiting(Holding):
             numbers = self._named(event.names[:1], create=True)
         limit_s = event.timeout_s if event.timeout_s is not None else self._given(event.limit_name)
         for number in numbers:
+            self._goes_on(number, self._line(event.line))
             process = self.state.processes[number]
             if (
                 limit_s is not None
@@ -122,3 +128,9 @@ class Waiting(Holding):
             process.slept = line
             if process.started is not None and not process.ready and process.sent is None:
                 process.slept_since_start = line
+                if (
+                    self.site == 0
+                    and self.current is self.function
+                    and not (self.loops and process.started < self.loops[-1])
+                ):
+                    process.settling = process.settling or line

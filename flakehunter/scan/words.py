@@ -36,11 +36,17 @@ FILE_ENDS = (
         send_signal SIGINT SIGHUP SIGUSR AssignProcess cgroup.procs Popen pawn ancel( sAlive is_alive pid_exists
         HasExited GetProcessById .Process( /proc/ pgrep ProcessBuilder exec.Command proc_open add_process ob.assign(
         wait(timeout group.assign( aemonize --daemon Alive( Running( assign_process( etpgid( AddProc( cgroups.Process
+        rocess.Start(
         """
     ),
 )
 """A file without one of these ends, contains or looks at no process."""
 ENDS_BY_PART = _gated(FILE_ENDS, _words("erminate TERM estroy bort ignal SIG rocess Alive assign aemon proc"))
+OF_SHELLS = {
+    "bash": _gated((b"kill", b"/cgroup/", b"&\nsleep ", b"&\n\nsleep ", b"=$!"), ()),
+    "php": _gated((b'&")', b"&')"), ()),
+}
+"""What matters in a language of scripts beside `FILE_ENDS`: jobs in the background."""
 FILE_HAS = (
     b"kill -",
     *_words(
@@ -76,9 +82,9 @@ ENDS = _words(
     """
 )
 """A function without one of these ends no process itself."""
-STARTS = _words("Popen pawn fork .start( .Start( >start( proc_open create_subprocess CreateProcess")
+STARTS = _words("Popen pawn fork .start( .Start( >start( proc_open create_subprocess CreateProcess &\") &')")
 """A function without one of these starts no process itself."""
-AFTER_START = _words("leep pid elay( setTimeout aitFor wait(timeout join(timeout exitcode is_alive .run(")
+AFTER_START = _words("leep pid elay( ause( setTimeout aitFor wait(timeout join(timeout exitcode is_alive .run(")
 """A start without a signal is worth a look when one of these comes soon after it."""
 PAUSES = _words("leep elay( setTimeout .poll( waitFor( ventually( ntil(")
 ASKS = _words(

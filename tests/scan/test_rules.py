@@ -289,7 +289,7 @@ class TestOther(unittest.TestCase):
 
 
 def test_set_up_that_only_pauses_is_told_once(tmp_path: Path) -> None:
-    assert findings(tmp_path, SET_UP.format(ready="time.sleep(1)")) == [("fixed-sleep", 3, 7)]
+    assert findings(tmp_path, SET_UP.format(ready="time.sleep(1)")) == [("fixed-sleep", 3, 4)]
     assert findings(tmp_path, SET_UP.format(ready="self.server.stdout.readline(); time.sleep(1)")) == []
 
 

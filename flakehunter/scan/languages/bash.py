@@ -79,7 +79,8 @@ class BashLowering:
             self._visit(inner, out)
         asks = _ASKS_STATUS.search(text(node)) is not None and _BY_SIGNAL.search(text(node)) is None
         return Function(name, "bash", node.start_point[0] + 1, tuple(str(n) for n in range(1, 10)), tuple(out), "\n".join(self.strings),  # noqa: E501
-                        asks_status=asks, asks_zero=asks, auto_reaps=True, end_line=node.end_point[0] + 1)  # fmt: skip
+                        asks_status=asks, asks_zero=asks, auto_reaps=True, end_line=node.end_point[0] + 1,
+                        source=text(node) if any(events(tuple(out), Kind.SLEEP)) else "")  # fmt: skip
 
     def _flow(self, *nodes: Node | None) -> Flow:
         out: list[Step] = []

@@ -1,4 +1,4 @@
-# flawed: signal-before-ready
+# flawed: signal-before-ready, fixed-sleep
 # why: the function that starts the child knows its script, and only pauses until its handler is set
 import subprocess
 import sys
