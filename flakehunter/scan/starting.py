@@ -70,7 +70,7 @@ _OF_ANY = words(
 """Words of commands that say nothing of what is run."""
 _LOOKS_ALIVE = re.compile(
     r"\.poll\(|returncode|exit_?[cC]ode|exit_?[vV]alue|is_?[aA]live|HasExited|try_wait|kill -0|/proc/|pid_exists|"
-    r"is_?[rR]unning|\.exited|ProcessState"
+    r"kill\([^()]*,\s*0\)|is_?[rR]unning|\.exited|ProcessState"
 )
 _SAYS_SIGNAL = re.compile(r"\bSIG[A-Z]{2,}|CTRL_|[\"':-](?:TERM|INT|HUP|QUIT|USR\d)\b|Signal::|os\.Interrupt|syscall\.")
 _INLINE = re.compile(
@@ -122,11 +122,12 @@ class Starting(Waiting):
             between = dict(list(between.items())[:before])
             whole = "\n".join(between.values())
         shell = self.function.language == "bash"
-        first = next(iter(between), end)
         if any(re.match(r"\s*yield\b", line) for line in between.values()):
             return pause, Confidence.LIKELY
         if event is None and waits is None and self._handed_on(number):
             return pause, Confidence.POSSIBLE if _LOOKS_ALIVE.search(whole) else Confidence.LIKELY
+        between = _without_liveness(between)
+        first = next(iter(between), end)
         for number_of_line, line in between.items():
             if _ASKS.search(line) or _DEMANDS.search(line) or (shell and _DEMANDS_IN_SHELL.search(line)):
                 return number_of_line, Confidence.LIKELY
@@ -219,6 +220,22 @@ class Starting(Waiting):
         part = source.split("\n")[max(begin - self.function.line, 0) : max(end - self.function.line, 0)]
         lines = [(number, _COMMENT.sub("", line)) for number, line in enumerate(part, begin)]
         return {number: line for number, line in lines if _NOTHING.match(line) is None}
+
+
+def _without_liveness(lines: dict[int, str]) -> dict[int, str]:
+    """Return `lines` without those that ask whether the child lives: it does so, ready or not."""
+    left: dict[int, str] = {}
+    indent: int | None = None
+    for number, line in lines.items():
+        depth = len(line) - len(line.lstrip())
+        if indent is not None and depth > indent:
+            continue  # what is done when it does not
+        indent = None
+        if _LOOKS_ALIVE.search(line):
+            indent = depth if re.match(r"\W*(?:if|elif|unless)\b", line) else None
+        else:
+            left[number] = line
+    return left
 
 
 def _parts(text: str) -> set[str]:
