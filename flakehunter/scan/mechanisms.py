@@ -55,6 +55,7 @@ class Mechanisms(Starting):
         line = self._line(event.line)
         known = self._known(event.names)
         if event.needs_known and not known:
+            self._begins_by_object(event)
             return
         if event.beside:
             self._run_beside(known[0], line)

@@ -60,6 +60,8 @@ _BEGINS = re.compile(
     re.IGNORECASE,
 )
 """Commands that start a program, and leave it running when they are done."""
+_HOLDS_PROCESS = re.compile(r"(?:proc(?:ess)?|daemon|executor|subprocess)\d*$", re.IGNORECASE)
+"""Names of objects that start a process: `executor`, `daemon`."""
 _PART = re.compile(r"[A-Z]?[a-z]{3,}|[A-Z]{4,}")
 _OF_ANY = words(
     """
@@ -150,6 +152,13 @@ class Starting(Waiting):
         self._again(step.text, line)
         begun = Process(own=True, started=line, text=step.text, words=resources(step.text), site=self.site)
         begun.reaped_beside = True
+        self.state.new(begun)
+
+    def _begins_by_object(self, event: Event) -> None:
+        """Note what an object of somebody else's starts, by what it is called: `executor.start()`."""
+        if event.beside or self.polling or not event.names or _HOLDS_PROCESS.search(event.names[0]) is None:
+            return
+        begun = Process(own=True, started=self._line(event.line), text=event.text, site=self.site, reaped_beside=True)
         self.state.new(begun)
 
     def _again(self, text: str, line: int) -> None:
