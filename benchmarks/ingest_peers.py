@@ -101,9 +101,9 @@ def peers(programs: Path, files: int) -> dict[str, Peer]:
         BUILT_IN[0]: Peer(True, files, lambda runs, db: [*ours, f"{db}.db", str(runs)]),
         BUILT_IN[1]: Peer(True, files, lambda runs, db: [sys.executable, "-c", BARE, str(runs), f"{db}.db"]),
         "flakeradar": Peer(
-            True, 100, lambda runs, db: ["sh", "-c", FLAKERADAR, f"{programs}/flakeradar", f"{db}.home", str(runs)]
+            True, files, lambda runs, db: ["sh", "-c", FLAKERADAR, f"{programs}/flakeradar", f"{db}.home", str(runs)]
         ),
-        "flaktor": Peer(True, 100, shell(FLAKTOR, "flaktor")),
+        "flaktor": Peer(True, files, shell(FLAKTOR, "flaktor")),
         "flakebox": Peer(True, 20, shell(FLAKEBOX, "flakebox")),
         "unflake": Peer(
             False, 400, lambda runs, _: [f"{programs}/unflake", "analyze", "--fail-on", "never", *xml(runs)]
