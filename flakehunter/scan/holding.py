@@ -150,6 +150,8 @@ class Holding(Tracking):
         for number, process in self.state.processes.items():
             if not process.own or process.started is None or process.ready or process.sent is not None:
                 continue
+            if process.site != 0 and process.slept_since_start == process.started:
+                continue  # a helper starts it and pauses: that is told where it stands, once for all who call it
             if process.slept_since_start is not None:
                 offers = bool(resources(event.text) & process.words)
                 if not offers and _LOOKS_FOR.search(event.text) is None:

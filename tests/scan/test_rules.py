@@ -293,6 +293,25 @@ def test_set_up_that_only_pauses_is_told_once(tmp_path: Path) -> None:
     assert findings(tmp_path, SET_UP.format(ready="self.server.stdout.readline(); time.sleep(1)")) == []
 
 
+def test_fixture_that_only_pauses_is_told_where_it_stands(tmp_path: Path) -> None:
+    source = """
+    @pytest.fixture
+    def server():
+        child = subprocess.Popen(["python3", "server.py"])
+        {ready}
+        yield child
+        child.kill()
+
+    def test_answers(server):
+        assert urllib.request.urlopen("http://127.0.0.1:8000").status == 200
+
+    def test_answers_again(server):
+        socket.create_connection(("127.0.0.1", 8000))
+    """
+    assert findings(tmp_path, source.format(ready="time.sleep(1)")) == [("fixed-sleep", 3, 4)]
+    assert findings(tmp_path, source.format(ready="wait_for_port(8000)")) == []
+
+
 def test_handler_that_only_logs_fails_nothing(tmp_path: Path) -> None:
     source = HEAD.strip("\n").format(
         signal="proc.terminate()",
