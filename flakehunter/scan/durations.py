@@ -19,6 +19,8 @@ _WITH_UNIT = re.compile(
 _PLAIN = re.compile(rf"(?<![\w.])({_NUMBER})(?![\w.]|\s*\()")
 _PRODUCT = re.compile(rf"(?<![\w.])({_NUMBER})\s*\*\s*({_NUMBER})(?![\w.])")
 LEAST_POLL_S = 0.02
+IN_MILLISECONDS = frozenset(["javascript", "typescript", "tsx", "java", "kotlin", "csharp"])
+"""Languages in which a bare number is most often one of milliseconds."""
 
 
 def duration_s(text: str, unit_s: float = 1.0) -> float | None:

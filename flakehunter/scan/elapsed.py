@@ -2,6 +2,8 @@
 
 import re
 
+from flakehunter.scan.durations import IN_MILLISECONDS
+
 _NOW = r"(?:now|time|monotonic|perf_counter|currentTimeMillis|nanoTime|uptimeMillis|clock_gettime)"
 _TOOK = (
     r"(?:\b\w*(?:[eE]lapsed|took|[dD]uration|delta)\w*(?:\(\))?(?:\.\w+(?:\(\))?)*|\btime\.Since\(\s*\w+\s*\)|"
@@ -33,6 +35,6 @@ def unit_s(source: str, language: str) -> float:
     """Return what a bare number in such an assertion counts in, in seconds."""
     if _MILLISECONDS.search(source):
         return 1e-3
-    if _SECONDS.search(source) or language not in ("javascript", "typescript", "tsx", "java", "kotlin", "csharp"):
+    if _SECONDS.search(source) or language not in IN_MILLISECONDS:
         return 1.0
     return 1e-9 if "nanoTime" in source else 1e-3

@@ -5,7 +5,7 @@ from abc import abstractmethod
 
 from flakehunter.model import Mechanism
 from flakehunter.scan import idioms
-from flakehunter.scan.durations import duration_s
+from flakehunter.scan.durations import IN_MILLISECONDS, duration_s
 from flakehunter.scan.events import Alive, Call, Event, Expect, Flow, Function, Kind, Loop, Return, Scope, events, walk
 from flakehunter.scan.kinds import words
 from flakehunter.scan.mechanisms import Mechanisms
@@ -36,7 +36,6 @@ _LAST_GIVEN = re.compile(r",\s*\{?\s*(?:\w+\s*[=:]\s*)?([^,(){}]*(?:\([^()]*\))?
 _A_LIMIT = re.compile(r"[1-9][\d_]*(?:\.\d+)?[smL]*|0?\.\d+|\d+ \* \w+(?:\.\w+)?")
 """A number beside the process that is looked for: how long, at most."""
 _WHOLE = re.compile(r"group|proc|tree|all$|children", re.IGNORECASE)
-_IN_MILLISECONDS = frozenset(["javascript", "typescript", "tsx", "java", "kotlin", "csharp"])
 MAX_DEPTH = 4
 """How deep helpers of helpers are followed."""
 
@@ -132,7 +131,7 @@ class Following(Mechanisms):
             return
         if idioms.stops(step.name) and not idioms.waits(step.name):
             return  # how long it asks before it uses force
-        unit_s = 1e-3 if self.current.language in _IN_MILLISECONDS else 1.0
+        unit_s = 1e-3 if self.current.language in IN_MILLISECONDS else 1.0
         limit_s = duration_s(given[1], unit_s)
         if limit_s is not None and 0 < limit_s < SHORT_S and step.expect in (Expect.ALIVE, Expect.DEAD):
             text = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
@@ -154,7 +153,7 @@ class Following(Mechanisms):
         pause = self.state.pause
         dead = step.expect is Expect.DEAD and step.text in self.lived
         dead = dead and _LIVES.search(step.path) is not None and "hread" not in step.text
-        if not dead or pause is None or self.polling or (self.state.pause_site == self.site and self.site != 0):
+        if not dead or pause is None or self.polling or self._in_helper(self.state.pause_site):
             return False
         text = "a fixed sleep stands for the wait until the process is gone: poll to a deadline"
         self._add(Flaw(Mechanism.FIXED_SLEEP, pause, self._line(step.line), text))

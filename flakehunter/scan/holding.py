@@ -51,7 +51,7 @@ class Holding(Tracking):
 
     def _must_be_there(self, event: Event) -> None:
         """fixed-sleep: a pause, and the pid file or socket of a child has to be there."""
-        own_site = self.state.pause_site == self.site and self.site != 0
+        own_site = self._in_helper(self.state.pause_site)
         if self.state.pause is not None and not self.state.calm and not own_site:
             text = "a fixed sleep stands for the wait until the file is there: poll for it to a deadline"
             starting = any(p.own and p.started is not None and not p.ready for p in self.state.processes.values())
@@ -63,7 +63,7 @@ class Holding(Tracking):
     def _must_be_gone(self, event: Event) -> bool:
         """fixed-sleep: a pause, and the pid file or socket of somebody else's process has to be gone."""
         pause, line = self.state.pause, self._line(event.line)
-        own_site = self.state.pause_site == self.site and self.site != 0
+        own_site = self._in_helper(self.state.pause_site)
         if pause is None or self.state.calm or own_site or line - pause > PAUSE_LINES or self._unordered():
             return False
         text = "a fixed sleep stands for the wait until the process has removed the file: poll to a deadline"
@@ -74,12 +74,7 @@ class Holding(Tracking):
         """resource-still-held: a port, file or directory of a signalled process is used before its exit."""
         for number, process in list(self.state.processes.items()):
             sent = process.sent if not process.derived or process.sent is not None else self._reaching(number)
-            if (
-                sent is None
-                or sent.scope is Scope.OPAQUE
-                or process.ordered
-                or (sent.site == self.site and self.site != 0)
-            ):
+            if sent is None or sent.scope is Scope.OPAQUE or process.ordered or self._in_helper(sent.site):
                 continue
             shared = sorted(word for word in words if process.words & {word, f"{word.partition('.')[0]}.*"})
             unknown = not process.own and not process.words and not process.derived and what != "started again"
@@ -126,7 +121,7 @@ class Holding(Tracking):
             sent = process.sent
             if sent is None or sent.scope is Scope.OPAQUE or process.ordered or not process.own:
                 continue
-            if (sent.site == self.site and self.site != 0) or len(text) < LEAST_START:
+            if self._in_helper(sent.site) or len(text) < LEAST_START:
                 continue
             if not process.text.startswith(text) or HANDLES_NOTHING.search(text):
                 continue

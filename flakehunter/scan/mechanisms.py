@@ -140,7 +140,7 @@ class Mechanisms(Starting):
         if event.scope is not Scope.LEADER or (process.started is None and not elsewhere) or process.ended:
             return
         started = process.started or line
-        if event.signal in idioms.HARMLESS or (process.site == self.site and self.site != 0):
+        if event.signal in idioms.HARMLESS or self._in_helper(process.site):
             return
         asked = process.sent is not None  # and passes that on, as far as it can
         joined = runs_list(process.text) if not asked else ""
@@ -180,7 +180,7 @@ class Mechanisms(Starting):
         told = handles or event.signal in ("USR1", "USR2") or asks or self._lives_on(event)
         if not told or (not handles and HANDLES_NOTHING.search(process.text)) or _MASKED.search(process.text):
             return
-        if process.site == self.site and self.site != 0:
+        if self._in_helper(process.site):
             return
         how = (
             "before it can have set its handler"
@@ -196,7 +196,7 @@ class Mechanisms(Starting):
     def _told_too_early(self, process: Process, event: Event, line: int) -> None:
         """signal-before-ready: the child was waited for, but says that it is ready before it sets its handler."""
         early = self.function.announces_early or self.current.announces_early
-        if not early or event.signal in ("KILL", "STOP", "CONT", "0") or (process.site == self.site and self.site != 0):
+        if not early or event.signal in ("KILL", "STOP", "CONT", "0") or self._in_helper(process.site):
             return
         text = "the child's script says that it runs before it sets its handler, and is signalled at its word: set the handler first"  # noqa: E501
         self._flaw(Mechanism.SIGNAL_BEFORE_READY, Sent(line, Scope.LEADER, "", -1), process.started or line, text)
@@ -300,7 +300,7 @@ class Mechanisms(Starting):
             return self._paused_before(event, process, line)
         if sent is None:
             return self._ended_by_others(event, number, line)
-        if sent.site == self.site and self.site != 0:
+        if self._in_helper(sent.site):
             return None
         if sent.guessed and _SET_BY_WAIT.search(event.text):
             return None
@@ -337,7 +337,7 @@ class Mechanisms(Starting):
     def _paused_before(self, event: Event, process: Process, line: int) -> Flaw | None:
         """fixed-sleep: a pause, and somebody else's process has to be gone, whatever was to end it."""
         pause = self.state.pause
-        if self.state.pause_site == self.site and self.site != 0:
+        if self._in_helper(self.state.pause_site):
             return None  # the helper is judged for itself
         about_process = process.derived or process.pidlike or event.by_pid or event.counts_zombies
         if pause is None or process.own or "hread" in event.text or not about_process:
@@ -356,7 +356,7 @@ class Mechanisms(Starting):
         seen = process.derived or (process.lived and not process.own)
         if not (seen and about_process) or process.ordered or not event.names or "hread" in event.text:
             return None
-        if process.site == self.site and self.site != 0:
+        if self._in_helper(process.site):
             return None  # the helper is judged for itself
         far = any(_FAR.search(said) for said in (*called, *event.names, event.text, *self.texts[-1:]))
         if not (far or event.by_pid or event.counts_zombies or process.lived):
@@ -409,7 +409,7 @@ class Mechanisms(Starting):
             script = self._expanded(f"{process.text} {parent.text if parent is not None else ''}")
             if event.to_program and (SHORT_LIVED.search(script) is None or _PIPED.search(event.text)):
                 continue
-            if process.site == self.site and self.site != 0 and self.current.file == self.function.file:
+            if self._in_helper(process.site) and self.current.file == self.function.file:
                 continue  # the helper is judged for itself
             if (
                 started is None

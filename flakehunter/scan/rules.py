@@ -96,7 +96,6 @@ class Machine(Following):
         self.current, self.returned = self.function, None
         for process in self.state.processes.values():
             process.ready = process.ready or process.slept_since_start is None
-            process.settling = None  # told where it stands
 
     def run(self, flow: Flow) -> None:
         """Run the steps of `flow` in order."""

@@ -133,6 +133,10 @@ class Tracking:
         constants = [*self.current.constants.items(), *self.function.constants.items()]
         return " ".join([whole, *(value for name, value in constants if name in whole)])
 
+    def _in_helper(self, site: int) -> bool:
+        """Whether what happened at `site` did so in the helper that is being run now, which is judged for itself."""
+        return site == self.site and self.site != 0
+
     def _line(self, line: int) -> int:
         return line if self.call_line is None else self.call_line
 

@@ -22,6 +22,10 @@ _WAITS = re.compile(
     r"await|<-|[wW]ait|gather|as_completed|select|WhenA|\.[jJ]oin\((?:\s*|timeout\b[^()]*|[\d.]+)\)|tasks?\b|with$"
 )
 """A call of this sort blocks, whoever it is about."""
+_AT_MOST = "waits {:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"
+_BY_ITSELF = (
+    "the child has to have ended in {:g} s, and a loaded machine may not even have started it: allow many times as long"
+)
 
 
 class Waiting(Holding):
@@ -61,11 +65,11 @@ class Waiting(Holding):
                 and process.sent is not None
                 and not process.ordered
             ):
-                said = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
+                said = _AT_MOST.format(limit_s)
                 flaw = Flaw(Mechanism.DEADLINE_TOO_SHORT, process.sent.line, self._line(event.line), said)
                 if event.silent:
                     process.short = flaw
-                elif event.demanded and (process.sent.site != self.site or self.site == 0):
+                elif event.demanded and not self._in_helper(process.sent.site):
                     self._add(flaw)  # it fails here, whatever is cleaned up later
                 else:
                     self._short(number, process.sent, self._line(event.line), said)
@@ -73,7 +77,7 @@ class Waiting(Holding):
                 if event.demanded:
                     self._short_life(number, self._line(event.line), limit_s, stopped)
                 elif event.silent and process.own and process.started is not None and not process.ordered:
-                    said = f"the child has to have ended in {limit_s:g} s, and a loaded machine may not even have started it: allow many times as long"  # noqa: E501
+                    said = _BY_ITSELF.format(limit_s)
                     process.short = Flaw(Mechanism.DEADLINE_TOO_SHORT, process.started, self._line(event.line), said)
             process.short = process.short if limit_s is not None else None
             process.ordered = process.ready = True
@@ -87,12 +91,12 @@ class Waiting(Holding):
         process = self.state.processes[number]
         if process.sent is not None or (process.ordered and stopped is None):
             return
-        said = f"waits {limit_s:g} s at most, which a loaded machine can exceed: allow many times the measured time to death"  # noqa: E501
+        said = _AT_MOST.format(limit_s)
         if stopped is not None or (process.pidlike and not process.own and not self.stack):
             self._add(Flaw(Mechanism.DEADLINE_TOO_SHORT, stopped or line, line, said))
         elif process.own and process.started is not None:
-            text = f"the child has to have ended in {limit_s:g} s, and a loaded machine may not even have started it: allow many times as long"  # noqa: E501
-            if process.site != self.site or self.site == 0:  # else the helper is judged for itself
+            text = _BY_ITSELF.format(limit_s)
+            if not self._in_helper(process.site):  # else the helper is judged for itself
                 self._add(Flaw(Mechanism.DEADLINE_TOO_SHORT, process.started, line, text))
 
     def _elapsed(self, event: Event) -> None:
@@ -102,7 +106,7 @@ class Waiting(Holding):
             return
         signalled = [process.sent for process in self.state.processes.values() if process.sent is not None]
         script = f"{self.current.strings} {self.function.strings}"
-        if signalled and signalled[-1].site == self.site and self.site != 0:
+        if signalled and self._in_helper(signalled[-1].site):
             return  # the helper is judged for itself
         if not signalled and HANDLERS.search(script) is None and LONG_LIVED.search(script) is None:
             return
@@ -111,7 +115,7 @@ class Waiting(Holding):
 
     def _short(self, number: int, sent: Sent, line: int, message: str) -> None:
         """deadline-too-short: kept until the end of the function, for a stronger signal may follow."""
-        if sent.site == self.site and self.site != 0:
+        if self._in_helper(sent.site):
             return  # the helper is judged for itself
         self.short[number] = Flaw(Mechanism.DEADLINE_TOO_SHORT, sent.line, line, message)
 
