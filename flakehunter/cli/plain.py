@@ -25,10 +25,9 @@ def _process(parameter: Any, context: Any, value: Any) -> Any:
     value = _word(parameter, value)
     if _is_texts(parameter, value):
         value = list(value)
-        return value if parameter.callback is None else parameter.callback(context, parameter, value)
-    if parameter.required or not _is_plain(parameter, value):
+    elif parameter.required or not _is_plain(parameter, value):
         return parameter.converting(context, value)
-    if value is None and (parameter.multiple or parameter.nargs == -1):
+    elif value is None and (parameter.multiple or parameter.nargs == -1):
         value = ()
     return value if parameter.callback is None else parameter.callback(context, parameter, value)
 

@@ -107,8 +107,8 @@ def blocks(
         members.append(test)
         end = int(np.searchsorted(cells[:, 0], test.id, side="right"))
         full = end - begin >= BLOCK_CELLS
-        full |= shared > 1 and end - begin >= SHARED_CELLS and len(members) >= SHARED_TESTS
-        full |= shared > 1 and len(members) >= share
+        large = end - begin >= SHARED_CELLS and len(members) >= SHARED_TESTS
+        full |= shared > 1 and (large or len(members) >= share)
         if not full and place + 1 < len(ordered):
             continue
         ids = [member.id for member in members]

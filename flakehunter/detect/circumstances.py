@@ -42,7 +42,6 @@ FEWEST_TOGETHER = 3
 TESTS_AT_ONCE = 500
 """Tests that are compared with all others at one time: eight bytes a pair."""
 
-
 DIGITS = 9
 """Of how slow a run was, beyond which nothing is told from it."""
 

@@ -33,6 +33,11 @@ class Due:
     told: Written | None
     """Just these results, where all were told of; None where their rows have to be read."""
 
+    @property
+    def values(self) -> dict[str, object]:
+        """Return what every rollup of them has in its row beside its results."""
+        return {"project_id": self.project_id, "upto": self.upto, "stamp": self.stamp, "pruned": False}
+
 
 def due(
     connection: Connection,
@@ -78,8 +83,7 @@ def store_told(connection: Connection, project: str, written: Written, pack: Pac
         return True
     if found.told is None or len(small(connection, found.project_id)) >= MANY_SMALL:
         return False
-    values = {"project_id": found.project_id, "upto": found.upto, "stamp": found.stamp, "pruned": False}
-    connection.execute(insert(Rollup).values(**values, results=len(found.told), data=pack(found.told)))
+    connection.execute(insert(Rollup).values(**found.values, results=len(found.told), data=pack(found.told)))
     written.forget(found.upto)
     return True
 

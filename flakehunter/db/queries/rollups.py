@@ -80,8 +80,7 @@ def update_rollups(
         data = select(Rollup.data).where(Rollup.id.in_(small)).order_by(Rollup.id)
         old = [decoded(bytes(one)) for one in connection.scalars(data)]
         connection.execute(delete(Rollup).where(Rollup.id.in_(small)))
-    values = {"project_id": due.project_id, "upto": due.upto, "stamp": due.stamp, "pruned": False}
-    stored = _store(connection, chain(old, parts), values)
+    stored = _store(connection, chain(old, parts), due.values)
     if written is not None:
         written.forget(due.upto)
     return stored - sum(len(part.test) for part in old)
